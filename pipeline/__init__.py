@@ -1,0 +1,1 @@
+"""SparseJEPA: the library behind the stages, one folder per room (README, "The map")."""

@@ -1,0 +1,1 @@
+"""Pixels and labels: generated scenes, CIFAR, folders of images, the store, augmentation."""

@@ -1,0 +1,178 @@
+"""One store for every set: memory-mapped uint8 pixels, labels.parquet, meta.json.
+
+    <set>/meta.json                 name, image_size, label kinds and classes, mean, std, counts, hash
+    <set>/{train,test}/images.npy   (n, size, size, 3) uint8
+    <set>/{train,test}/labels.parquet   one row per image, in the order of the images; column `id`
+    <set>/{train,test}/patch_<label>.npy   (n, size / CELL, size / CELL) uint8, where the set has them
+
+Pixels are written and read chunk by chunk, so a set never has to fit in memory.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.data.labels import Label
+from pipeline.files import InputError, read_json, write_json
+
+CELL = 4  # pixels: side of the cells that per-patch labels are stored in
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split. `images` and `patch_labels` are memory-mapped."""
+
+    images: np.ndarray
+    labels: pd.DataFrame
+    patch_labels: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A prepared set. mean, std: of each channel over the training split, in 0..1.
+
+    fingerprint: hash of pixels and labels of both splits, the identity of the set in resume states.
+    """
+
+    folder: Path
+    name: str
+    image_size: int
+    labels: dict[str, Label]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    counts: dict[str, int]
+    fingerprint: str
+
+    def split(self, split: str) -> Split:
+        """Map one split ("train" or "test"). Raises InputError where a file is missing or broken."""
+        folder = self.folder / split
+        try:
+            images = np.load(folder / "images.npy", mmap_mode="r")
+            labels = pd.read_parquet(folder / "labels.parquet")
+            patch_labels = {
+                path.stem.removeprefix("patch_"): np.load(path, mmap_mode="r")
+                for path in sorted(folder.glob("patch_*.npy"))
+            }
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: not a readable split ({error}); run `dvc repro -f -s prepare`") from None
+        if len(images) != len(labels):
+            raise InputError(f"{folder}: {len(images)} images but {len(labels)} rows of labels")
+        return Split(images, labels, patch_labels)
+
+
+def open_set(folder: Path) -> ImageSet:
+    """Open a prepared set. Raises InputError where meta.json is absent or broken."""
+    meta = read_json(folder / "meta.json")
+    labels = {name: Label.from_json(fields) for name, fields in meta["labels"].items()}
+    return ImageSet(
+        folder=folder,
+        name=meta["name"],
+        image_size=meta["image_size"],
+        labels=labels,
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
+        counts=meta["counts"],
+        fingerprint=meta["hash"],
+    )
+
+
+class SplitWriter:
+    """Write one split chunk by chunk; a context manager.
+
+    Pixels go through ordinary writes: a full disk is then an OSError, where a memory map would end the
+    process with SIGBUS. Channel sums and the content hash are gathered on the way.
+    """
+
+    def __init__(self, folder: Path, num_images: int, image_size: int) -> None:
+        self.folder = folder
+        self.num_images = num_images
+        self.image_size = image_size
+        self.written = 0
+        self.digest = hashlib.sha256()
+        self.channel_sum = np.zeros(3)
+        self.channel_square_sum = np.zeros(3)
+        self._arrays: dict[str, Any] = {}
+        self._parquet: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "SplitWriter":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def append(
+        self, images: np.ndarray, labels: pd.DataFrame, patch_labels: dict[str, np.ndarray] | None = None
+    ) -> None:
+        """Add a chunk: images (n, size, size, 3) uint8, n rows of labels, cells (n, grid, grid) uint8."""
+        assert images.dtype == np.uint8
+        assert images.shape == (len(labels), self.image_size, self.image_size, 3)
+        self._append_array("images", images)
+        for name, cells in (patch_labels or {}).items():
+            self._append_array(f"patch_{name}", cells)
+        start = self.written
+        table = pa.Table.from_pandas(
+            labels.assign(id=np.arange(start, start + len(labels))), preserve_index=False
+        )
+        if self._parquet is None:
+            self._parquet = pq.ParquetWriter(self.folder / "labels.parquet", table.schema)
+        self._parquet.write_table(table)
+        self.digest.update(images.tobytes())
+        self.digest.update(pd.util.hash_pandas_object(labels, index=False).to_numpy().tobytes())
+        for channel in range(3):  # a histogram of bytes: exact sums without a float copy of the chunk
+            counts = np.bincount(images[..., channel].ravel(), minlength=256)
+            self.channel_sum[channel] += counts @ np.arange(256)
+            self.channel_square_sum[channel] += counts @ np.arange(256) ** 2
+        self.written += len(labels)
+
+    def _append_array(self, name: str, values: np.ndarray) -> None:
+        if name not in self._arrays:
+            handle = (self.folder / f"{name}.npy").open("wb")
+            header = {
+                "descr": np.lib.format.dtype_to_descr(values.dtype),
+                "fortran_order": False,
+                "shape": (self.num_images, *values.shape[1:]),
+            }
+            np.lib.format.write_array_header_1_0(handle, header)
+            self._arrays[name] = handle
+        self._arrays[name].write(np.ascontiguousarray(values).data)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._arrays.values():
+            handle.close()
+        if self._parquet is not None:
+            self._parquet.close()
+        if kind is None:
+            assert self.written == self.num_images, f"{self.written} of {self.num_images} images written"
+
+
+def write_meta(
+    folder: Path, name: str, image_size: int, labels: dict[str, Label], writers: dict[str, SplitWriter]
+) -> dict[str, Any]:
+    """Write meta.json from the finished writers of both splits, and return its content."""
+    train = writers["train"]
+    pixels = train.written * image_size**2
+    mean = train.channel_sum / pixels / 255
+    variance = train.channel_square_sum / pixels / 255**2 - mean**2
+    digest = hashlib.sha256("".join(writers[split].digest.hexdigest() for split in SPLITS).encode())
+    meta = {
+        "name": name,
+        "image_size": image_size,
+        "labels": {key: label.to_json() for key, label in labels.items()},
+        "counts": {split: writers[split].written for split in SPLITS},
+        "mean": mean.tolist(),
+        "std": np.sqrt(np.maximum(variance, 1e-6)).tolist(),
+        "hash": digest.hexdigest(),
+    }
+    write_json(folder / "meta.json", meta)
+    return meta

@@ -1,0 +1,1 @@
+"""Evidence: embeddings, linear probes, k-NN, collapse monitors."""

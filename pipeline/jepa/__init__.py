@@ -1,0 +1,1 @@
+"""I-JEPA: masking, encoder, predictor, objective."""

@@ -1,0 +1,290 @@
+"""The frozen, closed, described tree of params.yaml. It holds no default and no logic beyond checks.
+
+`load` reads the file; every mistake becomes one line that begins with the dotted path.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pipeline.files import InputError, ParamsError
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Range = tuple[float, float]
+SetName = Literal["scenes", "cifar10", "cifar100", "folder"]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_number(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic would read `steps: true` as 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise PydanticCustomError("bool", "must not be true or false")
+        return value
+
+
+def _require(condition: bool, path: str, message: str) -> None:
+    if not condition:
+        raise ParamsError(f"{path}: {message}")
+
+
+class ScenesParams(Section):
+    variant: Literal["textured", "factors", "mixed", "single"] = Field(description="what is drawn")
+    num_train: Positive = Field(description="images to train on")
+    num_test: Positive = Field(description="images to score on")
+
+
+class DataParams(Section):
+    name: SetName = Field(description="the set to pretrain on")
+    root: Path | None = Field(description="folder of the set's files; null: made or downloaded")
+    image_size: int = Field(ge=8, le=512, description="side of the stored square images, pixels")
+    seed: Seed = Field(description="of generated scenes and of a folder's own split")
+    test_fraction: float = Field(gt=0, lt=1, description="share of a folder without train/ and test/")
+    max_broken: int = Field(ge=0, description="unreadable files that a folder may have")
+    scenes: ScenesParams
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataParams":
+        _require(self.image_size % 4 == 0, "data.image_size", f"must be a multiple of 4, got {self.image_size}")
+        _require(
+            self.name != "folder" or self.root is not None,
+            "data.root",
+            "must name a folder of images where data.name is folder",
+        )
+        return self
+
+
+class AugmentParams(Section):
+    crop_scale: Range = Field(description="smallest and largest share of the image's area in a crop")
+    crop_ratio: Range = Field(description="smallest and largest width / height of a crop")
+    flip: bool = Field(description="mirror half of the images")
+
+    @model_validator(mode="after")
+    def _check(self) -> "AugmentParams":
+        _require_range(self.crop_scale, "augment.crop_scale", low=0, high=1)
+        _require_range(self.crop_ratio, "augment.crop_ratio", low=0, high=10)
+        return self
+
+
+class PredictorParams(Section):
+    embed_dim: Positive = Field(description="width")
+    depth: Positive = Field(description="blocks")
+    num_heads: Positive = Field(description="attention heads")
+    joint: bool = Field(description="predict all target blocks of an image in one pass")
+
+    @model_validator(mode="after")
+    def _check(self) -> "PredictorParams":
+        _require_heads(self.embed_dim, self.num_heads, "model.predictor")
+        return self
+
+
+class ModelParams(Section):
+    name: str | None = Field(description="timm architecture; null: the dimensions below")
+    patch_size: Positive = Field(description="side of a patch, pixels")
+    embed_dim: Positive = Field(description="width of the encoder")
+    depth: Positive = Field(description="blocks of the encoder")
+    num_heads: Positive = Field(description="attention heads of the encoder")
+    mlp_ratio: float = Field(gt=0, description="hidden width of a block's MLP / embed_dim")
+    predictor: PredictorParams
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelParams":
+        _require_heads(self.embed_dim, self.num_heads, "model")
+        return self
+
+
+class MaskingParams(Section):
+    mode: Literal["multiblock", "ijepa"] = Field(description="sampler of context and targets")
+    num_targets: Positive = Field(description="target blocks per image")
+    target_sizes: Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1)] = Field(
+        description="multiblock: (rows, columns) of patches to draw from"
+    )
+    num_context: Positive = Field(description="multiblock: context patches per image")
+    target_scale: Range = Field(description="ijepa: share of the grid in a target block")
+    target_ratio: Range = Field(description="ijepa: height / width of a target block")
+    context_scale: Range = Field(description="ijepa: share of the grid in the context block")
+    min_keep: Positive = Field(description="ijepa: a block has more patches than this")
+
+    @model_validator(mode="after")
+    def _check(self) -> "MaskingParams":
+        _require_range(self.target_scale, "masking.target_scale", low=0, high=1)
+        _require_range(self.target_ratio, "masking.target_ratio", low=0, high=10)
+        _require_range(self.context_scale, "masking.context_scale", low=0, high=1)
+        return self
+
+
+class ObjectiveParams(Section):
+    loss: Literal["smooth_l1", "mse"] = Field(description="distance between prediction and target")
+    ema_momentum: Range = Field(description="of the target encoder at the first and at the last step")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ObjectiveParams":
+        first, last = self.ema_momentum
+        _require(0 <= first <= 1 and 0 <= last <= 1, "objective.ema_momentum", "both must lie in [0, 1]")
+        return self
+
+
+class RegularizerParams(Section):
+    name: Literal["none", "vicreg"] = Field(description="term against collapse, on pooled context features")
+    weight: float = Field(ge=0, description="its weight in the loss")
+
+
+class PretrainParams(Section):
+    seed: Seed = Field(description="of weights, batch order, augmentation and masks")
+    steps: Positive = Field(description="optimiser steps")
+    batch_size: int = Field(ge=2, description="images per step")
+    accumulation: Positive = Field(description="micro-batches that a step's images are split in")
+    learning_rate: float = Field(gt=0, description="of AdamW after warm-up")
+    warmup_fraction: float = Field(ge=0, lt=1, description="share of the steps with rising learning rate")
+    final_fraction: float = Field(ge=0, le=1, description="of the learning rate, reached by a cosine")
+    weight_decay: float = Field(ge=0, description="of matrices; vectors and positions have none")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        description="of AdamW"
+    )
+    grad_clip: float = Field(ge=0, description="largest gradient norm; 0 is off")
+    monitor_every: Positive = Field(description="steps between looks at the features")
+    monitor_images: int = Field(ge=100, description="training images that the monitors look at")
+
+    @model_validator(mode="after")
+    def _check(self) -> "PretrainParams":
+        _require(
+            self.batch_size % self.accumulation == 0 and self.batch_size // self.accumulation >= 2,
+            "pretrain.accumulation",
+            f"must split pretrain.batch_size ({self.batch_size}) in equal parts of 2 or more, "
+            f"got {self.accumulation}",
+        )
+        return self
+
+
+class EmbedParams(Section):
+    sets: tuple[SetName, ...] = Field(description="sets to embed and probe besides data.name")
+    batch_size: Positive = Field(description="images per forward pass")
+
+
+class ProbeParams(Section):
+    l2: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = Field(
+        description="strengths of the penalty to choose from"
+    )
+    validation_fraction: float = Field(gt=0, lt=1, description="part of the training split to choose on")
+    knn_neighbors: Positive = Field(description="neighbours that vote")
+    knn_temperature: float = Field(gt=0, description="of the votes' weights exp(cosine / temperature)")
+    bootstrap: int = Field(ge=100, description="resamples of the test images behind an interval")
+    seed: Seed = Field(description="of the validation split and of the resamples")
+
+
+class RuntimeParams(Section):
+    """Where and how it runs; nothing here changes what is computed beyond rounding."""
+
+    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = Field(description="of the forward and backward pass")
+    threads: int = Field(ge=0, description="torch threads; 0: all")
+    workers: int = Field(ge=0, description="processes of prepare; 0: one per core")
+    compile: bool = Field(description="torch.compile the networks")
+    checkpoint_seconds: float = Field(ge=0, description="between resume states; 0: after every step")
+    log_seconds: float = Field(gt=0, description="between progress lines where there is no terminal")
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    data: DataParams
+    augment: AugmentParams
+    model: ModelParams
+    masking: MaskingParams
+    objective: ObjectiveParams
+    regularizer: RegularizerParams
+    pretrain: PretrainParams
+    embed: EmbedParams
+    probe: ProbeParams
+    runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _check(self) -> "Params":
+        size, patch = self.data.image_size, self.model.patch_size
+        _require(
+            size % patch == 0, "model.patch_size", f"must divide data.image_size ({size}), got {patch}"
+        )
+        grid = size // patch
+        for rows, columns in self.masking.target_sizes if self.masking.mode == "multiblock" else ():
+            _require(
+                rows <= grid and columns <= grid,
+                "masking.target_sizes",
+                f"a block of {rows}x{columns} patches does not fit in the {grid}x{grid} grid",
+            )
+            free = grid * grid - self.masking.num_targets * rows * columns
+            _require(
+                self.masking.num_context <= free,
+                "masking.num_context",
+                f"{self.masking.num_targets} targets of {rows}x{columns} leave {max(free, 0)} of "
+                f"{grid * grid} patches free, got {self.masking.num_context}",
+            )
+        return self
+
+
+def load(path: Path) -> Params:
+    """Read and check a params.yaml.
+
+    Raises ParamsError (exit status 2), one line that begins with the dotted path, for the first mistake
+    found; InputError (exit status 1) where there is no such file.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path.name}: must hold sections such as data and model")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise ParamsError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "value_error":  # raised by a check above, which named its own path
+        return str(first.get("ctx", {})["error"])
+    dotted = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{dotted}: unknown key"
+    if first["type"] == "missing":
+        return f"{dotted}: missing"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{dotted}: {message.replace('input ', '').replace('should be', 'must be')}, got {first['input']!r}"
+
+
+def _require_heads(embed_dim: int, num_heads: int, path: str) -> None:
+    _require(
+        embed_dim % num_heads == 0,
+        f"{path}.num_heads",
+        f"must divide {path}.embed_dim ({embed_dim}), got {num_heads}",
+    )
+    _require(
+        embed_dim % 4 == 0, f"{path}.embed_dim", f"must be a multiple of 4 (sin-cos positions), got {embed_dim}"
+    )
+
+
+def _require_range(limits: Range, path: str, low: float, high: float) -> None:
+    first, last = limits
+    _require(
+        low < first <= last <= high, path, f"must be two numbers, {low} < first <= second <= {high}, got {limits}"
+    )

@@ -1,0 +1,1 @@
+"""Pretraining: the step, the loop, schedules, checkpoints, precision."""

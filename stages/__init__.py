@@ -1,0 +1,1 @@
+"""One short script per DVC stage: read params and inputs, call the library, write outputs."""
