@@ -63,7 +63,9 @@ class DataParams(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "DataParams":
-        _require(self.image_size % 4 == 0, "data.image_size", f"must be a multiple of 4, got {self.image_size}")
+        _require(
+            self.image_size % 4 == 0, "data.image_size", f"must be a multiple of 4, got {self.image_size}"
+        )
         _require(
             self.name != "folder" or self.root is not None,
             "data.root",
@@ -160,6 +162,7 @@ class PretrainParams(Section):
         description="of AdamW"
     )
     grad_clip: float = Field(ge=0, description="largest gradient norm; 0 is off")
+    history_every: Positive = Field(description="steps between rows of the history")
     monitor_every: Positive = Field(description="steps between looks at the features")
     monitor_images: int = Field(ge=100, description="training images that the monitors look at")
 
@@ -219,15 +222,23 @@ class Params(Section):
     @model_validator(mode="after")
     def _check(self) -> "Params":
         size, patch = self.data.image_size, self.model.patch_size
-        _require(
-            size % patch == 0, "model.patch_size", f"must divide data.image_size ({size}), got {patch}"
-        )
+        _require(size % patch == 0, "model.patch_size", f"must divide data.image_size ({size}), got {patch}")
         grid = size // patch
+        _require(
+            grid > 1, "model.patch_size", f"must leave at least 2x2 patches of {size} pixels, got {patch}"
+        )
         for rows, columns in self.masking.target_sizes if self.masking.mode == "multiblock" else ():
             _require(
                 rows <= grid and columns <= grid,
                 "masking.target_sizes",
                 f"a block of {rows}x{columns} patches does not fit in the {grid}x{grid} grid",
+            )
+            places = (grid - rows + 1) * (grid - columns + 1)
+            _require(
+                self.masking.num_targets <= places,
+                "masking.num_targets",
+                f"a block of {rows}x{columns} has {places} places in the {grid}x{grid} grid, "
+                f"got {self.masking.num_targets}",
             )
             free = grid * grid - self.masking.num_targets * rows * columns
             _require(
@@ -269,7 +280,9 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{dotted}: missing"
     message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{dotted}: {message.replace('input ', '').replace('should be', 'must be')}, got {first['input']!r}"
+    return (
+        f"{dotted}: {message.replace('input ', '').replace('should be', 'must be')}, got {first['input']!r}"
+    )
 
 
 def _require_heads(embed_dim: int, num_heads: int, path: str) -> None:
@@ -279,12 +292,16 @@ def _require_heads(embed_dim: int, num_heads: int, path: str) -> None:
         f"must divide {path}.embed_dim ({embed_dim}), got {num_heads}",
     )
     _require(
-        embed_dim % 4 == 0, f"{path}.embed_dim", f"must be a multiple of 4 (sin-cos positions), got {embed_dim}"
+        embed_dim % 4 == 0,
+        f"{path}.embed_dim",
+        f"must be a multiple of 4 (sin-cos positions), got {embed_dim}",
     )
 
 
 def _require_range(limits: Range, path: str, low: float, high: float) -> None:
     first, last = limits
     _require(
-        low < first <= last <= high, path, f"must be two numbers, {low} < first <= second <= {high}, got {limits}"
+        low < first <= last <= high,
+        path,
+        f"must be two numbers, {low} < first <= second <= {high}, got {limits}",
     )

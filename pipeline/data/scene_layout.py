@@ -1,7 +1,8 @@
 """Where the objects of a scene lie: centres whose smallest distance is independent of their number.
 
-Sampling centres freely ties the two together (more objects, a closer pair: correlation -.7). Here the distance
-is drawn first, one pair is planted at exactly that distance, and all other pairs are kept farther apart.
+Sampling centres freely ties the two together (more objects, a closer pair: correlation -.7). Here the
+distance is drawn first, one pair is planted at exactly that distance, and all other pairs are kept farther
+apart.
 """
 
 import numpy as np
@@ -32,7 +33,12 @@ def sample_centres(
 
 
 def _try_layouts(
-    rng: np.random.Generator, num_objects: np.ndarray, distance: np.ndarray, low: float, high: float, most: int
+    rng: np.random.Generator,
+    num_objects: np.ndarray,
+    distance: np.ndarray,
+    low: float,
+    high: float,
+    most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One attempt per scene: centres (n, most, 2) and which scenes are complete (n,)."""
     n = len(num_objects)

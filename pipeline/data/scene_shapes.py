@@ -20,7 +20,7 @@ class Objects:
 
     Lengths are in pixels, the origin is the upper left corner of the image, angles are in radians.
     An object's paint is `colour * (mean + contrast * sin(wave_x * x + wave_y * y + phase))`, or its plain
-    colour where `wave` (M, 3) is None. It has no more than one object per scene and slot.
+    colour where `wave` (M, 3) is None. A scene has at most one object in a slot.
     """
 
     scene: np.ndarray

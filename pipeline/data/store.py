@@ -2,17 +2,19 @@
 
     <set>/meta.json                 name, image_size, label kinds and classes, mean, std, counts, hash
     <set>/{train,test}/images.npy   (n, size, size, 3) uint8
-    <set>/{train,test}/labels.parquet   one row per image, in the order of the images; column `id`
+    <set>/{train,test}/labels.parquet   one row per image, in the order of the images: a column per label
+                                        (int16, float32), `id` (int32, the row), `path` (of a folder's set)
     <set>/{train,test}/patch_<label>.npy   (n, size / CELL, size / CELL) uint8, where the set has them
 
 Pixels are written and read chunk by chunk, so a set never has to fit in memory.
 """
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from pipeline.files import InputError, read_json, write_json
 
 CELL = 4  # pixels: side of the cells that per-patch labels are stored in
 SPLITS = ("train", "test")
+ROW_GROUP = 1 << 16  # rows of labels.parquet that are gathered before they are written
 
 
 @dataclass(frozen=True)
@@ -65,33 +68,42 @@ class ImageSet:
                 for path in sorted(folder.glob("patch_*.npy"))
             }
         except (OSError, ValueError) as error:
-            raise InputError(f"{folder}: not a readable split ({error}); run `dvc repro -f -s prepare`") from None
-        if len(images) != len(labels):
-            raise InputError(f"{folder}: {len(images)} images but {len(labels)} rows of labels")
+            raise InputError(
+                f"{folder}: not a readable split ({error}); run `dvc repro -f -s prepare`"
+            ) from None
+        for name, values in {"images": images, **patch_labels}.items():
+            if len(values) != len(labels):
+                raise InputError(f"{folder}: {len(values)} {name} but {len(labels)} rows of labels")
         return Split(images, labels, patch_labels)
 
 
 def open_set(folder: Path) -> ImageSet:
     """Open a prepared set. Raises InputError where meta.json is absent or broken."""
     meta = read_json(folder / "meta.json")
-    labels = {name: Label.from_json(fields) for name, fields in meta["labels"].items()}
-    return ImageSet(
-        folder=folder,
-        name=meta["name"],
-        image_size=meta["image_size"],
-        labels=labels,
-        mean=tuple(meta["mean"]),
-        std=tuple(meta["std"]),
-        counts=meta["counts"],
-        fingerprint=meta["hash"],
-    )
+    try:
+        labels = {name: Label.from_json(fields) for name, fields in meta["labels"].items()}
+        return ImageSet(
+            folder=folder,
+            name=meta["name"],
+            image_size=meta["image_size"],
+            labels=labels,
+            mean=tuple(meta["mean"]),
+            std=tuple(meta["std"]),
+            counts=meta["counts"],
+            fingerprint=meta["hash"],
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'meta.json'}: not a set's description ({error!r})") from None
 
 
 class SplitWriter:
     """Write one split chunk by chunk; a context manager.
 
     Pixels go through ordinary writes: a full disk is then an OSError, where a memory map would end the
-    process with SIGBUS. Channel sums and the content hash are gathered on the way.
+    process with SIGBUS. Channel sums and content hashes are gathered on the way; none depends on how the
+    split was cut into chunks.
+
+    num_images: how many there will be at most; a file that turns out broken leaves fewer.
     """
 
     def __init__(self, folder: Path, num_images: int, image_size: int) -> None:
@@ -99,11 +111,13 @@ class SplitWriter:
         self.num_images = num_images
         self.image_size = image_size
         self.written = 0
-        self.digest = hashlib.sha256()
         self.channel_sum = np.zeros(3)
         self.channel_square_sum = np.zeros(3)
-        self._arrays: dict[str, Any] = {}
+        self._digests: dict[str, Any] = {}
+        self._arrays: dict[str, tuple[BinaryIO, np.ndarray]] = {}
+        self._tables: list[pa.Table] = []
         self._parquet: pq.ParquetWriter | None = None
+        self._files = ExitStack()
 
     def __enter__(self) -> "SplitWriter":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -115,45 +129,72 @@ class SplitWriter:
         """Add a chunk: images (n, size, size, 3) uint8, n rows of labels, cells (n, grid, grid) uint8."""
         assert images.dtype == np.uint8
         assert images.shape == (len(labels), self.image_size, self.image_size, 3)
+        assert self.written + len(labels) <= self.num_images
         self._append_array("images", images)
         for name, cells in (patch_labels or {}).items():
             self._append_array(f"patch_{name}", cells)
-        start = self.written
-        table = pa.Table.from_pandas(
-            labels.assign(id=np.arange(start, start + len(labels))), preserve_index=False
-        )
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self.folder / "labels.parquet", table.schema)
-        self._parquet.write_table(table)
-        self.digest.update(images.tobytes())
-        self.digest.update(pd.util.hash_pandas_object(labels, index=False).to_numpy().tobytes())
+        self._append_labels(labels)
         for channel in range(3):  # a histogram of bytes: exact sums without a float copy of the chunk
             counts = np.bincount(images[..., channel].ravel(), minlength=256)
             self.channel_sum[channel] += counts @ np.arange(256)
             self.channel_square_sum[channel] += counts @ np.arange(256) ** 2
         self.written += len(labels)
 
+    def digest(self) -> str:
+        """Hash of pixels, cells and labels so far."""
+        parts = (f"{name} {digest.hexdigest()}" for name, digest in sorted(self._digests.items()))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     def _append_array(self, name: str, values: np.ndarray) -> None:
+        values = np.ascontiguousarray(values)
         if name not in self._arrays:
-            handle = (self.folder / f"{name}.npy").open("wb")
-            header = {
-                "descr": np.lib.format.dtype_to_descr(values.dtype),
-                "fortran_order": False,
-                "shape": (self.num_images, *values.shape[1:]),
-            }
-            np.lib.format.write_array_header_1_0(handle, header)
-            self._arrays[name] = handle
-        self._arrays[name].write(np.ascontiguousarray(values).data)
+            handle = self._files.enter_context((self.folder / f"{name}.npy").open("wb"))
+            self._arrays[name] = handle, np.empty((0, *values.shape[1:]), values.dtype)
+            _write_header(*self._arrays[name], self.num_images)
+        self._arrays[name][0].write(values.data)
+        self._update_digest(name, values.data)
+
+    def _append_labels(self, labels: pd.DataFrame) -> None:
+        ids = np.arange(self.written, self.written + len(labels), dtype=np.int32)
+        self._tables.append(pa.Table.from_pandas(labels.assign(id=ids), preserve_index=False))
+        for name, column in labels.items():
+            values = np.ascontiguousarray(column)
+            text = values.dtype.kind not in "iuf"
+            content = "".join(f"{value}\0" for value in values).encode() if text else values.data
+            self._update_digest(f"label {name}", content)
+        if self._parquet is None:
+            handle = self._files.enter_context((self.folder / "labels.parquet").open("wb"))
+            self._parquet = self._files.enter_context(pq.ParquetWriter(handle, self._tables[0].schema))
+        if sum(table.num_rows for table in self._tables) >= ROW_GROUP:
+            self._flush_labels()
+
+    def _flush_labels(self) -> None:
+        if self._parquet is not None and self._tables:
+            self._parquet.write_table(pa.concat_tables(self._tables))
+        self._tables = []
+
+    def _update_digest(self, name: str, content: bytes | memoryview) -> None:
+        self._digests.setdefault(name, hashlib.sha256()).update(content)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for handle in self._arrays.values():
-            handle.close()
-        if self._parquet is not None:
-            self._parquet.close()
-        if kind is None:
-            assert self.written == self.num_images, f"{self.written} of {self.num_images} images written"
+        with self._files:
+            if kind is None:
+                self._flush_labels()
+                for handle, empty in self._arrays.values():
+                    handle.seek(0)
+                    _write_header(handle, empty, self.written)
+
+
+def _write_header(handle: BinaryIO, empty: np.ndarray, length: int) -> None:
+    """Numpy pads the header so that the first axis can be corrected in place when the split is finished."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(empty.dtype),
+        "fortran_order": False,
+        "shape": (length, *empty.shape[1:]),
+    }
+    np.lib.format.write_array_header_1_0(handle, header)
 
 
 def write_meta(
@@ -164,7 +205,7 @@ def write_meta(
     pixels = train.written * image_size**2
     mean = train.channel_sum / pixels / 255
     variance = train.channel_square_sum / pixels / 255**2 - mean**2
-    digest = hashlib.sha256("".join(writers[split].digest.hexdigest() for split in SPLITS).encode())
+    digest = hashlib.sha256("".join(writers[split].digest() for split in SPLITS).encode())
     meta = {
         "name": name,
         "image_size": image_size,

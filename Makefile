@@ -1,0 +1,42 @@
+# Two commands: `make repro` (set up, run the pipeline, show the result) and `make test`.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: repro test test-all lint bench lock setup
+
+repro: setup  ## the pipeline on the defaults of params.yaml; a second time it recomputes nothing
+	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
+		echo 'No Git repository here: the pipeline runs, but `dvc exp` (experiments) needs one (git init, git add -A, git commit).'; }
+	dvc repro
+	@python -m pipeline.reporting.headline
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 repro")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
+	@touch $@
+
+test: setup  ## claims that can be checked in minutes
+	OMP_NUM_THREADS=1 python -m pytest -n auto -m "not slow" tests
+
+test-all: setup
+	OMP_NUM_THREADS=1 python -m pytest -n auto tests
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	basedpyright
+	lint-imports
+
+bench: setup  ## ratios of one run; the files say how to run each alone
+	python -m benchmarks.scenes
+	python -m benchmarks.step
+	python -m benchmarks.embed
+	python -m benchmarks.probe
+
+lock:  ## pin every version that pyproject.toml allows
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade -o requirements.txt pyproject.toml

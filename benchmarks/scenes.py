@@ -1,0 +1,31 @@
+"""Images drawn per second on one core, by variant and size: `python -m benchmarks.scenes`."""
+
+import time
+
+from pipeline.data.scenes import VARIANTS, render
+
+NUM_IMAGES = 1000
+SIZES = (32, 64)
+REPEATS = 5
+
+
+def images_per_second(variant: str, size: int) -> float:
+    """The best of REPEATS chunks of NUM_IMAGES, after one that is not counted. numpy draws on one thread."""
+    render(variant, NUM_IMAGES, size, seed=0, chunk=0)
+    seconds = []
+    for chunk in range(1, REPEATS + 1):
+        start = time.perf_counter()
+        render(variant, NUM_IMAGES, size, seed=0, chunk=chunk)
+        seconds.append(time.perf_counter() - start)
+    return NUM_IMAGES / min(seconds)
+
+
+def main() -> None:
+    print(f"images/s, best of {REPEATS} chunks of {NUM_IMAGES}")
+    print(f"{'variant':<10}" + "".join(f"{f'{size} px':>10}" for size in SIZES))
+    for variant in VARIANTS:
+        print(f"{variant:<10}" + "".join(f"{images_per_second(variant, size):>10,.0f}" for size in SIZES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Random numbers as a function of (seed, step, purpose), never of global state or of who ran before."""
+
+import zlib
+
+import numpy as np
+import torch
+
+
+def generator(seed: int, step: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator on `device` for one purpose ("masks", "augment", "order", ...) of one step.
+
+    Streams of different purposes, steps or seeds are independent (numpy's SeedSequence mixes them), so a
+    resumed run draws what the uninterrupted one would have drawn.
+    """
+    sequence = np.random.SeedSequence([seed, step, zlib.crc32(purpose.encode())])
+    state = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator(device=device).manual_seed(state)

@@ -1,0 +1,69 @@
+"""Frozen features of every image of a split, at the speed of the encoder's forward pass."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from tqdm import tqdm
+
+from pipeline.files import InputError
+
+Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
+Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
+
+
+def embed(
+    encoder: Forward,
+    images: UInt8[np.ndarray, "images size size 3"],
+    normalise: Normalise,
+    batch_size: int,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[Any]],
+    progress: str,
+) -> Float[np.ndarray, "images dim"]:
+    """encoder(normalise(images)) in float32, row i of the result for image i, batch by batch.
+
+    `images` may be memory-mapped: one batch is read at a time. `progress` is the title of a bar with images/s
+    and the time left; without a terminal there is none.
+    """
+    batches = [(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
+    found: np.ndarray | None = None
+    waiting: tuple[int, int, Tensor] | None = None
+    bar = tqdm(total=len(images), desc=progress, unit=" images", unit_scale=True, disable=None, leave=False)
+    with torch.inference_mode(), bar:
+        for start, end in batches:
+            pixels = torch.from_numpy(np.array(images[start:end])).to(device)
+            with autocast():
+                features = encoder(normalise(pixels)).float()
+            if found is None:
+                found = np.empty((len(images), features.shape[1]), dtype=np.float32)
+            if waiting is not None:
+                _store(found, *waiting)
+            waiting = start, end, features  # stored one batch later, so that a GPU does not stand still
+            bar.update(end - start)
+    assert found is not None and waiting is not None, "no images"
+    _store(found, *waiting)
+    return found
+
+
+def fingerprint(encoder: Path) -> str:
+    """sha256 of the weights in the folder `encoder`, the identity of its embeddings.
+
+    Raises InputError where there are none.
+    """
+    path = encoder / "encoder.safetensors"
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro pretrain`") from None
+
+
+def _store(found: np.ndarray, start: int, end: int, features: Tensor) -> None:
+    found[start:end] = features.cpu().numpy()

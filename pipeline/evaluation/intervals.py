@@ -1,0 +1,59 @@
+"""95 % intervals by the bootstrap over test images: how far a score moves with other images of the same kind.
+
+It says nothing about other training seeds; for that, train several.
+
+Legend: images of the test split, resamples of them (with replacement), columns of numbers per image.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+Interval = tuple[float, float]
+BLOCK = 2**24  # counts held as floats at a time: 128 MiB
+
+
+class Bootstrap:
+    """The same resamples for every score of a test split, so that scores of one split are comparable.
+
+    Memory: resamples x images bytes.
+    """
+
+    def __init__(self, num_images: int, resamples: int, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.counts = np.empty((resamples, num_images), dtype=np.uint8)
+        for row in self.counts:  # an image is drawn 256 times in a resample with probability < 1e-500
+            row[:] = np.bincount(random.integers(num_images, size=num_images), minlength=num_images)
+
+    def accuracy(
+        self, correct: Bool[np.ndarray, " images"], labelled: Bool[np.ndarray, " images"]
+    ) -> Interval:
+        """Of sum(correct) / sum(labelled), over the labelled images."""
+        right, total = self._sums(np.stack([correct & labelled, labelled], axis=1)).T
+        return _percentiles(right / np.maximum(total, 1))
+
+    def r2(self, predicted: Float[np.ndarray, " images"], target: Float[np.ndarray, " images"]) -> Interval:
+        """Of 1 - sum (y - y^)^2 / sum (y - mean y)^2, the mean over the resample; NaN targets are left out.
+
+        A resample in which all targets are equal counts as 0.
+        """
+        labelled = np.isfinite(target)
+        y = np.where(labelled, target, 0.0)
+        y = np.where(labelled, y - y.sum() / max(labelled.sum(), 1), 0.0)  # sums of squares lose no digits
+        error = np.where(labelled, predicted - target, 0.0)
+        squares, sums, errors, total = self._sums(np.stack([y**2, y, error**2, labelled], axis=1)).T
+        around = squares - sums**2 / np.maximum(total, 1)
+        varied = around > 1e-12 * np.maximum(squares, 1e-300)
+        return _percentiles(np.where(varied, 1 - errors / np.where(varied, around, 1.0), 0.0))
+
+    def _sums(self, columns: np.ndarray) -> Float[np.ndarray, "resamples columns"]:
+        rows = max(BLOCK // self.counts.shape[1], 1)
+        values = columns.astype(np.float64)
+        blocks = range(0, len(self.counts), rows)
+        return np.concatenate(
+            [self.counts[start : start + rows].astype(np.float64) @ values for start in blocks]
+        )
+
+
+def _percentiles(values: Float[np.ndarray, " resamples"]) -> Interval:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,94 @@
+"""The objective: prediction in the space of an EMA target encoder, and a term against collapse.
+
+batch: images; context, targets x block: patches. Sources: I-JEPA (Assran et al. 2023, section 3);
+VICReg (Bardes et al. 2022) on pooled context features as in C-JEPA (Mo & Tong 2024).
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from pipeline.jepa.encoder import build_encoder, encode
+from pipeline.jepa.masking import Masks
+from pipeline.jepa.predictor import Predictor
+from pipeline.params import ModelParams, ObjectiveParams, RegularizerParams
+
+
+class Jepa(nn.Module):
+    """Context encoder, its EMA (the target encoder) and predictor, with the loss that trains them.
+
+    `forward` returns the terms by name: `prediction` and, where asked for, `regularizer` (weighted).
+    The total is their sum.
+    """
+
+    def __init__(
+        self,
+        model: ModelParams,
+        objective: ObjectiveParams,
+        regularizer: RegularizerParams,
+        image_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.distance = objective.loss
+        self.regularizer = regularizer
+        self.context_encoder = build_encoder(model, image_size, seed)
+        self.target_encoder = copy.deepcopy(self.context_encoder).requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            self.predictor = Predictor(
+                model.predictor, self.context_encoder.embed_dim, image_size // model.patch_size
+            )
+
+    def forward(self, images: Float[Tensor, "batch 3 size size"], masks: Masks) -> dict[str, Tensor]:
+        with torch.no_grad():
+            targets = normalised_targets(encode(self.target_encoder, images))
+            index = masks.targets.flatten(1)[..., None].expand(-1, -1, targets.shape[-1])
+            targets = targets.gather(1, index).unflatten(1, masks.targets.shape[1:])
+        context = encode(self.context_encoder, images, masks.context)
+        predictions = self.predictor(context, masks.context, masks.targets)
+        with torch.autocast(images.device.type, enabled=False):  # statistics over a batch need float32
+            terms = {"prediction": prediction_loss(predictions.float(), targets, self.distance)}
+            if self.regularizer.name == "vicreg":
+                terms["regularizer"] = self.regularizer.weight * vicreg(context.float().mean(1))
+        return terms
+
+
+def normalised_targets(embeddings: Float[Tensor, "... embed_dim"]) -> Float[Tensor, "... embed_dim"]:
+    """Layer-norm without affine, in float32: t = LN(f_bar(x)) of I-JEPA."""
+    return F.layer_norm(embeddings.float(), embeddings.shape[-1:])
+
+
+def prediction_loss(
+    predictions: Float[Tensor, "batch targets block embed_dim"],
+    targets: Float[Tensor, "batch targets block embed_dim"],
+    distance: str,
+) -> Float[Tensor, ""]:
+    """Mean over blocks, tokens and features of the smooth-L1 (threshold 1) or squared error."""
+    if distance == "smooth_l1":
+        return F.smooth_l1_loss(predictions, targets)
+    return F.mse_loss(predictions, targets)
+
+
+def vicreg(features: Float[Tensor, "batch embed_dim"]) -> Float[Tensor, ""]:
+    """Variance and covariance terms of VICReg, in its proportion 25 : 1, divided by 25.
+
+    mean_j max(0, 1 - sqrt(Var_j + 1e-4)) + (1/25) (1/d) sum_{i != j} Cov_ij^2, over the batch, unbiased.
+    Zero where every feature has a standard deviation of 1 or more and all are uncorrelated.
+    """
+    centred = features - features.mean(0)
+    covariance = centred.T @ centred / (len(features) - 1)
+    deviation = (covariance.diagonal() + 1e-4).sqrt()
+    off_diagonal = covariance - covariance.diagonal().diag()
+    return F.relu(1 - deviation).mean() + off_diagonal.square().sum() / features.shape[1] / 25
+
+
+@torch.no_grad()
+def update_target(target: nn.Module, context: nn.Module, momentum: float) -> None:
+    """Move every weight of the target encoder: w_bar <- momentum w_bar + (1 - momentum) w."""
+    average = get_ema_multi_avg_fn(momentum)
+    average(list(target.parameters()), list(context.parameters()), 0)

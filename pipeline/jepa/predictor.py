@@ -1,0 +1,59 @@
+"""The predictor: a narrow Vision Transformer from context embeddings to embeddings at hidden positions.
+
+batch: images; context, targets x block: patches.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from pipeline.jepa.positions import sincos_positions
+from pipeline.params import PredictorParams
+
+
+class Predictor(nn.Module):
+    """Mask tokens at the target positions attend to the projected context (I-JEPA, section 3).
+
+    `joint` puts all target blocks of an image in one sequence. Otherwise each block gets a pass of its own
+    with the same context, as in I-JEPA: blocks do not see each other's mask tokens, at `targets` times the
+    cost.
+    """
+
+    positions: Float[Tensor, "patches width"]
+
+    def __init__(self, predictor: PredictorParams, embed_dim: int, grid: int) -> None:
+        super().__init__()
+        width = predictor.embed_dim
+        self.joint = predictor.joint
+        self.input = nn.Linear(embed_dim, width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        self.register_buffer("positions", sincos_positions(width, grid), persistent=False)
+        self.blocks = nn.Sequential(
+            *(Block(width, predictor.num_heads, mlp_ratio=4, qkv_bias=True) for _ in range(predictor.depth))
+        )
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, embed_dim)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(
+        self,
+        context: Float[Tensor, "batch context embed_dim"],
+        context_positions: Int[Tensor, "batch context"],
+        target_positions: Int[Tensor, "batch targets block"],
+    ) -> Float[Tensor, "batch targets block embed_dim"]:
+        batch, targets, block = target_positions.shape
+        known = self.input(context) + self.positions[context_positions]
+        asked = self.mask_token + self.positions[target_positions]
+        if self.joint:
+            asked = asked.flatten(1, 2)
+        else:
+            known = known.repeat_interleave(targets, dim=0)
+            asked = asked.flatten(0, 1)
+        tokens = self.blocks(torch.cat([known, asked.to(known.dtype)], dim=1))
+        answers = self.output(self.norm(tokens[:, known.shape[1] :]))
+        return answers.reshape(batch, targets, block, -1)

@@ -1,0 +1,45 @@
+"""An exported encoder, read back; and the attention kernel that suits its device."""
+
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.layers.attention import Attention
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from pipeline.files import InputError, read_json
+
+
+def load_encoder(folder: Path, weights: str = "encoder") -> VisionTransformer:
+    """The exported encoder of folder/config.json with the weights of folder/<weights>.safetensors.
+
+    It maps normalised images (batch, 3, size, size) to mean-pooled features (batch, embed_dim). `weights` is
+    "encoder" (the trained target encoder) or "initial" (the same encoder before the first step). Raises
+    InputError where a file is missing or broken.
+    """
+    config = read_json(folder / "config.json")
+    path = folder / f"{weights}.safetensors"
+    try:
+        encoder = timm.create_model(config["architecture"], num_classes=0, **config["model_args"])
+        encoder.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro pretrain`") from None
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise InputError(f"{path}: not the weights of {folder / 'config.json'} ({error})") from None
+    assert isinstance(encoder, VisionTransformer)
+    fit_attention(encoder, torch.device("cpu"))
+    return encoder.eval().requires_grad_(False)
+
+
+def fit_attention(module: nn.Module, device: torch.device) -> None:
+    """Choose the faster of timm's two attention kernels for `device`; both compute the same.
+
+    On a CPU torch's fused kernel takes up to 9 times as long on sequences of 16 bf16 tokens as the plain
+    products (benchmarks/step.py), on a GPU it is the faster one.
+    """
+    for part in module.modules():
+        if isinstance(part, Attention):
+            part.fused_attn = device.type != "cpu"  # pyright: ignore[reportAttributeAccessIssue]

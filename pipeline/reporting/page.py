@@ -1,0 +1,244 @@
+"""The report as one HTML page and as Markdown, from metrics, history and a few images.
+
+`compose` turns inputs into texts, tables and figures once; `render_page` and `render_readme` set them in the
+two templates beside this file. The page loads nothing: styles, charts and images are inside it.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from pipeline.files import InputError
+from pipeline.params import Params
+from pipeline.reporting import figures, images, tables, words
+from pipeline.reporting.tables import Metric, Metrics, ProbeTable
+from pipeline.reporting.words import Verdict
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the page is about; the metrics as their stages wrote them.
+
+    pictures: (n, size, size, 3) uint8 with captions[i] = ((label, value), ...). context (n, num_context) and
+    targets (n, blocks, patches): masks of those pictures, flat positions in a grid x grid raster.
+    """
+
+    params: Params
+    prepare: Metrics
+    pretrain: Metrics
+    probe: Metrics
+    training: pd.DataFrame
+    pictures: np.ndarray
+    captions: Sequence[Sequence[tuple[str, str]]]
+    context: np.ndarray
+    targets: np.ndarray
+    grid: int
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart and its file name in figures/."""
+
+    file: str
+    description: str
+    svg: str
+
+    @property
+    def inline(self) -> Markup:
+        """The chart as a part of the page."""
+        return Markup(figures.for_page(self.svg, self.description))
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """Tables and charts of one probed set; `main` is the set of pretraining."""
+
+    name: str
+    main: bool
+    verdict: Verdict
+    tables: tuple[tuple[ProbeTable, Chart], ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the two templates show."""
+
+    name: str
+    verdict: Verdict
+    stats: list[tuple[str, str]]
+    sets: list[SetReport]
+    large: list[Chart]
+    small: list[Chart]
+    masks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    examples: list[tuple[np.ndarray, Sequence[tuple[str, str]]]]
+    ran: list[tuple[str, str]]
+    params_yaml: str
+    commit: str
+
+    def files(self) -> dict[str, bytes]:
+        """Name and bytes of every file of figures/."""
+        charts = [chart for part in self.sets for _, chart in part.tables] + self.large + self.small
+        found = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
+        found["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
+        found["images.png"] = images.png(images.sheet([[image for image, _ in self.examples]]))
+        return found
+
+
+def compose(inputs: Inputs) -> Content:
+    """Everything the page says. Raises InputError where a metrics file does not know the pretraining set."""
+    name = inputs.params.data.name
+    summaries = inputs.probe.get("summary", {})
+    for file, holds in (("prepare", inputs.prepare), ("probe", inputs.probe)):
+        if name not in holds:
+            raise InputError(f"reports/metrics/{file}.json: has no set {name}; run the stage `{file}` again")
+    names = [name, *sorted(other for other in inputs.probe if other not in ("summary", name))]
+    sets = [
+        _set_report(other, inputs.probe[other], summaries.get(other, {}), inputs.pretrain, other == name)
+        for other in names
+    ]
+    large, small = _training_charts(inputs.training)
+    tiles = [images.tile(picture, inputs.grid) for picture in inputs.pictures]
+    masks = [
+        (
+            tile,
+            images.context_tile(tile, context, inputs.grid),
+            images.target_tile(tile, targets, inputs.grid),
+        )
+        for tile, context, targets in zip(tiles, inputs.context, inputs.targets, strict=True)
+    ]
+    # The runtime section is no key of a result: a page that showed it could be stale without being wrong.
+    tree = inputs.params.model_dump(mode="json", by_alias=True, exclude={"runtime"})
+    return Content(
+        name=name,
+        verdict=sets[0].verdict,
+        stats=_stats(summaries.get(name, {}), inputs.pretrain),
+        sets=sets,
+        large=large,
+        small=small,
+        masks=masks,
+        examples=list(zip(tiles, inputs.captions, strict=True)),
+        ran=words.what_ran(name, inputs.prepare, inputs.pretrain),
+        params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
+        commit=(inputs.pretrain.get("commit") or "").partition("+")[0],
+    )
+
+
+def _set_report(name: str, labels: Metrics, summary: Metrics, pretrain: Metrics, main: bool) -> SetReport:
+    found = []
+    metrics: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
+    for metric, score in metrics:
+        table = tables.probe_table(labels, summary, metric)
+        if table is not None:
+            file = f"probe_{_slug(name)}_{metric}.svg"
+            chart = Chart(file, f"Test {score} per label of {name}", figures.probe_chart(table, file))
+            found.append((table, chart))
+    return SetReport(name, main, words.verdict(name, pretrain if main else {}, summary), tuple(found))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "_", name)
+
+
+def _stats(summary: Metrics, pretrain: Metrics) -> list[tuple[str, str]]:
+    means = summary.get("mean_accuracy") or {}
+    mean = "accuracy" if summary.get("labels") == 1 else "mean accuracy"
+    shown = [
+        (f"{tables.percent(value)} %", f"{mean}, {tables.title(view)}")
+        for view in tables.order_views(set(means))
+        if (value := means[view]) is not None and view in ("encoder", *tables.BASELINES)
+    ]
+    if pretrain.get("minutes") is not None:
+        shown.append((f"{tables.number(pretrain['minutes'])} min", "of pretraining"))
+    return shown
+
+
+def _training_charts(history: pd.DataFrame) -> tuple[list[Chart], list[Chart]]:
+    """Charts of what was learned, and small ones of how it was run."""
+    terms = [str(column) for column in history if str(column).startswith("loss_")]
+    losses = {"loss": "total"} | {term: term.removeprefix("loss_") for term in terms}
+    large = [
+        ("loss", "Loss and its terms", losses, 1, False),
+        (
+            "probes",
+            "Accuracy of the monitors, %",
+            {"ridge_accuracy": "ridge", "knn_accuracy": "k-NN"},
+            100,
+            True,
+        ),
+        ("rankme", "RankMe", {"rankme": "RankMe"}, 1, True),
+        ("spread", "Spread of the features", {"feature_std": "std", "mean_cosine": "mean cosine"}, 1, True),
+    ]
+    small = [
+        ("learning_rate", "Learning rate", {"learning_rate": ""}, 1, False),
+        ("ema_momentum", "Momentum of the target", {"ema_momentum": ""}, 1, False),
+        ("grad_norm", "Gradient norm", {"grad_norm": ""}, 1, False),
+        ("throughput", "Images per second", {"images_per_second": ""}, 1, False),
+    ]
+    return _line_charts(history, large, width=340), _line_charts(history, small, width=210)
+
+
+def _line_charts(
+    history: pd.DataFrame, wanted: list[tuple[str, str, dict[str, str], int, bool]], width: float
+) -> list[Chart]:
+    found = []
+    for name, heading, lines, scale, dashed in wanted:
+        file = f"training_{name}.svg"
+        svg = figures.line_chart(history, lines, heading, file, scale, dashed, width)
+        if svg is not None:
+            found.append(Chart(file, f"{heading} against step", svg))
+    return found
+
+
+def render_page(content: Content) -> str:
+    """One HTML file that needs no other."""
+    return _render("page.html.j2", content)
+
+
+def render_readme(content: Content) -> str:
+    """The same content as Markdown; its images are files of figures/."""
+    return _render("readme.md.j2", content)
+
+
+def _render(template: str, content: Content) -> str:
+    environment = Environment(
+        loader=PackageLoader("pipeline.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    functions: list[Callable[..., Any]] = [
+        tables.title,
+        tables.percent,
+        tables.score,
+        tables.points,
+        tables.number,
+    ]
+    environment.filters |= {function.__name__: function for function in functions}
+    environment.filters |= {"data_uri": _data_uri, "markdown": _markdown, "spaced": _spaced}
+    return environment.get_template(template).render(
+        content=content, reading=words.READING, light=figures.LIGHT, dark=figures.DARK
+    )
+
+
+def _data_uri(image: np.ndarray) -> str:
+    return "data:image/png;base64," + base64.b64encode(images.png(image)).decode()
+
+
+def _markdown(text: str) -> Markup:
+    """Text as Markdown shows it: on one line, with nothing that Markdown or HTML would act on."""
+    escaped = re.sub(r"([\\`*_{}\[\]|#~$])", r"\\\1", " ".join(str(text).split()))
+    return Markup(escape(escaped))
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")

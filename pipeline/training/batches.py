@@ -1,0 +1,66 @@
+"""Batches as a function of (seed, step): order by epoch, gathered ahead of time by one thread."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from pipeline.data.generators import generator
+from pipeline.files import InputError
+
+
+def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (to train on, held out for the monitors), both ascending, drawn by `seed`."""
+    order = np.random.default_rng([seed, num_images]).permutation(num_images)
+    return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
+
+
+class Batches:
+    """The images of a split, memory-mapped, as an endless sequence of batches.
+
+    Each epoch is a fresh permutation of `indices`, a function of (seed, epoch); what is left of an epoch
+    that is too short for a batch is dropped. A set that fits is moved to a GPU whole.
+    """
+
+    GPU_BYTES = 8 * 2**30
+
+    def __init__(
+        self, images: np.ndarray, indices: np.ndarray, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        if len(indices) < batch_size:
+            raise InputError(
+                f"pretrain.batch_size: {batch_size} images per step, but the set leaves {len(indices)} to "
+                "train on after pretrain.monitor_images"
+            )
+        self.images, self.indices, self.batch_size = images, indices, batch_size
+        self.seed, self.device = seed, device
+        self.steps_per_epoch = len(indices) // batch_size
+        self._epoch = -1
+        self._order = indices
+        self._resident: Tensor | None = None
+        if device.type == "cuda" and images.nbytes <= self.GPU_BYTES:
+            self._resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+
+    def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:
+        """The batches of the steps `step`..`last` - 1, on the device, the next one gathered meanwhile."""
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            future = ahead.submit(self._gather, step)
+            for following in range(step + 1, last + 1):
+                batch = future.result()
+                if following < last:
+                    future = ahead.submit(self._gather, following)
+                yield batch.to(self.device, non_blocking=True)
+
+    def _gather(self, step: int) -> Tensor:
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            order = torch.randperm(len(self.indices), generator=generator(self.seed, epoch, "order"))
+            self._order, self._epoch = self.indices[order.numpy()], epoch
+        chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(chosen).to(self.device)]
+        batch = torch.from_numpy(self.images[chosen])
+        return batch.pin_memory() if self.device.type == "cuda" else batch

@@ -1,0 +1,91 @@
+"""Resume state: whole or absent, the last two kept, refused by name where it does not belong.
+
+A state lives outside DVC's outputs, in <runs>/<fingerprint>/, because DVC deletes outputs before it runs a
+stage and would hand `persist`ed ones to a run with other params.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.files import atomic_file, write_json
+
+KEEP = 2
+
+
+def runs_folder(root: Path) -> Path:
+    """RUNS_DIR of the environment, else root/runs."""
+    return Path(os.environ.get("RUNS_DIR") or root / "runs")
+
+
+def fingerprint(params: dict[str, Any], data: str, code: Iterable[Path]) -> str:
+    """16 hex digits that name a run: its tracked params, its data's own hash and the code that it runs."""
+    digest = hashlib.sha256(json.dumps([params, data], sort_keys=True).encode())
+    for path in sorted(code):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Checkpoints:
+    """The resume states of one run, in `folder`, which bears the run's fingerprint as its name.
+
+    A state is step-N.pt with step-N.json beside it (fingerprint, step, sha256), written last: a state
+    without it was never finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, state: dict[str, Any], step: int) -> Path:
+        """Write the state after `step` steps, then drop all but the last two."""
+        path = self.folder / f"step-{step}.pt"
+        with atomic_file(path) as temporary:
+            torch.save(state, temporary)
+            digest = _sha256(temporary)
+        write_json(
+            path.with_suffix(".json"), {"fingerprint": self.folder.name, "step": step, "sha256": digest}
+        )
+        for old in self._steps()[KEEP:]:
+            self._path(old).with_suffix(".json").unlink()
+            self._path(old).unlink(missing_ok=True)
+        return path
+
+    def load_last(self, device: torch.device) -> dict[str, Any] | None:
+        """The newest state that is whole and belongs to this run, or None.
+
+        A state that does not is named on standard output, and the one before it is tried.
+        """
+        for step in self._steps():
+            path = self._path(step)
+            meta = json.loads(path.with_suffix(".json").read_text())
+            if meta["fingerprint"] != self.folder.name:
+                print(f"{path}: refused, it belongs to run {meta['fingerprint']}", flush=True)
+            elif not path.is_file() or _sha256(path) != meta["sha256"]:
+                print(f"{path}: refused, its content does not match its digest", flush=True)
+            else:
+                return torch.load(path, map_location=device, weights_only=True)
+        return None
+
+    def last(self) -> Path | None:
+        """The newest finished state's file, unchecked."""
+        steps = self._steps()
+        return self._path(steps[0]) if steps else None
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step}.pt"
+
+    def _steps(self) -> list[int]:
+        """Steps of finished states, newest first."""
+        return sorted(
+            (int(p.stem.removeprefix("step-")) for p in self.folder.glob("step-*.json")), reverse=True
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

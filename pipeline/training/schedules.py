@@ -1,0 +1,24 @@
+"""Schedules as functions of the step: no state, so a resumed run continues them exactly."""
+
+import math
+
+from pipeline.params import ObjectiveParams, PretrainParams
+
+
+def learning_rate(pretrain: PretrainParams, step: int) -> float:
+    """Linear warm-up from learning_rate / warm-up steps, then a cosine to learning_rate * final_fraction.
+
+    Steps count from 0; the last, steps - 1, has the final value exactly.
+    """
+    warmup = round(pretrain.warmup_fraction * pretrain.steps)
+    if step < warmup:
+        return pretrain.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(pretrain.steps - 1 - warmup, 1)
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return pretrain.learning_rate * (pretrain.final_fraction + (1 - pretrain.final_fraction) * cosine)
+
+
+def ema_momentum(objective: ObjectiveParams, step: int, steps: int) -> float:
+    """Linear from the first to the last of objective.ema_momentum over the steps 0..steps - 1."""
+    first, last = objective.ema_momentum
+    return first + (last - first) * step / max(steps - 1, 1)

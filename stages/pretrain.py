@@ -1,0 +1,144 @@
+"""Stage `pretrain`: train the encoder on the prepared set; export it, its history and its metrics."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from pipeline.data import augment
+from pipeline.data.store import ImageSet, Split, open_set
+from pipeline.evaluation.monitor import Monitor
+from pipeline.files import atomic_file, atomic_folder, write_json
+from pipeline.jepa.encoder import build_encoder, timm_config
+from pipeline.params import Params
+from pipeline.training.batches import Batches, hold_out
+from pipeline.training.checkpoint import Checkpoints, fingerprint, runs_folder
+from pipeline.training.loop import Pretraining
+from pipeline.training.runtime import Runtime, resolve
+from stages import command
+
+TRACKED = {"augment", "model", "masking", "objective", "regularizer", "pretrain"}
+ROOMS = ("data", "jepa", "training")  # the code that decides the weights
+
+
+def main(params: Params, root: Path) -> None:
+    """Write artifacts/encoder, reports/metrics/pretrain.json and reports/plots/training.csv under `root`."""
+    runtime = resolve(params.runtime)
+    images = open_set(root / "artifacts/data" / params.data.name)
+    train = images.split("train")
+    kept, blame = augment.allowed(params.augment, images.labels)
+    for name, labels in blame.items():
+        others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
+        named = ", ".join(labels[:2] if others else labels)
+        print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
+    for_training, held_out = hold_out(len(train), params.pretrain.monitor_images, params.pretrain.seed)
+    batches = Batches(
+        train.images, for_training, params.pretrain.batch_size, params.pretrain.seed, runtime.device
+    )
+    run = Pretraining(params, kept, images.mean, images.std, runtime)
+    checkpoints = Checkpoints(runs_folder(root) / run_fingerprint(params, images))
+    run.run(batches, checkpoints, _monitor(train, held_out, images))
+
+    export(run, params, images, root / "artifacts/encoder")
+    with atomic_file(root / "reports/plots/training.csv") as temporary:
+        pd.DataFrame(run.history).to_csv(temporary, index=False)
+    metrics = summarise(run, params, runtime, len(for_training))
+    metrics["augment"] = {"crop": "crop" not in blame, "flip": "flip" not in blame, "off_because_of": blame}
+    write_json(root / "reports/metrics/pretrain.json", metrics | {"commit": commit(root)})
+    print(last_line(metrics), flush=True)
+
+
+def run_fingerprint(params: Params, images: ImageSet) -> str:
+    """Name of the run: its tracked params, the set's hash and the library code that decides the weights."""
+    library = Path(__file__).parent.parent / "pipeline"
+    code = [path for room in ROOMS for path in (library / room).glob("*.py")]
+    return fingerprint(params.model_dump(mode="json", include=TRACKED), images.fingerprint, code)
+
+
+def export(run: Pretraining, params: Params, images: ImageSet, folder: Path) -> None:
+    """The target encoder, the same encoder before the first step, and timm's config.json."""
+    size = params.data.image_size
+    encoder = run.jepa.target_encoder
+    initial = build_encoder(params.model, size, params.pretrain.seed)
+    with atomic_folder(folder) as temporary:
+        for name, module in (("encoder", encoder), ("initial", initial)):
+            save_file(
+                {key: value.contiguous() for key, value in module.state_dict().items()},
+                temporary / f"{name}.safetensors",
+            )
+        write_json(
+            temporary / "config.json",
+            timm_config(params.model, size, encoder.embed_dim, images.mean, images.std),
+        )
+
+
+def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: int) -> dict[str, Any]:
+    """What ran and where it ended: the content of reports/metrics/pretrain.json."""
+    rows = run.history
+    images_seen = params.pretrain.steps * params.pretrain.batch_size
+    rates = [row["images_per_second"] for row in rows if "images_per_second" in row]
+    return {
+        "steps": params.pretrain.steps,
+        "images_seen": images_seen,
+        "epochs": images_seen / num_images,
+        "minutes": run.seconds / 60,
+        "images_per_second": float(np.median(rates)),
+        "peak_memory_mb": max(row.get("peak_memory_mb", 0.0) for row in rows),
+        "device": f"{runtime.device.type}: {runtime.describe()}",
+        "precision": runtime.precision,
+        "torch": torch.__version__,
+        "parameters": {
+            "encoder": _count(run.jepa.context_encoder),
+            "predictor": _count(run.jepa.predictor),
+        },
+        "seed": params.pretrain.seed,
+        "collapsed": bool(rows[-1]["collapsed"]),
+        "initial": rows[0],
+        "final": rows[-1],
+    }
+
+
+def last_line(metrics: dict[str, Any]) -> str:
+    """The run in one line; it says so where the features collapsed."""
+    final, initial = metrics["final"], metrics["initial"]
+    line = (
+        f"pretrain: {metrics['steps']} steps, {metrics['epochs']:.1f} epochs in {metrics['minutes']:.1f} min "
+        f"at {metrics['images_per_second']:,.0f} images/s; "
+        f"RankMe {initial['rankme']:.0f} -> {final['rankme']:.0f}"
+    )
+    if "ridge_accuracy" in final:
+        line += f", ridge probe {initial['ridge_accuracy']:.1%} -> {final['ridge_accuracy']:.1%}"
+    return line + ("; COLLAPSED: the features tell images apart no more" if metrics["collapsed"] else "")
+
+
+def commit(root: Path) -> str | None:
+    """Git's commit of the working tree, with "+changes" where it differs; None without Git."""
+    git = ["git", "-C", str(root)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def _monitor(train: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
+    labels = train.labels.iloc[held_out].reset_index(drop=True)
+    return Monitor(torch.from_numpy(train.images[held_out]), labels, images.labels)
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+if __name__ == "__main__":
+    command.run(main)

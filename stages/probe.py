@@ -1,0 +1,152 @@
+"""Stage `probe`: what can be read from frozen features, beside an untrained encoder and raw pixels."""
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pipeline.data.store import SPLITS, ImageSet, open_set
+from pipeline.evaluation.collapse import spread
+from pipeline.evaluation.embeddings import fingerprint
+from pipeline.evaluation.intervals import Bootstrap
+from pipeline.evaluation.scores import (
+    DIGITS,
+    Metrics,
+    majority,
+    probe_view,
+    read_targets,
+    summarise,
+    unusable,
+)
+from pipeline.files import InputError, atomic_file, read_json, write_json
+from pipeline.params import Params, ProbeParams
+from pipeline.training.runtime import resolve
+from stages.command import run
+
+VIEWS = ("encoder", "random_init", "pixels_pca")
+COLUMNS = (
+    *(
+        "set",
+        "label",
+        "kind",
+        "view",
+        "accuracy",
+        "r2",
+        "ci95_low",
+        "ci95_high",
+        "r2_ci95_low",
+        "r2_ci95_high",
+    ),
+    *("knn_accuracy", "l2", "r2_l2", "converged", "n_train", "n_test"),
+)
+
+
+def main(params: Params, root: Path) -> None:
+    """Write reports/metrics/probe.json (<set>.<label>.<view>.<metric>, and summary.<set>) and the same
+    rows as reports/plots/probe.csv.
+
+    Raises InputError where the embeddings are not of this encoder and these sets, or are broken.
+    """
+    device = resolve(params.runtime).device
+    embeddings = root / "artifacts/embeddings"
+    meta = read_json(embeddings / "meta.json")
+    if meta["encoder"] != fingerprint(root / "artifacts/encoder"):
+        raise InputError(
+            f"{embeddings}: made by another encoder than artifacts/encoder; run `dvc repro embed`"
+        )
+    metrics: Metrics = {"summary": {}}
+    rows = []
+    for name, made_of in meta["sets"].items():
+        image_set = open_set(root / "artifacts/data" / name)
+        if image_set.fingerprint != made_of:
+            raise InputError(
+                f"{embeddings / name}: made of other images than {image_set.folder}; run `dvc repro embed`"
+            )
+        metrics[name], ranks = probe_set(image_set, embeddings / name, params.probe, device)
+        metrics["summary"][name] = summarise(metrics[name]) | {"rankme": ranks}
+        rows += [
+            {"set": name, "label": label, "kind": image_set.labels[label].kind, "view": view} | scores
+            for label, views in metrics[name].items()
+            for view, scores in views.items()
+        ]
+    with atomic_file(root / "reports/plots/probe.csv") as temporary:
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False)
+    write_json(root / "reports/metrics/probe.json", metrics)
+    for name in meta["sets"]:
+        print(table(name, metrics[name], metrics["summary"][name]))
+
+
+def probe_set(
+    image_set: ImageSet, embeddings: Path, params: ProbeParams, device: torch.device
+) -> tuple[dict[str, dict[str, Metrics]], dict[str, float]]:
+    """Scores by label and view, and RankMe of each view on the test split. Labels that cannot be probed are
+    named in a printed line; those with classes keep their `majority`."""
+    labels = {split: image_set.split(split).labels for split in SPLITS}
+    features = {split: load_features(embeddings / f"{split}.npz", labels[split]) for split in SPLITS}
+    train, test = (read_targets(labels[split], image_set.labels, device) for split in SPLITS)
+    metrics: dict[str, dict[str, Metrics]] = {name: {} for name in image_set.labels}
+    reasons = unusable(train, test)
+    for name, reason in reasons.items():
+        print(f"{image_set.name}: {name} is not probed: {reason}")
+    usable = [name for name in image_set.labels if name not in reasons]
+    bootstrap = Bootstrap(len(labels["test"]), params.bootstrap, params.seed)
+    ranks = {}
+    for view in VIEWS:
+        fit, score = (torch.from_numpy(features[split][view]).to(device) for split in SPLITS)
+        ranks[view] = round(spread(score).rankme, DIGITS)
+        found = probe_view(
+            fit, score, train.only(usable), test.only(usable), image_set.labels, params, bootstrap
+        )
+        for name, scores in found.items():
+            metrics[name][view] = scores
+    counts = [name for name in usable if image_set.labels[name].kind == "count"]
+    if counts and "foreground" in image_set.labels:
+        # The number of objects follows from the area they cover where objects are alike: what is left to see?
+        fit, score = (target.numbers["foreground"][:, None].float() for target in (train, test))
+        few = train.only(counts), test.only(counts)
+        found = probe_view(fit, score, *few, image_set.labels, params, bootstrap, with_knn=False)
+        for name, scores in found.items():
+            metrics[name]["foreground_area"] = scores
+    for name, target in train.classes.items():
+        metrics[name]["majority"] = majority(target, test.classes[name])
+    return {name: views for name, views in metrics.items() if views}, ranks
+
+
+def load_features(path: Path, labels: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The views of one split. Raises InputError where the file is broken or of other images than `labels`."""
+    try:
+        with np.load(path) as arrays:
+            features = {view: arrays[view] for view in VIEWS}
+            ids = arrays["ids"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(f"{path}: not readable embeddings ({error}); run `dvc repro -f -s embed`") from None
+    if not np.array_equal(ids, labels["id"].to_numpy()):
+        raise InputError(f"{path}: {len(ids)} embeddings, not of the {len(labels)} images that have labels")
+    if len(labels) < 2:
+        raise InputError(f"{path}: {len(labels)} images are too few to probe; at least 2")
+    return features
+
+
+def table(name: str, metrics: dict[str, dict[str, Metrics]], summary: Metrics) -> str:
+    """Test scores in words: a row per label and score, a column per view."""
+    views = [*VIEWS, "foreground_area", "majority"]
+    shown = [view for view in views if any(view in found for found in metrics.values())]
+    rows = {}
+    for label, found in metrics.items():
+        for metric, unit in (("accuracy", 100), ("r2", 1)):
+            cells = {view: scores[metric] * unit for view, scores in found.items() if metric in scores}
+            if cells:
+                title = f"{label}, {'%' if metric == 'accuracy' else 'R2'}"
+                digits = 1 if metric == "accuracy" else 3
+                rows[title] = {view: f"{value:.{digits}f}" for view, value in cells.items()}
+    if summary["labels"]:
+        means = {view: f"{100 * value:.1f}" for view, value in summary["mean_accuracy"].items()}
+        rows[f"mean of {summary['labels']}, %"] = means
+    frame = pd.DataFrame(rows, index=pd.Index(shown)).T.fillna("")
+    return f"{name}, test split\n{frame.to_string()}"
+
+
+if __name__ == "__main__":
+    run(main)

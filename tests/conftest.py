@@ -1,0 +1,60 @@
+"""One torch thread per worker, shapes of public signatures checked, and a small pipeline to run stages on."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    ["pipeline.data", "pipeline.jepa", "pipeline.training", "pipeline.evaluation"], "beartype.beartype"
+)
+torch.set_num_threads(1)
+
+REPOSITORY = Path(__file__).parent.parent
+SMALL: dict[str, Any] = {
+    "data.scenes.num_train": 600,
+    "data.scenes.num_test": 200,
+    "model.embed_dim": 32,
+    "model.depth": 1,
+    "model.num_heads": 2,
+    "model.predictor.embed_dim": 16,
+    "model.predictor.depth": 1,
+    "model.predictor.num_heads": 2,
+    "pretrain.steps": 6,
+    "pretrain.batch_size": 32,
+    "pretrain.history_every": 2,
+    "pretrain.monitor_every": 3,
+    "pretrain.monitor_images": 200,
+    "probe.bootstrap": 100,
+    "runtime.device": "cpu",
+    "runtime.precision": "fp32",
+    "runtime.threads": 1,
+    "runtime.workers": 1,
+}
+
+
+def override(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a params tree with some dotted paths changed; every path must exist already."""
+    changed = copy.deepcopy(tree)
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        node = changed
+        for section in sections:
+            node = node[section]
+        assert key in node, path
+        node[key] = value
+    return changed
+
+
+def default_tree() -> dict[str, Any]:
+    return yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+
+
+@pytest.fixture
+def small_tree() -> dict[str, Any]:
+    """params.yaml with sizes that train in a second."""
+    return override(default_tree(), SMALL)

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.data.normalise import normalise
+from pipeline.data.store import open_set
+from pipeline.files import InputError, read_json
+from pipeline.jepa.pretrained import load_encoder
+from stages import embed
+from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_set
+
+
+def test_every_image_has_a_row_in_every_view(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    for split, count in COUNTS.items():
+        arrays = np.load(tmp_path / f"artifacts/embeddings/scenes/{split}.npz")
+        assert np.array_equal(arrays["ids"], np.arange(count))
+        for view in ("encoder", "random_init", "pixels_pca"):
+            assert arrays[view].shape == (count, 16) and arrays[view].dtype == np.float32
+    meta = read_json(tmp_path / "artifacts/embeddings/meta.json")
+    assert meta["dim"] == 16
+    assert meta["sets"] == {"scenes": open_set(tmp_path / "artifacts/data/scenes").fingerprint}
+
+
+def test_the_views_are_the_trained_and_the_initial_encoder(tmp_path: Path):
+    run = tiny_params(runtime={"precision": "fp32"})
+    tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    image_set = open_set(tmp_path / "artifacts/data/scenes")
+    images = torch.from_numpy(np.array(image_set.split("test").images))
+    arrays = np.load(tmp_path / "artifacts/embeddings/scenes/test.npz")
+    for view, weights in (("encoder", "encoder"), ("random_init", "initial")):
+        with torch.no_grad():
+            expected = load_encoder(tmp_path / "artifacts/encoder", weights)(
+                normalise(images, image_set.mean, image_set.std)
+            )
+        np.testing.assert_allclose(arrays[view], expected.numpy(), atol=1e-5)
+
+
+def test_a_set_of_another_size_is_refused_and_the_old_embeddings_stay(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    write_set(tmp_path / "artifacts/data/cifar10", size=2 * SIZE)
+    with pytest.raises(InputError, match=r"cifar10: images of 32 pixels, but the encoder takes 16"):
+        embed.main(tiny_params(embed={"sets": ["cifar10"]}), tmp_path)
+    assert (tmp_path / "artifacts/embeddings/scenes/test.npz").exists()
+
+
+def test_a_second_set_is_embedded_beside_the_first_and_named_once(tmp_path: Path):
+    tiny_run(tmp_path)
+    write_set(tmp_path / "artifacts/data/cifar10", seed=5)
+    embed.main(tiny_params(embed={"sets": ["cifar10", "scenes", "cifar10"]}), tmp_path)
+    assert list(read_json(tmp_path / "artifacts/embeddings/meta.json")["sets"]) == ["scenes", "cifar10"]
+
+
+def test_features_that_are_not_finite_are_refused(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    path = tmp_path / "artifacts/encoder/encoder.safetensors"
+    weights = load_file(path)
+    weights["norm.weight"][:] = torch.nan
+    save_file(weights, path)
+    with pytest.raises(InputError, match=r"encoder\.safetensors: its features of scenes are not finite"):
+        embed.main(run, tmp_path)
+
+
+def test_a_missing_set_is_named(tmp_path: Path):
+    tiny_run(tmp_path)
+    with pytest.raises(InputError, match=r"cifar100/meta\.json: not found"):
+        embed.main(tiny_params(embed={"sets": ["cifar100"]}), tmp_path)

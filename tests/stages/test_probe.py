@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.files import InputError, read_json
+from stages import embed, probe
+from tests.stages.tiny_run import tiny_params, tiny_run, write_encoder, write_set
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("run")
+    run = tiny_run(root)
+    embed.main(run, root)
+    probe.main(run, root)
+    return root
+
+
+def test_every_label_is_scored_in_every_view(finished: Path):
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    views = {"encoder", "random_init", "pixels_pca"}
+    assert set(labels["colour"]) == views | {"majority"}
+    assert set(labels["count"]) == views | {"majority", "foreground_area"}
+    assert set(labels["foreground"]) == views
+    classes = {"accuracy", "ci95_low", "ci95_high", "knn_accuracy", "l2", "converged", "n_train", "n_test"}
+    numbers = {"r2", "r2_ci95_low", "r2_ci95_high", "r2_l2"}
+    assert set(labels["colour"]["encoder"]) == classes
+    assert set(labels["count"]["encoder"]) == classes | numbers
+    assert set(labels["foreground"]["encoder"]) == classes - {"accuracy", "knn_accuracy"} | {"r2"}
+
+
+def test_what_is_plain_in_the_features_is_found(finished: Path):
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    assert labels["colour"]["pixels_pca"]["accuracy"] > 0.95
+    assert labels["count"]["foreground_area"]["r2"] > 0.8
+    assert labels["count"]["foreground_area"]["accuracy"] > 0.9
+    assert labels["count"]["encoder"]["r2"] < 0.3
+
+
+def test_images_without_a_label_are_left_out_of_it_alone(finished: Path):
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    assert (labels["colour"]["encoder"]["n_test"], labels["count"]["encoder"]["n_test"]) == (96, 120)
+
+
+def test_intervals_hold_their_scores_and_nothing_is_nan(finished: Path):
+    content = read_json(finished / "reports/metrics/probe.json")
+    assert "null" not in json.dumps(content)
+    for views in content["scenes"].values():
+        for scores in views.values():
+            if "ci95_low" in scores:
+                assert scores["ci95_low"] <= scores.get("accuracy", scores.get("r2")) <= scores["ci95_high"]
+
+
+def test_a_label_with_one_class_keeps_its_majority_only(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    assert labels["constant"] == {"majority": {"accuracy": 1.0, "n_train": 240, "n_test": 120}}
+    probe.main(tiny_params(), finished)
+    assert "scenes: constant is not probed: fewer than two classes" in capsys.readouterr().out
+
+
+def test_the_summary_is_the_mean_over_probed_classes(finished: Path):
+    content = read_json(finished / "reports/metrics/probe.json")
+    labels, summary = content["scenes"], content["summary"]["scenes"]
+    assert summary["labels"] == 2
+    for view in ("encoder", "random_init", "pixels_pca"):
+        mean = np.mean([labels[name][view]["accuracy"] for name in ("colour", "count")])
+        assert summary["mean_accuracy"][view] == pytest.approx(mean, abs=1e-6)
+    means = summary["mean_accuracy"]
+    assert summary["gain_over_random_init"] == pytest.approx(
+        100 * (means["encoder"] - means["random_init"]), abs=1e-3
+    )
+
+
+def test_the_table_has_the_same_numbers(finished: Path):
+    rows = pd.read_csv(finished / "reports/plots/probe.csv").set_index(["set", "label", "view"])
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    assert len(rows) == sum(len(views) for views in labels.values())
+    for label, views in labels.items():
+        for view, scores in views.items():
+            assert rows.loc[("scenes", label, view), list(scores)].tolist() == list(scores.values())
+
+
+def test_the_same_inputs_give_the_same_files(finished: Path):
+    files = [finished / "reports/metrics/probe.json", finished / "reports/plots/probe.csv"]
+    before = [path.read_bytes() for path in files]
+    probe.main(tiny_params(), finished)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_embeddings_of_another_encoder_are_refused(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    write_encoder(tmp_path / "artifacts/encoder", run, seed=9)
+    with pytest.raises(InputError, match=r"artifacts/embeddings: made by another encoder"):
+        probe.main(run, tmp_path)
+
+
+def test_embeddings_of_other_images_are_refused(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    write_set(tmp_path / "artifacts/data/scenes", seed=8)
+    with pytest.raises(InputError, match=r"embeddings/scenes: made of other images"):
+        probe.main(run, tmp_path)
+
+
+def test_broken_embeddings_are_named(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    path = tmp_path / "artifacts/embeddings/scenes/test.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"test\.npz: not readable embeddings"):
+        probe.main(run, tmp_path)
+
+
+def test_too_many_neighbours_name_the_param(finished: Path):
+    with pytest.raises(
+        InputError, match=r"probe\.knn_neighbors: must be <= the 240 labelled training images"
+    ):
+        probe.main(tiny_params(probe={"knn_neighbors": 241}), finished)

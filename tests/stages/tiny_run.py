@@ -1,0 +1,77 @@
+"""A project folder with a small prepared set and an encoder that was never trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import save_file
+
+from pipeline import params
+from pipeline.data.labels import Label
+from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
+from pipeline.files import write_json
+from pipeline.jepa.encoder import build_encoder, timm_config
+
+ROOT = Path(__file__).parents[2]
+LABELS = {
+    "colour": Label("categorical", ("red", "green", "blue")),
+    "count": Label("count", ("1", "2", "3")),
+    "foreground": Label("real", unit="fraction"),
+    "constant": Label("categorical", ("only", "never")),
+}
+COUNTS = {"train": 240, "test": 120}
+SIZE = 16
+
+
+def tiny_params(**changes: dict[str, object]) -> params.Params:
+    """The shipped params, small: {"probe": {"bootstrap": 100}} changes a section."""
+    small: dict[str, dict[str, object]] = {
+        "data": {"image_size": SIZE},
+        "model": {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4},
+        "embed": {"batch_size": 50},
+        "probe": {"l2": [1e-4, 1e-2], "bootstrap": 100, "knn_neighbors": 5},
+        "runtime": {"device": "cpu", "threads": 1},
+    }
+    tree = params.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
+    for updates in (small, changes):
+        for section, values in updates.items():
+            tree[section] |= values
+    return params.Params.model_validate(tree)
+
+
+def write_set(folder: Path, size: int = SIZE, seed: int = 0) -> None:
+    """Blurred noise whose mean colour is the label `colour`; every fifth test image has no colour."""
+    writers = {split: SplitWriter(folder / split, COUNTS[split], size) for split in SPLITS}
+    for at, (split, writer) in enumerate(writers.items()):
+        random = np.random.default_rng([seed, at])
+        colour, count = random.integers(3, size=COUNTS[split]), random.integers(3, size=COUNTS[split])
+        pixels = random.integers(0, 120, (COUNTS[split], size, size, 3))
+        pixels[np.arange(COUNTS[split]), ..., colour] += 100
+        labels = {
+            "colour": np.where((np.arange(COUNTS[split]) % 5 == 0) & (split == "test"), -1, colour).astype(
+                np.int16
+            ),
+            "count": count.astype(np.int16),
+            "foreground": ((count + random.random(COUNTS[split])) / 4).astype(np.float32),
+            "constant": np.zeros(COUNTS[split], np.int16),
+        }
+        with writer:
+            writer.append(pixels.astype(np.uint8), pd.DataFrame(labels))
+    write_meta(folder, folder.name, size, LABELS, writers)
+
+
+def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
+    image_set = open_set(folder.parents[1] / "artifacts/data/scenes")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, own_seed in (("encoder", seed), ("initial", 0)):
+        state = build_encoder(run.model, SIZE, own_seed).state_dict()
+        save_file({key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors")
+    write_json(folder / "config.json", timm_config(run.model, SIZE, 16, image_set.mean, image_set.std))
+
+
+def tiny_run(root: Path) -> params.Params:
+    """Everything that `embed` reads."""
+    run = tiny_params()
+    write_set(root / "artifacts/data/scenes")
+    write_encoder(root / "artifacts/encoder", run)
+    return run
