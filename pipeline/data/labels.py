@@ -32,4 +32,5 @@ class Label:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Label":
-        return cls(**fields | {"classes": tuple(fields["classes"])})
+        known: dict[str, Any] = {**fields, "classes": tuple(fields["classes"])}
+        return cls(**known)

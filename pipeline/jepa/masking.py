@@ -3,8 +3,9 @@
 batch: images; context: visible patches; targets x block: hidden ones, as flat raster indices of the grid.
 
 `multiblock`: all blocks of a step have one size, drawn from a list; each block's corner is uniform over the
-places where it fits, and no two blocks of an image coincide; the context is a fixed number of patches drawn uniformly from what the targets leave.
-So nothing is padded or truncated, and nothing depends on the batch size or on the order of patches.
+places where it fits, and no two blocks of an image coincide; the context is a fixed number of patches drawn
+uniformly from what the targets leave. So nothing is padded or truncated, and nothing depends on the batch
+size or on the order of patches.
 
 `ijepa` draws what the official I-JEPA sampler draws, faults included, for parity studies: corners from an
 exclusive range that never reaches the last row and column, and every block cut, in raster order, to the

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.files import InputError, read_json
+from pipeline.files import InputError, read_json, write_json
 from stages import embed, probe
 from tests.stages.tiny_run import tiny_params, tiny_run, write_encoder, write_set
 
@@ -122,3 +122,18 @@ def test_too_many_neighbours_name_the_param(finished: Path):
         InputError, match=r"probe\.knn_neighbors: must be <= the 240 labelled training images"
     ):
         probe.main(tiny_params(probe={"knn_neighbors": 241}), finished)
+
+
+@pytest.mark.parametrize("kept", [(), ("foreground",), ("constant",)])
+def test_a_set_with_nothing_to_classify_has_an_empty_mean(kept: tuple[str, ...], tmp_path: Path):
+    run = tiny_run(tmp_path)
+    meta = tmp_path / "artifacts/data/scenes/meta.json"
+    content = read_json(meta)
+    write_json(meta, content | {"labels": {name: content["labels"][name] for name in kept}})
+    embed.main(run, tmp_path)
+    probe.main(run, tmp_path)
+    found = read_json(tmp_path / "reports/metrics/probe.json")
+    assert set(found["scenes"]) == set(kept)
+    assert found["summary"]["scenes"]["mean_accuracy"] == {}
+    assert found["summary"]["scenes"]["gain_over_random_init"] is None
+    assert found["summary"]["scenes"]["labels"] == 0

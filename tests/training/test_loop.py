@@ -34,7 +34,7 @@ def watch(_encode: loop.Encode) -> dict[str, float]:
     return {"rankme": 1.0}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for SIGKILL: whatever was not saved is lost."""
 
 
@@ -49,11 +49,11 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, 
 
     def dying(batch: torch.Tensor, number: int) -> dict[str, torch.Tensor]:
         if number == killed_at:
-            raise Killed
+            raise KilledError
         return step(batch, number)
 
     monkeypatch.setattr(first, "train_step", dying)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         first.run(batches, Checkpoints(tmp_path / "killed"), watch)
     second, batches = build(small_tree, **settings)
     second.run(batches, Checkpoints(tmp_path / "killed"), watch)

@@ -1,5 +1,7 @@
 """Schedules: end points, and no jumps between them."""
 
+from itertools import pairwise
+
 import pytest
 from conftest import default_tree, override
 from hypothesis import given
@@ -23,8 +25,8 @@ def test_learning_rate_ends_where_it_should_and_peaks_once(steps, warmup, final)
         assert rates[-1] == pytest.approx(0.01 * final)
     if rise:
         assert rates[0] == pytest.approx(0.01 / rise)
-    assert all(a <= b + 1e-12 for a, b in zip(rates[:rise], rates[1:rise], strict=False))
-    assert all(a >= b - 1e-12 for a, b in zip(rates[rise:], rates[rise + 1 :], strict=False))
+    assert all(a <= b + 1e-12 for a, b in pairwise(rates[:rise]))
+    assert all(a >= b - 1e-12 for a, b in pairwise(rates[rise:]))
 
 
 def test_momentum_is_linear_between_its_ends():
