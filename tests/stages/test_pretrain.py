@@ -1,0 +1,152 @@
+"""Stage pretrain as a user runs it: killed, stopped, resumed, and what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import REPOSITORY, override
+from safetensors.torch import load_file
+
+from pipeline.files import InputError
+from pipeline.params import Params
+from stages import prepare, pretrain
+
+
+@pytest.fixture
+def root(tmp_path, small_tree) -> Path:
+    """A folder with a prepared small set."""
+    prepare.main(Params.model_validate(small_tree), tmp_path)
+    return tmp_path
+
+
+def start(root: Path, tree: dict[str, Any]) -> "subprocess.Popen[str]":
+    (root / "params.yaml").write_text(yaml.safe_dump(tree))
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.pretrain"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_state(root: Path, process: "subprocess.Popen[str]") -> None:
+    while process.poll() is None and not list(root.glob("runs/*/step-*.json")):
+        time.sleep(0.02)  # polls for an event; nothing depends on how long it takes
+    assert process.poll() is None, process.communicate()
+
+
+def weights(root: Path) -> dict[str, torch.Tensor]:
+    return load_file(root / "artifacts/encoder/encoder.safetensors")
+
+
+LONG = {"pretrain.steps": 150, "runtime.checkpoint_seconds": 0.0}
+
+
+def test_sigkill_then_the_same_command_gives_the_same_bits(root, small_tree):
+    tree = override(small_tree, LONG)
+    process = start(root, tree)
+    wait_for_state(root, process)
+    process.kill()
+    process.wait()
+    assert not (root / "artifacts/encoder").exists()
+    resumed = start(root, tree)
+    output, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    assert "pretrain: resumed after step" in output
+
+    killed = weights(root)
+    for state in root.glob("runs/*/*"):
+        state.unlink()
+    whole = start(root, tree)
+    whole.communicate()
+    uninterrupted = weights(root)
+    assert all(torch.equal(killed[name], uninterrupted[name]) for name in uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_polite_stop_saves_says_where_and_continues(root, small_tree, number):
+    tree = override(small_tree, LONG | {"pretrain.steps": 100_000, "runtime.checkpoint_seconds": 0.2})
+    process = start(root, tree)
+    wait_for_state(root, process)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == 128 + number
+    line = errors.strip()
+    assert "\n" not in line and line.startswith(f"error: stopped by {number.name} after step ")
+    stopped_after = int(line.split("after step ")[1].split()[0])
+    assert list(root.glob(f"runs/*/step-{stopped_after}.json"))
+    assert not (root / "artifacts/encoder").exists() and not (root / "reports/plots/training.csv").exists()
+
+
+def test_outputs_are_the_ones_promised(root, small_tree):
+    params = Params.model_validate(small_tree)
+    pretrain.main(params, root)
+    history = pd.read_csv(root / "reports/plots/training.csv")
+    assert history["step"].tolist() == [0, 2, 3, 4, 6] or history["step"].tolist() == [0, 2, 4, 6]
+    assert {"loss", "loss_prediction", "loss_regularizer", "learning_rate", "ema_momentum"} <= set(history)
+    assert history["loss"][1:].to_numpy() == pytest.approx(
+        (history["loss_prediction"] + history["loss_regularizer"])[1:].to_numpy()
+    )
+    monitored = history[history["step"].isin([0, 6])]
+    for column in ("rankme", "feature_std", "knn_accuracy", "ridge_accuracy"):
+        assert monitored[column].notna().all(), column
+    metrics = json.loads((root / "reports/metrics/pretrain.json").read_text())
+    assert metrics["images_seen"] == 6 * 32 and metrics["device"].startswith("cpu: ")
+    assert metrics["augment"]["flip"] is False and "orientation" in metrics["augment"]["off_because_of"]["flip"]
+    initial = load_file(root / "artifacts/encoder/initial.safetensors")
+    trained = weights(root)
+    assert initial.keys() == trained.keys()
+    assert any(not torch.equal(initial[name], trained[name]) for name in trained)
+
+
+def test_other_params_start_another_run(root, small_tree):
+    """The trap of DVC's `persist`: a state made with other params must not be reused."""
+    first = Params.model_validate(small_tree)
+    second = Params.model_validate(override(small_tree, {"regularizer.weight": 0.5}))
+    pretrain.main(first, root)
+    before = weights(root)
+    pretrain.main(second, root)
+    assert len(list((root / "runs").iterdir())) == 2
+    assert any(not torch.equal(before[name], after) for name, after in weights(root).items())
+
+
+def test_runs_dir_moves_the_resume_state(root, small_tree, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setenv("RUNS_DIR", str(elsewhere))
+    pretrain.main(Params.model_validate(small_tree), root)
+    assert list(elsewhere.glob("*/step-6.pt")) and not (root / "runs").exists()
+
+
+def test_a_missing_set_is_named(tmp_path, small_tree):
+    with pytest.raises(InputError, match=r"artifacts/data/scenes/meta\.json: not found"):
+        pretrain.main(Params.model_validate(small_tree), tmp_path)
+
+
+def test_a_collapsed_run_says_so(root, small_tree):
+    """Without a regulariser, with the target glued to the context, all features become one vector."""
+    tree = override(
+        small_tree,
+        {
+            "regularizer.name": "none",
+            "objective.ema_momentum": [0.0, 0.0],
+            "objective.loss": "mse",
+            "pretrain.steps": 60,
+            "pretrain.learning_rate": 0.01,
+        },
+    )
+    process = start(root, override(tree, {"pretrain.weight_decay": 1.0}))
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    metrics = json.loads((root / "reports/metrics/pretrain.json").read_text())
+    assert ("COLLAPSED" in output.splitlines()[-1]) == metrics["collapsed"]

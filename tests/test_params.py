@@ -1,0 +1,137 @@
+"""params.yaml: every mistake is one line that begins with the dotted path, exit status 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPOSITORY, default_tree, override
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.files import InputError, ParamsError
+from pipeline.params import load
+
+MISTAKES = [
+    # unknown keys and wrong types
+    ("model.patch_size", "eight", "model.patch_size: must be a valid integer"),
+    ("model.patch_size", None, "model.patch_size: must be a valid integer"),
+    ("pretrain.steps", True, "pretrain.steps: must not be true or false"),
+    ("pretrain.learning_rate", "abc", "pretrain.learning_rate: must be a valid number"),
+    ("augment.flip", 7, "augment.flip: must be a valid boolean"),
+    ("augment.crop_scale", [1], "augment.crop_scale.1: missing"),
+    ("data", None, "data: must be a valid dictionary"),
+    # out of range
+    ("pretrain.learning_rate", -1, "pretrain.learning_rate: must be greater than 0, got -1"),
+    ("pretrain.learning_rate", float("nan"), "pretrain.learning_rate: must be"),
+    ("pretrain.warmup_fraction", 1, "pretrain.warmup_fraction: must be less than 1"),
+    ("masking.target_sizes", [[2, 0]], "masking.target_sizes.0.1: must be greater than or equal to 1"),
+    ("masking.target_sizes", [], "masking.target_sizes: "),
+    ("objective.ema_momentum", [0.9, 1.1], "objective.ema_momentum: both must lie in [0, 1]"),
+    ("augment.crop_scale", [0.8, 0.5], "augment.crop_scale: must be two numbers"),
+    ("probe.l2", [0.1, 0.0], "probe.l2.1: must be greater than 0"),
+    ("masking.mode", "random", "masking.mode: must be 'multiblock' or 'ijepa'"),
+    ("regularizer.name", "dropout", "regularizer.name: must be 'none' or 'vicreg'"),
+    ("data.name", "imagenet", "data.name: must be 'scenes', 'cifar10', 'cifar100' or 'folder'"),
+    ("runtime.device", "tpu", "runtime.device: "),
+    # contradictions
+    ("model.patch_size", 7, "model.patch_size: must divide data.image_size (32), got 7"),
+    ("model.patch_size", 32, "model.patch_size: must leave at least 2x2 patches"),
+    ("masking.num_context", 9, "masking.num_context: 2 targets of 2x2 leave 8 of 16 patches free, got 9"),
+    ("masking.target_sizes", [[5, 1]], "masking.target_sizes: a block of 5x1 patches does not fit"),
+    ("model.num_heads", 3, "model.num_heads: must divide model.embed_dim (128), got 3"),
+    ("model.predictor.num_heads", 5, "model.predictor.num_heads: must divide model.predictor.embed_dim"),
+    ("model.embed_dim", 130, "model.num_heads: must divide model.embed_dim"),
+    ("pretrain.accumulation", 3, "pretrain.accumulation: must split pretrain.batch_size"),
+    ("data.name", "folder", "data.root: must name a folder of images"),
+    ("data.image_size", 30, "data.image_size: must be a multiple of 4, got 30"),
+]
+
+
+def write(folder: Path, tree: object) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.mark.parametrize(("path", "value", "message"), MISTAKES)
+def test_a_mistake_is_one_line_that_begins_with_the_dotted_path(tmp_path, path, value, message):
+    tree = override(default_tree(), {path: value}) if "." in path else default_tree() | {path: value}
+    with pytest.raises(ParamsError) as caught:
+        load(write(tmp_path, tree))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+def test_unknown_and_missing_keys_are_named(tmp_path):
+    tree = default_tree()
+    tree["model"]["dept"] = 3
+    with pytest.raises(ParamsError, match=r"^model\.dept: unknown key$"):
+        load(write(tmp_path, tree))
+    del tree["model"]["dept"], tree["pretrain"]["steps"]
+    with pytest.raises(ParamsError, match=r"^pretrain\.steps: missing$"):
+        load(write(tmp_path, tree))
+
+
+def test_yaml_that_is_none_and_a_missing_file_are_named(tmp_path):
+    (tmp_path / "params.yaml").write_text("data: [1, 2")
+    with pytest.raises(ParamsError, match=r"^params\.yaml: not valid YAML"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("just words")
+    with pytest.raises(ParamsError, match=r"^params\.yaml: must hold sections"):
+        load(tmp_path / "params.yaml")
+    with pytest.raises(InputError, match=r"nowhere\.yaml: not found"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
+    """`dvc exp run -S pretrain.learning_rate=1e-5` writes 1e-05, which YAML 1.1 reads as a string."""
+    path = write(tmp_path, default_tree())
+    path.write_text(path.read_text().replace("learning_rate: 0.001", "learning_rate: 1e-05"))
+    assert yaml.safe_load(path.read_text())["pretrain"]["learning_rate"] == "1e-05"
+    assert load(path).pretrain.learning_rate == 1e-5
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    patch=st.sampled_from([4, 8, 16]),
+    rows=st.integers(1, 8),
+    columns=st.integers(1, 8),
+    num_targets=st.integers(1, 6),
+    num_context=st.integers(1, 64),
+)
+def test_masks_that_pass_the_check_can_be_drawn(tmp_path_factory, patch, rows, columns, num_targets, num_context):
+    from pipeline.jepa import masking
+
+    changes = {
+        "model.patch_size": patch,
+        "masking.target_sizes": [[rows, columns]],
+        "masking.num_targets": num_targets,
+        "masking.num_context": num_context,
+    }
+    try:
+        params = load(write(tmp_path_factory.mktemp("params"), override(default_tree(), changes)))
+    except ParamsError as error:
+        assert str(error).startswith("masking.")
+        return
+    masks = masking.sample(params.masking, 32 // patch, 4, seed=0, step=0)
+    assert masks.context.shape == (4, num_context)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "pretrain", "embed", "probe", "report"])
+def test_every_stage_checks_all_params_first_and_leaves_with_status_2(tmp_path, stage):
+    write(tmp_path, override(default_tree(), {"probe.knn_neighbors": 0}))
+    done = subprocess.run(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: probe.knn_neighbors: must be greater than or equal to 1, got 0"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
