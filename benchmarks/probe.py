@@ -15,8 +15,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import params
-from pipeline.evaluation.linear_probe import accuracy, principal_components
+from pipeline.evaluation.components import principal_components
 from pipeline.evaluation.logistic import Problem, logits, solve
+from pipeline.evaluation.metrics import accuracy
 from pipeline.training.runtime import resolve
 
 NUM_TRAIN, NUM_TEST, DIM, NUM_CLASSES = 50_000, 5_000, 128, 8

@@ -71,6 +71,11 @@ class DataParams(Section):
             "data.root",
             "must name a folder of images where data.name is folder",
         )
+        _require(
+            self.name != "scenes" or self.root is None,
+            "data.root",
+            f"scenes are generated, they have no files; set data.name too, or leave out {self.root}",
+        )
         return self
 
 

@@ -15,34 +15,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pipeline.evaluation.logistic import Problem, logits, solve
+from pipeline.evaluation.metrics import accuracy, r2
+from pipeline.evaluation.ridge import apply_ridge, ridge
 
-CHUNK = 16384
-CONSTANT = 1e-6  # std / |mean| below which a dimension is constant: float32 cannot hold less
-NO_VARIANCE = 1e-12  # of the largest component: below is rounding, on which no weight is learned
 PATH_TOLERANCE = 1e-3
 FINAL_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Components:
-    """Standardisation and rotation: z = ((x - mean) * inverse_std) @ rotation.
-
-    inverse_std: 0 for dimensions that are constant over the training images. variance: of each component
-    over the training images, descending and positive.
-    """
-
-    mean: Float[Tensor, " dim"]
-    inverse_std: Float[Tensor, " dim"]
-    rotation: Float[Tensor, "dim components"]
-    variance: Float[Tensor, " components"]
-
-    def __call__(self, features: Float[Tensor, "images dim"]) -> Float[Tensor, "images components"]:
-        """In the dtype of `features`; the sums are float64."""
-        rows = [
-            ((chunk.double() - self.mean) * self.inverse_std @ self.rotation).to(features.dtype)
-            for chunk in features.split(CHUNK)
-        ]
-        return torch.cat(rows)
 
 
 @dataclass(frozen=True)
@@ -59,27 +36,6 @@ class Probe:
     converged: bool = True
     iterations: int = 0
     gradient_norm: float = 0.0
-
-
-def principal_components(features: Float[Tensor, "images dim"]) -> Components:
-    """Standardise by the mean and std of `features` (population), and rotate to uncorrelated directions.
-
-    Constant dimensions count as zero. At least one component is kept, so that constant features still give
-    a probe that predicts by its bias.
-    """
-    mean = features.mean(0, dtype=torch.float64)
-    dim = features.shape[1]
-    covariance = torch.zeros(dim, dim, dtype=torch.float64, device=features.device)
-    for chunk in features.split(CHUNK):
-        centred = chunk.double() - mean
-        covariance += centred.T @ centred / len(features)
-    std = covariance.diagonal().sqrt()
-    inverse_std = torch.where(std > CONSTANT * mean.abs(), 1 / std, 0)
-    inverse_std[~inverse_std.isfinite()] = 0
-    variance, rotation = torch.linalg.eigh(inverse_std[:, None] * covariance * inverse_std)
-    variance, rotation = variance.flip(0), rotation.flip(1)
-    kept = max(int((variance > NO_VARIANCE * variance[0]).sum()), 1)
-    return Components(mean, inverse_std, rotation[:, :kept], variance[:kept].clamp(min=NO_VARIANCE))
 
 
 def validation_rows(num_images: int, fraction: float, seed: int) -> Bool[np.ndarray, " images"]:
@@ -170,47 +126,3 @@ def probe_numbers(
             predicted = apply_ridge(weights[best[k] : best[k] + 1, :, k : k + 1], test)[0, :, 0]
             probes[name] = Probe(predicted, descending[best[k]], num_train=int(known.sum()))
     return {name: probes[name] for name in targets}
-
-
-def ridge(
-    features: Float[Tensor, "images dim"],
-    targets: Float[Tensor, "images targets"],
-    strengths: tuple[float, ...],
-) -> Float[Tensor, "strengths dim_and_bias targets"]:
-    """Weights, the bias last, that minimise mean_i (w z_i + b - y_i)^2 + l2 |w|^2 for every strength.
-
-    One decomposition Z'Z / n = U diag(e) U' serves all: w = U diag(1 / (e + l2)) U' Z'Y / n, of centred Z and
-    Y. scikit-learn's alpha is images * l2. float64.
-    """
-    mean, centre = features.mean(0, dtype=torch.float64), targets.double().mean(0)
-    dim, num_targets = features.shape[1], targets.shape[1]
-    gram = torch.zeros(dim, dim + num_targets, dtype=torch.float64, device=features.device)
-    for chunk, values in zip(features.split(CHUNK), targets.split(CHUNK), strict=True):
-        centred = chunk.double() - mean
-        gram += centred.T @ torch.cat([centred, values.double() - centre], dim=1) / len(features)
-    values, vectors = torch.linalg.eigh(gram[:, :dim])
-    moments = vectors.T @ gram[:, dim:]
-    solutions = torch.stack([vectors @ (moments / (values.clamp(min=0) + l2)[:, None]) for l2 in strengths])
-    bias = centre - torch.einsum("d,sdt->st", mean, solutions)
-    return torch.cat([solutions, bias[:, None]], dim=1)
-
-
-def apply_ridge(
-    weights: Float[Tensor, "strengths dim_and_bias targets"], features: Float[Tensor, "images dim"]
-) -> Float[Tensor, "strengths images targets"]:
-    """w z + b, float64."""
-    return features.double() @ weights[:, :-1] + weights[:, -1:]
-
-
-def accuracy(predicted: Int[Tensor, " images"], target: Int[Tensor, " images"]) -> float:
-    """Share of the labelled images (target >= 0) that are predicted right; 0 where none is labelled."""
-    labelled = target >= 0
-    return ((predicted == target) & labelled).sum().item() / max(int(labelled.sum()), 1)
-
-
-def r2(predicted: Float[Tensor, " images"], target: Float[Tensor, " images"]) -> float:
-    """1 - sum (y - y^)^2 / sum (y - mean y)^2; 0 where all targets are equal or there is none."""
-    if len(target) == 0:
-        return 0.0
-    total = (target - target.mean()).square().sum().item()
-    return 1 - (target - predicted).square().sum().item() / total if total > 0 else 0.0

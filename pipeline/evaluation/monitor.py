@@ -14,8 +14,10 @@ from torch.nn import functional as F
 
 from pipeline.data.labels import Label
 from pipeline.evaluation.collapse import is_collapsed, spread
+from pipeline.evaluation.components import principal_components
 from pipeline.evaluation.knn import classify
-from pipeline.evaluation.linear_probe import accuracy, apply_ridge, principal_components, ridge
+from pipeline.evaluation.metrics import accuracy
+from pipeline.evaluation.ridge import apply_ridge, ridge
 
 # Not params: the same for all runs, so that their curves compare.
 NEIGHBORS = 10

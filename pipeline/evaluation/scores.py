@@ -15,17 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.data.labels import Label
+from pipeline.evaluation.components import principal_components
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.knn import classify
-from pipeline.evaluation.linear_probe import (
-    Probe,
-    accuracy,
-    principal_components,
-    probe_classes,
-    probe_numbers,
-    r2,
-    validation_rows,
-)
+from pipeline.evaluation.linear_probe import Probe, probe_classes, probe_numbers, validation_rows
+from pipeline.evaluation.metrics import accuracy, r2
 from pipeline.params import ProbeParams
 
 Metrics = dict[str, Any]

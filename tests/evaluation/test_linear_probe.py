@@ -5,7 +5,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.evaluation import linear_probe
+from pipeline.evaluation.components import principal_components
 from pipeline.evaluation.logistic import Problem, logits, solve
+from pipeline.evaluation.metrics import accuracy, r2
+from pipeline.evaluation.ridge import ridge
 
 STRENGTHS = (1e-5, 1e-3, 1e-1)
 
@@ -36,7 +39,7 @@ def split(num_images: int, seed: int = 0) -> torch.Tensor:
 def test_logistic_regression_agrees_with_scikit_learn(make, num_classes: int, l2: float):
     features = make(3000, 20)
     target = labels_of(features, num_classes, noise=0.3)
-    components = linear_probe.principal_components(features.double())
+    components = principal_components(features.double())
     rotated = components(features.double())
     solution = solve(rotated, components.variance, [Problem(target, num_classes, l2)], tolerance=1e-8)[0]
     strength = 1 / (len(features) * l2) * (2 if num_classes == 2 else 1)
@@ -57,7 +60,7 @@ def test_the_probe_scores_as_scikit_learn_does_at_its_strength(make):
     features = make(6000, 20)
     target = labels_of(features, 6, noise=0.3)
     train, test = features[:4000], features[4000:]
-    components = linear_probe.principal_components(train)
+    components = principal_components(train)
     probe = linear_probe.probe_classes(
         components(train),
         components(test),
@@ -72,12 +75,12 @@ def test_the_probe_scores_as_scikit_learn_does_at_its_strength(make):
     reference.fit(scaler.transform(train.double().numpy()), target[:4000].numpy())
     expected = reference.score(scaler.transform(test.double().numpy()), target[4000:].numpy())
     assert probe.converged
-    assert linear_probe.accuracy(probe.predicted, target[4000:]) == pytest.approx(expected, abs=1e-3)
+    assert accuracy(probe.predicted, target[4000:]) == pytest.approx(expected, abs=1e-3)
 
 
 def test_problems_solved_together_have_the_solutions_of_each_alone():
     features = draw(500, 8).double()
-    components = linear_probe.principal_components(features)
+    components = principal_components(features)
     rotated = components(features)
     few = labels_of(features.float(), 3, 0.5)
     few[::4] = -1
@@ -92,7 +95,7 @@ def test_images_without_the_label_change_nothing():
     features = draw(400, 6).double()
     target = labels_of(features.float(), 3, 0.5)
     target[::3] = -1
-    components = linear_probe.principal_components(features)
+    components = principal_components(features)
     rotated, known = components(features), target >= 0
     all_rows = solve(rotated, components.variance, [Problem(target, 3, 1e-3)], tolerance=1e-9)[0]
     kept = solve(rotated[known], components.variance, [Problem(target[known], 3, 1e-3)], tolerance=1e-9)[0]
@@ -105,7 +108,7 @@ def test_the_probe_reaches_the_truth_on_low_rank_features():
     strengths = torch.logspace(0, -4, 6)
     features = (hidden * strengths) @ torch.linalg.qr(draw(64, 64, seed=1)).Q[:6] + 1
     target = (hidden[:, 4] > 0).long() * 2 + (hidden[:, 5] > 0).long()
-    components = linear_probe.principal_components(features[:3000])
+    components = principal_components(features[:3000])
     probe = linear_probe.probe_classes(
         components(features[:3000]),
         components(features[3000:]),
@@ -116,18 +119,18 @@ def test_the_probe_reaches_the_truth_on_low_rank_features():
         split(3000),
     )["label"]
     assert probe.converged
-    assert linear_probe.accuracy(probe.predicted, target[3000:]) > 0.95
+    assert accuracy(probe.predicted, target[3000:]) > 0.95
 
 
 def test_permuted_labels_give_chance():
     features = draw(5000, 30)
     target = labels_of(features, 4, 0.3)[torch.randperm(5000, generator=torch.Generator().manual_seed(5))]
-    components = linear_probe.principal_components(features[:4000])
+    components = principal_components(features[:4000])
     train, test = components(features[:4000]), components(features[4000:])
     probe = linear_probe.probe_classes(
         train, test, components.variance, {"label": target[:4000]}, {"label": 4}, STRENGTHS, split(4000)
     )["label"]
-    assert abs(linear_probe.accuracy(probe.predicted, target[4000:]) - 0.25) < 0.06
+    assert abs(accuracy(probe.predicted, target[4000:]) - 0.25) < 0.06
 
 
 def test_a_class_that_only_validation_has_is_no_fault():
@@ -135,7 +138,7 @@ def test_a_class_that_only_validation_has_is_no_fault():
     validation = split(50)
     target[validation] = 2
     target[:5] = 1
-    components = linear_probe.principal_components(features)
+    components = principal_components(features)
     probe = linear_probe.probe_classes(
         components(features),
         components(features),
@@ -151,7 +154,7 @@ def test_a_class_that_only_validation_has_is_no_fault():
 def test_constant_features_predict_the_most_frequent_class():
     target = torch.tensor([0, 1, 1, 1, 2] * 40)
     features = torch.full((200, 7), 0.1)
-    components = linear_probe.principal_components(features)
+    components = principal_components(features)
     rotated = components(features)
     probe = linear_probe.probe_classes(
         rotated, rotated, components.variance, {"a": target}, {"a": 3}, STRENGTHS, split(200)
@@ -163,7 +166,7 @@ def test_constant_features_predict_the_most_frequent_class():
 
 def test_one_diverged_dimension_does_not_count_when_it_is_constant():
     features = torch.cat([draw(100, 3), torch.full((100, 1), 1e4)], dim=1)
-    components = linear_probe.principal_components(features)
+    components = principal_components(features)
     assert components.variance.shape == (3,)
     assert components(features).isfinite().all()
 
@@ -173,7 +176,7 @@ def test_one_diverged_dimension_does_not_count_when_it_is_constant():
 def test_ridge_agrees_with_scikit_learn(make, l2: float):
     features = make(800, 15).double()
     targets = (features / features.std(0)) @ draw(15, 3, seed=4).double() + draw(800, 3, seed=5).double()
-    weights = linear_probe.ridge(features, targets, (7.0, l2))[1].numpy()
+    weights = ridge(features, targets, (7.0, l2))[1].numpy()
     reference = Ridge(alpha=800 * l2).fit(features.numpy(), targets.numpy())
     np.testing.assert_allclose(weights[:-1].T, reference.coef_, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(weights[-1], reference.intercept_, rtol=1e-6, atol=1e-6)
@@ -194,11 +197,11 @@ def test_ridge_leaves_out_missing_numbers_and_chooses_a_strength_per_label():
     )
     assert (probes["clean"].l2, probes["noise"].l2) == (1e-6, 1e3)
     assert (probes["clean"].num_train, probes["partly"].num_train) == (800, 400)
-    assert linear_probe.r2(probes["partly"].predicted, truth[800:]) > 0.999
-    assert abs(linear_probe.r2(probes["noise"].predicted, noisy[800:])) < 0.05
+    assert r2(probes["partly"].predicted, truth[800:]) > 0.999
+    assert abs(r2(probes["noise"].predicted, noisy[800:])) < 0.05
 
 
 def test_r2_of_equal_targets_is_zero():
     ones = torch.ones(5, dtype=torch.float64)
-    assert linear_probe.r2(ones * 3, ones) == 0
-    assert linear_probe.r2(ones[:0], ones[:0]) == 0
+    assert r2(ones * 3, ones) == 0
+    assert r2(ones[:0], ones[:0]) == 0

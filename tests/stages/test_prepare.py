@@ -210,14 +210,21 @@ def test_a_missing_folder_exits_with_1_and_its_name(tmp_path):
     check_one_line(start(tmp_path, content), tmp_path, 1, "data.root", "nowhere")
 
 
-def test_ctrl_c_ends_the_pool_and_is_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_stop_ends_the_pool_leaves_nothing_and_is_one_line(tmp_path, number, name):
     scenes = {"variant": "factors", "num_train": 10**8, "num_test": 1}
     content = tree({"name": "scenes", "scenes": scenes}, workers=2, log_seconds=1e-6)
     process = start(tmp_path, content, start_new_session=True)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("scenes train: 1,000 of")
-    os.killpg(process.pid, signal.SIGINT)
+    if number == signal.SIGINT:  # a terminal sends it to the whole group, `kill` to one process
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
     _, err = process.communicate(timeout=60)
     lines = [line for line in err.splitlines() if not line.startswith("scenes train")]
-    assert (process.returncode, lines) == (130, ["error: stopped by Ctrl-C"])
+    message = f"error: stopped by {name}; nothing half-written was kept"
+    assert (process.returncode, lines) == (128 + number, [message])
     assert not list((tmp_path / "artifacts").glob(".*"))

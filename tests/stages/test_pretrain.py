@@ -93,7 +93,7 @@ def test_outputs_are_the_ones_promised(root, small_tree):
     params = Params.model_validate(small_tree)
     pretrain.main(params, root)
     history = pd.read_csv(root / "reports/plots/training.csv")
-    assert history["step"].tolist() == [0, 2, 3, 4, 6] or history["step"].tolist() == [0, 2, 4, 6]
+    assert history["step"].tolist() == [0, 2, 4, 6]
     assert {"loss", "loss_prediction", "loss_regularizer", "learning_rate", "ema_momentum"} <= set(history)
     assert history["loss"][1:].to_numpy() == pytest.approx(
         (history["loss_prediction"] + history["loss_regularizer"])[1:].to_numpy()
@@ -103,7 +103,9 @@ def test_outputs_are_the_ones_promised(root, small_tree):
         assert monitored[column].notna().all(), column
     metrics = json.loads((root / "reports/metrics/pretrain.json").read_text())
     assert metrics["images_seen"] == 6 * 32 and metrics["device"].startswith("cpu: ")
-    assert metrics["augment"]["flip"] is False and "orientation" in metrics["augment"]["off_because_of"]["flip"]
+    assert (
+        metrics["augment"]["flip"] is False and "orientation" in metrics["augment"]["off_because_of"]["flip"]
+    )
     initial = load_file(root / "artifacts/encoder/initial.safetensors")
     trained = weights(root)
     assert initial.keys() == trained.keys()

@@ -1,0 +1,39 @@
+"""`python -m pipeline preset NAME`: the overrides of presets/NAME.yaml as flags of `dvc exp run`."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+
+from pipeline.files import InputError
+
+PRESETS = Path(__file__).parent.parent / "presets"
+
+
+def preset_flags(name: str) -> str:
+    """`-S a.b=c -S d.e=f`, in the order of the file. Raises InputError naming the presets there are."""
+    path = PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))
+        raise InputError(f"preset {name}: not found; there are {known}")
+    overrides = yaml.safe_load(path.read_text())
+    return " ".join(f"-S {shlex.quote(f'{key}={value}')}" for key, value in overrides.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    preset = commands.add_parser("preset", help="print a preset as flags of `dvc exp run`")
+    preset.add_argument("name")
+    arguments = parser.parse_args()
+    try:
+        print(preset_flags(arguments.name))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()
