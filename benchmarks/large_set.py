@@ -19,10 +19,11 @@ import yaml
 
 from pipeline.data.workers import num_workers
 from pipeline.params import Params
-from stages import prepare
+from stages import prepare, pretrain
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE_SECONDS = 0.05
+PRETRAIN_STEPS = 300  # each reads a random batch from anywhere in the set
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def main() -> None:
     params = large_params(arguments.num_images, arguments.variant, arguments.image_size, arguments.workers)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         measure_prepare(params, Path(folder))
+        measure_pretrain(params, Path(folder))
 
 
 def large_params(num_images: int, variant: str, image_size: int, workers: int) -> Params:
@@ -54,6 +56,7 @@ def large_params(num_images: int, variant: str, image_size: int, workers: int) -
     scenes = {"variant": variant, "num_train": num_images, "num_test": 1000}
     content["data"] |= {"name": "scenes", "image_size": image_size, "scenes": scenes}
     content["runtime"]["workers"] = workers
+    content["pretrain"]["steps"] = PRETRAIN_STEPS
     return Params.model_validate(content)
 
 
@@ -68,6 +71,17 @@ def measure_prepare(params: Params, folder: Path) -> Cost:
         f"{num_workers(params.runtime.workers)} workers; peak anonymous memory "
         f"{cost.peak_memory / 2**20:.0f} MiB ({before / 2**20:.0f} MiB at the start); "
         f"{stored / 2**30:.2f} GiB stored"
+    )
+    return cost
+
+
+def measure_pretrain(params: Params, folder: Path) -> Cost:
+    """Pretrain a few steps on the set prepared in `folder` and print what it cost."""
+    cost = measure(lambda: pretrain.main(params, folder))
+    images_seen = params.pretrain.steps * params.pretrain.batch_size
+    print(
+        f"pretrain: {images_seen:,} images drawn from {params.data.scenes.num_train:,} in {cost.seconds:.1f} s; "
+        f"peak anonymous memory {cost.peak_memory / 2**20:.0f} MiB"
     )
     return cost
 
