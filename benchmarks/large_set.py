@@ -80,7 +80,7 @@ def measure_pretrain(params: Params, folder: Path) -> Cost:
     cost = measure(lambda: pretrain.main(params, folder))
     images_seen = params.pretrain.steps * params.pretrain.batch_size
     print(
-        f"pretrain: {images_seen:,} images drawn from {params.data.scenes.num_train:,} in {cost.seconds:.1f} s; "
+        f"pretrain: {images_seen:,} of {params.data.scenes.num_train:,} images in {cost.seconds:.1f} s; "
         f"peak anonymous memory {cost.peak_memory / 2**20:.0f} MiB"
     )
     return cost

@@ -1,4 +1,4 @@
-"""Batches as a function of (seed, step): order by epoch, gathered ahead of time by one thread."""
+"""Batches as a function of (seed, step): order by epoch; for a GPU gathered ahead of time by a thread."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,15 @@ class Batches:
             self._resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
 
     def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:
-        """The batches of the steps `step`..`last` - 1, on the device, the next one gathered meanwhile."""
+        """The batches of the steps `step`..`last` - 1, on the device.
+
+        For a GPU a thread gathers the next one meanwhile. On a CPU it would halve the speed: torch's own
+        threads stop spinning for work as soon as there are more threads than cores, and sleep at every
+        operator (benchmarks/results/cpu-step.md).
+        """
+        if self.device.type == "cpu":
+            yield from map(self._gather, range(step, last))
+            return
         with ThreadPoolExecutor(max_workers=1) as ahead:
             future = ahead.submit(self._gather, step)
             for following in range(step + 1, last + 1):

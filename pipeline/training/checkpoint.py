@@ -62,10 +62,15 @@ class Checkpoints:
         """
         for step in self._steps():
             path = self._path(step)
-            meta = json.loads(path.with_suffix(".json").read_text())
-            if meta["fingerprint"] != self.folder.name:
-                print(f"{path}: refused, it belongs to run {meta['fingerprint']}", flush=True)
-            elif not path.is_file() or _sha256(path) != meta["sha256"]:
+            try:
+                meta = json.loads(path.with_suffix(".json").read_text())
+                owner, digest = meta["fingerprint"], meta["sha256"]
+            except (ValueError, KeyError, TypeError):  # the power failed before its bytes reached the disk
+                print(f"{path.with_suffix('.json')}: refused, it is damaged", flush=True)
+                continue
+            if owner != self.folder.name:
+                print(f"{path}: refused, it belongs to run {owner}", flush=True)
+            elif not path.is_file() or _sha256(path) != digest:
                 print(f"{path}: refused, its content does not match its digest", flush=True)
             else:
                 return torch.load(path, map_location=device, weights_only=True)

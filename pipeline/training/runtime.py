@@ -1,6 +1,8 @@
 """Where a run happens: device, threads, precision. Nothing here is part of a result's key."""
 
+import os
 import platform
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,8 @@ class Runtime:
 def resolve(runtime: RuntimeParams) -> Runtime:
     """Choose device and precision and set torch's threads for this process.
 
-    Raises ParamsError naming runtime.device where there is no such device.
+    Raises ParamsError naming runtime.device where there is no such device, and runtime.compile where torch
+    could not compile.
     """
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
@@ -40,6 +43,8 @@ def resolve(runtime: RuntimeParams) -> Runtime:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ParamsError(f"runtime.device: {name} asked for, {torch.cuda.device_count()} CUDA devices found")
+    if runtime.compile and device.type == "cpu" and not _has_compiler():
+        raise ParamsError("runtime.compile: torch.compile needs a C++ compiler (g++ or clang++) on a CPU")
     precision = runtime.precision
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
@@ -51,6 +56,10 @@ def _has_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Elsewhere torch emulates bf16, slower than fp32. There is no public query of the processor's units.
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _has_compiler() -> bool:
+    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
 
 
 def _processor() -> str:

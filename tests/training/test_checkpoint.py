@@ -35,6 +35,16 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_it_is_used(tmp_pa
     assert "step-10.pt: refused, its content does not match" in capsys.readouterr().out
 
 
+def test_a_state_whose_json_lost_its_bytes_is_refused_by_name(tmp_path, capsys):
+    checkpoints = Checkpoints(tmp_path / "abc")
+    for step in (5, 10):
+        checkpoints.save({"step": step}, step)
+    (tmp_path / "abc/step-10.json").write_text("")
+    state = checkpoints.load_last(CPU)
+    assert state is not None and state["step"] == 5
+    assert "step-10.json: refused, it is damaged" in capsys.readouterr().out
+
+
 def test_a_state_of_another_run_is_refused_by_name(tmp_path, capsys):
     Checkpoints(tmp_path / "abc").save({"step": 5}, 5)
     (tmp_path / "abc").rename(tmp_path / "def")
