@@ -27,7 +27,7 @@ def main(params: Params, root: Path) -> None:
     """
     runtime = resolve(params.runtime)
     folder = root / "artifacts/encoder"
-    encoders = {view: load_encoder(folder, name).to(runtime.device) for view, name in WEIGHTS.items()}
+    encoders = {view: load_encoder(folder, name, runtime.device) for view, name in WEIGHTS.items()}
     config = read_json(folder / "config.json")["pretrained_cfg"]
     own_normalise = partial(normalise, mean=config["mean"], std=config["std"])
     names = dict.fromkeys([params.data.name, *params.embed.sets])

@@ -74,8 +74,9 @@ def main(params: Params, root: Path) -> None:
     with atomic_file(root / "reports/plots/probe.csv") as temporary:
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False)
     write_json(root / "reports/metrics/probe.json", metrics)
-    for name in meta["sets"]:
-        print(table(name, metrics[name], metrics["summary"][name]))
+    for name, summary in metrics["summary"].items():
+        means = ", ".join(f"{view} {mean:.1%}" for view, mean in summary["mean_accuracy"].items())
+        print(f"{name}: {len(metrics[name])} labels probed; mean accuracy: {means or 'no label has classes'}")
 
 
 def probe_set(
@@ -127,25 +128,6 @@ def load_features(path: Path, labels: pd.DataFrame) -> dict[str, np.ndarray]:
     if len(labels) < 2:
         raise InputError(f"{path}: {len(labels)} images are too few to probe; at least 2")
     return features
-
-
-def table(name: str, metrics: dict[str, dict[str, Metrics]], summary: Metrics) -> str:
-    """Test scores in words: a row per label and score, a column per view."""
-    views = [*VIEWS, "foreground_area", "majority"]
-    shown = [view for view in views if any(view in found for found in metrics.values())]
-    rows = {}
-    for label, found in metrics.items():
-        for metric, unit in (("accuracy", 100), ("r2", 1)):
-            cells = {view: scores[metric] * unit for view, scores in found.items() if metric in scores}
-            if cells:
-                title = f"{label}, {'%' if metric == 'accuracy' else 'R2'}"
-                digits = 1 if metric == "accuracy" else 3
-                rows[title] = {view: f"{value:.{digits}f}" for view, value in cells.items()}
-    if summary["labels"]:
-        means = {view: f"{100 * value:.1f}" for view, value in summary["mean_accuracy"].items()}
-        rows[f"mean of {summary['labels']}, %"] = means
-    frame = pd.DataFrame(rows, index=pd.Index(shown)).T.fillna("")
-    return f"{name}, test split\n{frame.to_string()}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The README and docs/ name only what exists: targets, modules, params, files, presets."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -80,6 +81,20 @@ def test_an_unknown_preset_is_one_line_that_names_the_known_ones():
     )
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: preset huge: not found; there are ") and "smoke" in done.stderr
+
+
+def test_the_readmes_table_is_that_of_the_committed_metrics():
+    scores = json.loads((REPOSITORY / "reports/metrics/probe.json").read_text())
+    rows = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", TEXT["README.md"], re.MULTILINE)
+    views = ("encoder", "random_init", "pixels_pca")
+    expected = {
+        label.replace("_", " "): [f"{100 * found[view]['accuracy']:.1f}" for view in views]
+        for label, found in scores["scenes"].items()
+        if "accuracy" in found.get("encoder", {})
+    }
+    means = scores["summary"]["scenes"]["mean_accuracy"]
+    expected["mean"] = [f"{100 * means[view]:.1f}" for view in views]
+    assert {label: list(values) for label, *values in rows} == expected
 
 
 @pytest.mark.parametrize("page", TEXT)

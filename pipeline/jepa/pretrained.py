@@ -13,8 +13,10 @@ from torch import nn
 from pipeline.files import InputError, read_json
 
 
-def load_encoder(folder: Path, weights: str = "encoder") -> VisionTransformer:
-    """The exported encoder of folder/config.json with the weights of folder/<weights>.safetensors.
+def load_encoder(
+    folder: Path, weights: str = "encoder", device: torch.device | str = "cpu"
+) -> VisionTransformer:
+    """The exported encoder of folder/config.json with folder/<weights>.safetensors, on `device`.
 
     It maps normalised images (batch, 3, size, size) to mean-pooled features (batch, embed_dim). `weights` is
     "encoder" (the trained target encoder) or "initial" (the same encoder before the first step). Raises
@@ -30,8 +32,8 @@ def load_encoder(folder: Path, weights: str = "encoder") -> VisionTransformer:
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise InputError(f"{path}: not the weights of {folder / 'config.json'} ({error})") from None
     assert isinstance(encoder, VisionTransformer)
-    fit_attention(encoder, torch.device("cpu"))
-    return encoder.eval().requires_grad_(False)
+    fit_attention(encoder, torch.device(device))
+    return encoder.to(device).eval().requires_grad_(False)
 
 
 def fit_attention(module: nn.Module, device: torch.device) -> None:
