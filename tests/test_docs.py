@@ -85,7 +85,9 @@ def test_an_unknown_preset_is_one_line_that_names_the_known_ones():
 
 def test_the_readmes_table_is_that_of_the_committed_metrics():
     scores = json.loads((REPOSITORY / "reports/metrics/probe.json").read_text())
-    rows = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", TEXT["README.md"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([a-z ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", TEXT["README.md"], re.MULTILINE
+    )
     views = ("encoder", "random_init", "pixels_pca")
     expected = {
         label.replace("_", " "): [f"{100 * found[view]['accuracy']:.1f}" for view in views]

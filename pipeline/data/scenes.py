@@ -90,7 +90,7 @@ def geometry(variant: str, image_size: int) -> Geometry:
     if variant == "textured":
         return Geometry(3, radii=(0.15, 0.195, 0.25), distances=(0.38, 0.58), margin=0.14)
     if variant == "single":
-        return Geometry(1, radii=(0.14, 0.19, 0.24), distances=(0, 0), margin=0.3)
+        return Geometry(1, radii=(0.14, 0.19, 0.24), distances=(0.0, 0.0), margin=0.3)
     # Ten objects need more pixels than 32 x 32 has: there they are six, and larger for their image.
     few = Geometry(6, radii=(0.06, 0.085, 0.11), distances=(0.245, 0.345), margin=0.13)
     many = Geometry(10, radii=(0.046, 0.061, 0.076), distances=(0.17, 0.26), margin=0.1)
