@@ -106,7 +106,8 @@ def test_another_seed_gives_another_set(tmp_path):
 def test_the_number_of_workers_changes_no_byte(tmp_path, name):
     images_in(tmp_path / "images", classes=("a", "b", "c", "d"), count=100)
     scenes = {"variant": "factors", "num_train": 2100, "num_test": 3}
-    data = {"name": name, "root": str(tmp_path / "images"), "image_size": 32, "scenes": scenes}
+    root = str(tmp_path / "images") if name == "folder" else None
+    data = {"name": name, "root": root, "image_size": 32, "scenes": scenes}
     for workers in (1, 2):
         prepare.main(make(data, workers=workers), tmp_path / str(workers))
     one, two = (contents(tmp_path / str(workers)) for workers in (1, 2))
@@ -137,7 +138,7 @@ def test_a_folder_that_is_only_embedded_has_no_root(tmp_path):
 
 def test_a_size_that_scenes_cannot_have_is_named_before_anything_is_written(tmp_path):
     content = tree({"name": "scenes", "image_size": 24})
-    content["masking"]["num_context"] = 1
+    content["masking"] |= {"num_context": 1, "target_sizes": [[1, 1]]}
     with pytest.raises(ParamsError, match=r"^data\.image_size: .*got 24"):
         prepare.main(params.Params.model_validate(content), tmp_path)
     assert contents(tmp_path) == {}
