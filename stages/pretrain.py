@@ -23,6 +23,7 @@ from stages import command
 
 TRACKED = {"augment", "model", "masking", "objective", "regularizer", "pretrain"}
 ROOMS = ("data", "jepa", "training")  # the code that decides the weights
+DECIDING = ("pipeline", "stages", "params.yaml", "dvc.yaml", "requirements.txt")  # what a commit stands for
 
 
 def main(params: Params, root: Path) -> None:
@@ -116,19 +117,15 @@ def last_line(metrics: dict[str, Any]) -> str:
 
 
 def commit(root: Path) -> str | None:
-    """Git's commit of the working tree, with "+changes" where it differs; None without Git."""
+    """Git's commit, with "+changes" where code or params differ from it; None without Git."""
     git = ["git", "-C", str(root)]
+    changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", *DECIDING]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        edits = subprocess.run(changed, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+    return head.stdout.strip() + ("+changes" if edits.stdout.strip() else "")
 
 
 def _monitor(train: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
