@@ -156,7 +156,7 @@ def test_runtime_changes_rerun_nothing_and_a_probe_param_reruns_probe_and_report
 def test_a_bad_param_stops_repro_with_its_line(clone):
     params = clone / "params.yaml"
     before = params.read_text()
-    params.write_text(before.replace("num_heads: 2", "num_heads: 3"))
+    params.write_text(yaml.safe_dump(override(yaml.safe_load(before), {"model.num_heads": 3})))
     done = dvc(clone, "repro")
     params.write_text(before)
     assert done.returncode != 0
@@ -173,6 +173,7 @@ def test_an_archive_without_git_reproduces_and_says_what_needs_git(tmp_path, clo
         ["make", "-o", ".venv/.ready", "repro"], cwd=folder, env=ceiling, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    assert made.stdout.count("Running stage") == 5
+    for stage in ("prepare", "pretrain", "embed"):  # what artifacts/ held; equal metrics are not remade
+        assert f"Running stage '{stage}'" in made.stdout
     assert [line for line in made.stdout.splitlines() if "No Git repository here" in line]
     assert made.stdout.rstrip().endswith("reports/index.html")
