@@ -8,6 +8,8 @@ Linux only. Everything is written to a temporary folder and removed.
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,7 +21,6 @@ import yaml
 
 from pipeline.data.workers import num_workers
 from pipeline.params import Params
-from stages import prepare, pretrain
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE_SECONDS = 0.05
@@ -46,6 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params = large_params(arguments.num_images, arguments.variant, arguments.image_size, arguments.workers)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
         measure_prepare(params, Path(folder))
         measure_pretrain(params, Path(folder))
 
@@ -60,30 +62,37 @@ def large_params(num_images: int, variant: str, image_size: int, workers: int) -
     return Params.model_validate(content)
 
 
-def measure_prepare(params: Params, folder: Path) -> Cost:
+def measure_prepare(params: Params, folder: Path) -> None:
     """Prepare the set in `folder` and print what it cost."""
-    before = anonymous_memory()
-    cost = measure(lambda: prepare.main(params, folder))
+    cost = measure(lambda: run_stage("prepare", folder))
     num_images = params.data.scenes.num_train + params.data.scenes.num_test
     stored = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
         f"prepare: {num_images:,} images in {cost.seconds:.1f} s, {num_images / cost.seconds:,.0f} images/s, "
         f"{num_workers(params.runtime.workers)} workers; peak anonymous memory "
-        f"{cost.peak_memory / 2**20:.0f} MiB ({before / 2**20:.0f} MiB at the start); "
-        f"{stored / 2**30:.2f} GiB stored"
+        f"{cost.peak_memory / 2**20:.0f} MiB; {stored / 2**30:.2f} GiB stored"
     )
-    return cost
 
 
-def measure_pretrain(params: Params, folder: Path) -> Cost:
+def measure_pretrain(params: Params, folder: Path) -> None:
     """Pretrain a few steps on the set prepared in `folder` and print what it cost."""
-    cost = measure(lambda: pretrain.main(params, folder))
+    cost = measure(lambda: run_stage("pretrain", folder))
     images_seen = params.pretrain.steps * params.pretrain.batch_size
     print(
         f"pretrain: {images_seen:,} of {params.data.scenes.num_train:,} images in {cost.seconds:.1f} s; "
         f"peak anonymous memory {cost.peak_memory / 2**20:.0f} MiB"
     )
-    return cost
+
+
+def run_stage(name: str, folder: Path) -> None:
+    """As a user runs it: a process of its own, in the folder of its params.yaml."""
+    subprocess.run(
+        [sys.executable, "-m", f"stages.{name}"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
 
 
 def measure(work: Callable[[], None]) -> Cost:
