@@ -39,8 +39,8 @@ def load_encoder(
 def fit_attention(module: nn.Module, device: torch.device) -> None:
     """Choose the faster of timm's two attention kernels for `device`; both compute the same.
 
-    On a CPU torch's fused kernel takes up to 9 times as long on sequences of 16 bf16 tokens as the plain
-    products (benchmarks/step.py), on a GPU it is the faster one.
+    On a CPU torch's fused kernel is the slower one for the short sequences of small images
+    (benchmarks/results/cpu-step.md).
     """
     for part in module.modules():
         if isinstance(part, Attention):
