@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from hypothesis import settings
+from hypothesis import strategies as st
 from jaxtyping import install_import_hook
 
 install_import_hook(
     ["pipeline.data", "pipeline.jepa", "pipeline.training", "pipeline.evaluation"], "beartype.beartype"
 )
 torch.set_num_threads(1)
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL: dict[str, Any] = {
@@ -48,6 +52,19 @@ def override(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         assert key in node, path
         node[key] = value
     return changed
+
+
+@st.composite
+def feasible_masks(draw: st.DrawFn, grids: list[int]) -> tuple[int, dict[str, Any]]:
+    """A grid, and blocks that fit in it and leave enough patches for the context, up to the last one."""
+    grid = draw(st.sampled_from(grids))
+    rows = draw(st.integers(1, grid))
+    columns = draw(st.integers(1, grid if rows < grid else grid - 1))
+    places = (grid - rows + 1) * (grid - columns + 1)
+    num_targets = draw(st.integers(1, min(places, (grid * grid - 1) // (rows * columns))))
+    num_context = draw(st.integers(1, grid * grid - num_targets * rows * columns))
+    sizes = [[rows, columns]]
+    return grid, {"target_sizes": sizes, "num_targets": num_targets, "num_context": num_context}
 
 
 def default_tree() -> dict[str, Any]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, default_tree, override
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from conftest import REPOSITORY, default_tree, feasible_masks, override
+from hypothesis import given, settings
 
 from pipeline.files import InputError, ParamsError
 from pipeline.jepa import masking
@@ -97,29 +96,14 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
     assert load(path).pretrain.learning_rate == 1e-5
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    patch=st.sampled_from([4, 8, 16]),
-    rows=st.integers(1, 8),
-    columns=st.integers(1, 8),
-    num_targets=st.integers(1, 6),
-    num_context=st.integers(1, 64),
-)
-def test_masks_that_pass_the_check_can_be_drawn(
-    tmp_path_factory, patch, rows, columns, num_targets, num_context
-):
-    changes = {
-        "model.patch_size": patch,
-        "masking.target_sizes": [[rows, columns]],
-        "masking.num_targets": num_targets,
-        "masking.num_context": num_context,
-    }
-    try:
-        params = load(write(tmp_path_factory.mktemp("params"), override(default_tree(), changes)))
-    except ParamsError:
-        assume(False)
-    masks = masking.sample(params.masking, 32 // patch, 4, seed=0, step=0)
-    assert masks.context.shape == (4, num_context)
+@settings(max_examples=60)
+@given(feasible_masks(grids=[2, 4, 8]))
+def test_masks_that_fit_pass_the_check_and_can_be_drawn(tmp_path_factory, drawn):
+    grid, masks = drawn
+    changes = {f"masking.{key}": value for key, value in masks.items()} | {"model.patch_size": 32 // grid}
+    params = load(write(tmp_path_factory.mktemp("params"), override(default_tree(), changes)))
+    masks = masking.sample(params.masking, grid, 4, seed=0, step=0)
+    assert masks.context.shape == (4, params.masking.num_context)
 
 
 @pytest.mark.parametrize("stage", ["prepare", "pretrain", "embed", "probe", "report"])

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import default_tree, override
-from hypothesis import assume, given, settings
+from conftest import default_tree, feasible_masks, override
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.files import ParamsError
@@ -15,22 +15,13 @@ def params(**changes: object) -> MaskingParams:
     return MaskingParams.model_validate(override(default_tree()["masking"], changes))
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    grid=st.integers(2, 8),
-    rows=st.integers(1, 4),
-    columns=st.integers(1, 4),
-    num_targets=st.integers(1, 4),
-    num_context=st.integers(1, 40),
-    seed=st.integers(0, 10_000),
-)
-def test_multiblock_is_disjoint_rectangular_and_of_fixed_size(
-    grid, rows, columns, num_targets, num_context, seed
-):
-    assume(rows <= grid and columns <= grid)
-    assume(num_targets <= (grid - rows + 1) * (grid - columns + 1))
-    assume(num_context + num_targets * rows * columns <= grid * grid)
-    chosen = params(target_sizes=[[rows, columns]], num_targets=num_targets, num_context=num_context)
+@settings(max_examples=60)
+@given(feasible_masks(grids=[2, 3, 4, 6, 8]), st.integers(0, 10_000))
+def test_multiblock_is_disjoint_rectangular_and_of_fixed_size(drawn, seed):
+    grid, changes = drawn
+    ((rows, columns),) = changes["target_sizes"]
+    num_targets, num_context = changes["num_targets"], changes["num_context"]
+    chosen = params(**changes)
     masks = masking.sample(chosen, grid, batch_size=16, seed=seed, step=3)
     assert masks.context.shape == (16, num_context)
     assert masks.targets.shape == (16, num_targets, rows * columns)

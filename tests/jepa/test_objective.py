@@ -60,7 +60,7 @@ def test_targets_depend_on_hidden_patches_and_predictions_do_not():
     assert first != second
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(momentum=st.floats(0, 1))
 def test_ema_is_a_convex_combination(momentum):
     ours, theirs = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)

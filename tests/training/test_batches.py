@@ -23,7 +23,7 @@ def names(batch: torch.Tensor) -> list[int]:
     return (batch[:, 0, 0, 0].long() + 256 * batch[:, 0, 0, 1].long()).tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     count=st.integers(40, 400),
     held=st.integers(0, 20),
