@@ -150,8 +150,60 @@ class ObjectiveParams(Section):
 
 
 class RegularizerParams(Section):
-    name: Literal["none", "vicreg"] = Field(description="term against collapse, on pooled context features")
+    name: Literal["none", "vicreg", "sigreg"] = Field(
+        description="term against collapse, on pooled context features"
+    )
     weight: float = Field(ge=0, description="its weight in the loss")
+
+
+class RdmregParams(Section):
+    p: float = Field(gt=0, description="shape of the generalised Gaussian: 1 Laplace, 2 normal")
+    mu: float = Field(description="its mean before rectification; lower is sparser")
+    projections: Positive = Field(description="random directions per step")
+
+
+class SparsityParams(Section):
+    method: Literal["none", "oi_vae", "group_lasso", "l1", "rdmreg", "topk"] = Field(
+        description="what makes the representation sparse"
+    )
+    lambda_: float = Field(alias="lambda", ge=0, description="strength of the sparsity; 0 is dense")
+    groups: Positive = Field(description="groups of features (topk: of latents)")
+    site: Literal["tokens", "pooled"] = Field(description="context tokens, or their mean per image")
+    assignment: Literal["contiguous", "learned"] = Field(description="which features share a group")
+    regroup_every: Positive = Field(description="learned: steps between assignments, in the first half")
+    stop_gradient: bool = Field(description="keep the module's gradient from the encoder")
+    weight: float = Field(gt=0, description="of the module's terms in the loss")
+    weight_warmup: Annotated[float, Field(ge=0, le=1)] = Field(description="share of the steps it rises over")
+    latent_dim: Positive = Field(description="oi_vae, topk: latents per token")
+    generator: Literal["linear", "gelu"] = Field(description="oi_vae: f_g, after W and before A")
+    generator_width: Positive = Field(description="oi_vae: numbers that W gives each group")
+    generator_scale: Literal["fixed", "free"] = Field(
+        description="oi_vae: prior on f_g; free lets W's scale leak into it"
+    )
+    beta: float = Field(ge=0, description="oi_vae: of the KL divergence; 1 is the evidence lower bound")
+    beta_warmup: Annotated[float, Field(ge=0, le=1)] = Field(description="share of the steps it rises over")
+    lambda_warmup: Annotated[float, Field(ge=0, le=1)] = Field(description="share of the steps it rises over")
+    free_bits: float = Field(ge=0, description="oi_vae: nats of KL per latent that cost nothing extra")
+    learning_rate: float = Field(
+        gt=0, le=1, description="oi_vae: of W, times p / latent_dim and pretrain's schedule"
+    )
+    topk: Positive = Field(description="topk: groups kept per token")
+    rdmreg: RdmregParams
+
+    @model_validator(mode="after")
+    def _check(self) -> "SparsityParams":
+        if self.method == "topk":
+            _require(
+                self.topk <= self.groups,
+                "sparsity.topk",
+                f"keeps at most all {self.groups} groups, got {self.topk}",
+            )
+            _require(
+                self.latent_dim % self.groups == 0,
+                "sparsity.groups",
+                f"must divide sparsity.latent_dim ({self.latent_dim}) for topk, got {self.groups}",
+            )
+        return self
 
 
 class PretrainParams(Section):
@@ -219,6 +271,7 @@ class Params(Section):
     masking: MaskingParams
     objective: ObjectiveParams
     regularizer: RegularizerParams
+    sparsity: SparsityParams
     pretrain: PretrainParams
     embed: EmbedParams
     probe: ProbeParams
@@ -228,6 +281,12 @@ class Params(Section):
     def _check(self) -> "Params":
         size, patch = self.data.image_size, self.model.patch_size
         _require(size % patch == 0, "model.patch_size", f"must divide data.image_size ({size}), got {patch}")
+        dim, groups = self.model.embed_dim, self.sparsity.groups
+        _require(
+            dim % groups == 0 or self.sparsity.method == "none" or self.model.name is not None,
+            "sparsity.groups",
+            f"must divide model.embed_dim ({dim}), got {groups}",
+        )
         grid = size // patch
         _require(
             grid > 1, "model.patch_size", f"must leave at least 2x2 patches of {size} pixels, got {patch}"

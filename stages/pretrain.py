@@ -15,19 +15,22 @@ from pipeline.evaluation.monitor import Monitor
 from pipeline.files import atomic_file, atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
 from pipeline.params import Params
+from pipeline.sparsity.oi_vae import OiVae
+from pipeline.sparsity.views import WEIGHTS
 from pipeline.training.batches import Batches, hold_out
 from pipeline.training.checkpoint import Checkpoints, fingerprint, runs_folder
 from pipeline.training.loop import Pretraining
 from pipeline.training.runtime import Runtime, resolve
 from stages import command
 
-TRACKED = {"augment", "model", "masking", "objective", "regularizer", "pretrain"}
-ROOMS = ("data", "jepa", "training")  # the code that decides the weights
+TRACKED = {"augment", "model", "masking", "objective", "regularizer", "sparsity", "pretrain"}
+ROOMS = ("data", "jepa", "sparsity", "training")  # the code that decides the weights
 DECIDING = ("pipeline", "stages", "params.yaml", "dvc.yaml", "requirements.txt")  # what a commit stands for
 
 
 def main(params: Params, root: Path) -> None:
-    """Write artifacts/encoder, reports/metrics/pretrain.json and reports/plots/training.csv under `root`."""
+    """Write artifacts/encoder, reports/metrics/pretrain.json, and training.csv and interaction.csv in
+    reports/plots, under `root`."""
     runtime = resolve(params.runtime)
     images = open_set(root / "artifacts/data" / params.data.name)
     train = images.split("train")
@@ -47,6 +50,8 @@ def main(params: Params, root: Path) -> None:
     export(run, params, images, root / "artifacts/encoder")
     with atomic_file(root / "reports/plots/training.csv") as temporary:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
+    with atomic_file(root / "reports/plots/interaction.csv") as temporary:
+        interaction_table(run).to_csv(temporary, index=False)
     metrics = summarise(run, params, runtime, len(for_training))
     metrics["augment"] = {"crop": "crop" not in blame, "flip": "flip" not in blame, "off_because_of": blame}
     write_json(root / "reports/metrics/pretrain.json", metrics | {"commit": commit(root)})
@@ -61,20 +66,41 @@ def run_fingerprint(params: Params, images: ImageSet) -> str:
 
 
 def export(run: Pretraining, params: Params, images: ImageSet, folder: Path) -> None:
-    """The target encoder, the same encoder before the first step, and timm's config.json."""
+    """The target encoder, the same before the first step, the sparse module, and timm's config.json."""
     size = params.data.image_size
     encoder = run.jepa.target_encoder
     initial = build_encoder(params.model, size, params.pretrain.seed)
     with atomic_folder(folder) as temporary:
-        for name, module in (("encoder", encoder), ("initial", initial)):
-            save_file(
-                {key: value.contiguous() for key, value in module.state_dict().items()},
-                temporary / f"{name}.safetensors",
-            )
-        write_json(
-            temporary / "config.json",
-            timm_config(params.model, size, encoder.embed_dim, images.mean, images.std),
-        )
+        modules = {"encoder.safetensors": encoder, "initial.safetensors": initial, WEIGHTS: run.model.method}
+        for name, module in modules.items():
+            if module is not None:
+                state = {key: value.contiguous() for key, value in module.state_dict().items()}
+                save_file(state, temporary / name)
+        config = timm_config(params.model, size, encoder.embed_dim, images.mean, images.std)
+        sparsity = params.sparsity.model_dump(mode="json", by_alias=True)
+        write_json(temporary / "config.json", config | {"sparsity": sparsity})
+
+
+def interaction_table(run: Pretraining) -> pd.DataFrame:
+    """A row per column of W: group, latent, norm (exactly 0 where the proximal step removed it)."""
+    norms = run.model.method.interaction() if run.model.method is not None else None
+    if norms is None:
+        return pd.DataFrame(columns=["group", "latent", "norm"])
+    groups, latents = np.indices(norms.shape)
+    columns = {"group": groups.ravel(), "latent": latents.ravel(), "norm": norms.cpu().numpy().ravel()}
+    return pd.DataFrame(columns)
+
+
+def sparsity_metrics(run: Pretraining, params: Params) -> dict[str, Any]:
+    """What the sparse module did: its `describe`, groups, latents and KL per latent in nats per token."""
+    method = run.model.method
+    found: dict[str, Any] = {"method": params.sparsity.method}
+    if method is None:
+        return found
+    found |= {"lambda": params.sparsity.lambda_, "groups": params.sparsity.groups, **method.describe()}
+    if isinstance(method, OiVae):
+        found |= {"latents": params.sparsity.latent_dim, "kl_per_latent": method.kl.tolist()}
+    return found
 
 
 def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: int) -> dict[str, Any]:
@@ -82,7 +108,10 @@ def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: in
     rows = run.history
     images_seen = params.pretrain.steps * params.pretrain.batch_size
     rates = [row["images_per_second"] for row in rows if "images_per_second" in row]
+    sparsity = sparsity_metrics(run, params)
     return {
+        "zero_share": sparsity.get("zero_share"),
+        "sparsity": sparsity,
         "steps": params.pretrain.steps,
         "images_seen": images_seen,
         "epochs": images_seen / num_images,
@@ -95,6 +124,7 @@ def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: in
         "parameters": {
             "encoder": _count(run.jepa.context_encoder),
             "predictor": _count(run.jepa.predictor),
+            **({"sparsity": _count(run.model.method)} if run.model.method is not None else {}),
         },
         "seed": params.pretrain.seed,
         "collapsed": bool(rows[-1]["collapsed"]),
@@ -113,6 +143,8 @@ def last_line(metrics: dict[str, Any]) -> str:
     )
     if "ridge_accuracy" in final:
         line += f", ridge probe {initial['ridge_accuracy']:.1%} -> {final['ridge_accuracy']:.1%}"
+    if metrics["zero_share"] is not None:
+        line += f", zero share {metrics['zero_share']:.1%}"
     return line + ("; COLLAPSED: the features tell images apart no more" if metrics["collapsed"] else "")
 
 

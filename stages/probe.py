@@ -25,7 +25,6 @@ from pipeline.params import Params, ProbeParams
 from pipeline.training.runtime import resolve
 from stages.command import run
 
-VIEWS = ("encoder", "random_init", "pixels_pca")
 COLUMNS = (
     *(
         "set",
@@ -64,7 +63,7 @@ def main(params: Params, root: Path) -> None:
             raise InputError(
                 f"{embeddings / name}: made of other images than {image_set.folder}; run `dvc repro embed`"
             )
-        metrics[name], ranks = probe_set(image_set, embeddings / name, params.probe, device)
+        metrics[name], ranks = probe_set(image_set, embeddings / name, meta["views"], params.probe, device)
         metrics["summary"][name] = summarise(metrics[name]) | {"rankme": ranks}
         rows += [
             {"set": name, "label": label, "kind": image_set.labels[label].kind, "view": view} | scores
@@ -80,12 +79,12 @@ def main(params: Params, root: Path) -> None:
 
 
 def probe_set(
-    image_set: ImageSet, embeddings: Path, params: ProbeParams, device: torch.device
+    image_set: ImageSet, embeddings: Path, views: list[str], params: ProbeParams, device: torch.device
 ) -> tuple[dict[str, dict[str, Metrics]], dict[str, float]]:
     """Scores by label and view, and RankMe of each view on the test split. Labels that cannot be probed are
     named in a printed line; those with classes keep their `majority`."""
     labels = {split: image_set.split(split).labels for split in SPLITS}
-    features = {split: load_features(embeddings / f"{split}.npz", labels[split]) for split in SPLITS}
+    features = {split: load_features(embeddings / f"{split}.npz", views, labels[split]) for split in SPLITS}
     train, test = (read_targets(labels[split], image_set.labels, device) for split in SPLITS)
     metrics: dict[str, dict[str, Metrics]] = {name: {} for name in image_set.labels}
     reasons = unusable(train, test)
@@ -94,7 +93,7 @@ def probe_set(
     usable = [name for name in image_set.labels if name not in reasons]
     bootstrap = Bootstrap(len(labels["test"]), params.bootstrap, params.seed)
     ranks = {}
-    for view in VIEWS:
+    for view in views:
         fit, score = (torch.from_numpy(features[split][view]).to(device) for split in SPLITS)
         ranks[view] = round(spread(score).rankme, DIGITS)
         found = probe_view(
@@ -115,11 +114,12 @@ def probe_set(
     return {name: views for name, views in metrics.items() if views}, ranks
 
 
-def load_features(path: Path, labels: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The views of one split. Raises InputError where the file is broken or of other images than `labels`."""
+def load_features(path: Path, views: list[str], labels: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The named views of one split. Raises InputError where the file is broken or not of the images of
+    `labels`."""
     try:
         with np.load(path) as arrays:
-            features = {view: arrays[view] for view in VIEWS}
+            features = {view: arrays[view] for view in views}
             ids = arrays["ids"]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path}: not readable embeddings ({error}); run `dvc repro -f -s embed`") from None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["pipeline.data", "pipeline.jepa", "pipeline.training", "pipeline.evaluation"], "beartype.beartype"
+    ["pipeline.data", "pipeline.jepa", "pipeline.sparsity", "pipeline.training", "pipeline.evaluation"],
+    "beartype.beartype",
 )
 torch.set_num_threads(1)
 settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -138,15 +138,16 @@ def reads(paths: set[Path]) -> set[tuple[str, str]]:
     return found
 
 
-def dotted(kind: type[BaseModel], prefix: str = "") -> dict[str, tuple[str, str]]:
-    """Every leaf of the params tree: dotted path -> (class, field)."""
-    leaves: dict[str, tuple[str, str]] = {}
+Chain = tuple[tuple[str, str], ...]
+
+
+def dotted(kind: type[BaseModel], prefix: str = "", above: Chain = ()) -> dict[str, Chain]:
+    """Every leaf of the params tree: dotted path -> (class, field) of its sections and of itself."""
+    leaves: dict[str, Chain] = {}
     for name, field in kind.model_fields.items():
-        section = section_of(field.annotation)
-        if section:
-            leaves |= dotted(section, f"{prefix}{name}.")
-        else:
-            leaves[prefix + name] = (kind.__name__, name)
+        section, chain = section_of(field.annotation), (*above, (kind.__name__, name))
+        path = prefix + (field.alias or name)
+        leaves |= dotted(section, f"{path}.", chain) if section else {path: chain}
     return leaves
 
 
@@ -170,20 +171,21 @@ def test_a_stage_tracks_exactly_the_params_it_reads(stage):
         expected = {leaf for leaf in dotted(Params) if not leaf.startswith("runtime.")}  # it prints them all
     else:
         found = reads(imported(REPOSITORY / f"stages/{stage}.py"))
-        expected = {leaf for leaf, field in dotted(Params).items() if field in found}
+        expected = {leaf for leaf, chain in dotted(Params).items() if found.issuperset(chain)}
     expected = {leaf for leaf in expected if not leaf.startswith("runtime.")}
     assert tracked(stage) == expected
 
 
 def test_no_key_of_params_yaml_goes_unread():
     found = reads({path for room in ("pipeline", "stages") for path in (REPOSITORY / room).rglob("*.py")})
-    unread = [leaf for leaf, field in dotted(Params).items() if field not in found]
+    unread = [leaf for leaf, chain in dotted(Params).items() if not found.issuperset(chain)]
     assert unread == []
 
 
 def test_every_param_has_a_description_and_a_default_in_params_yaml():
     tree = default_tree()
-    for leaf, (kind, name) in dotted(Params).items():
+    for leaf, chain in dotted(Params).items():
+        kind, name = chain[-1]
         node = tree
         for part in leaf.split("."):
             node = node[part]

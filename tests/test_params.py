@@ -34,7 +34,7 @@ MISTAKES = [
     ("augment.crop_scale", [0.8, 0.5], "augment.crop_scale: must be two numbers"),
     ("probe.l2", [0.1, 0.0], "probe.l2.1: must be greater than 0"),
     ("masking.mode", "random", "masking.mode: must be 'multiblock' or 'ijepa'"),
-    ("regularizer.name", "dropout", "regularizer.name: must be 'none' or 'vicreg'"),
+    ("regularizer.name", "dropout", "regularizer.name: must be 'none', 'vicreg' or 'sigreg'"),
     ("data.name", "imagenet", "data.name: must be 'scenes', 'cifar10', 'cifar100' or 'folder'"),
     ("runtime.device", "tpu", "runtime.device: "),
     # contradictions

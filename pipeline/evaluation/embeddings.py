@@ -53,16 +53,20 @@ def embed(
 
 
 def fingerprint(encoder: Path) -> str:
-    """sha256 of the weights in the folder `encoder`, the identity of its embeddings.
+    """sha256 of the weights in the folder `encoder`, the sparse module's included: the identity of its
+    embeddings.
 
     Raises InputError where there are none.
     """
-    path = encoder / "encoder.safetensors"
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run `dvc repro pretrain`") from None
+        digest.update((encoder / "encoder.safetensors").read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: not found; run `dvc repro pretrain`") from None
+    module = encoder / "sparsity.safetensors"
+    if module.exists():
+        digest.update(module.read_bytes())
+    return digest.hexdigest()
 
 
 def _store(found: np.ndarray, start: int, end: int, features: Tensor) -> None:

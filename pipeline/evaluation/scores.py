@@ -139,7 +139,9 @@ def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
     """
     counted = [views for views in labels.values() if "accuracy" in views.get("encoder", {})]
     names = [
-        name for name in ("encoder", "random_init", "pixels_pca") if all(name in views for views in counted)
+        name
+        for name in ("encoder", "latent", "groups", "random_init", "pixels_pca")
+        if all(name in views for views in counted)
     ]
     summary: Metrics = {
         f"mean_{metric}": {

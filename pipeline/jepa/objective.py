@@ -1,7 +1,8 @@
 """The objective: prediction in the space of an EMA target encoder, and a term against collapse.
 
-batch: images; context, targets x block: patches. Sources: I-JEPA (Assran et al. 2023, section 3);
-VICReg (Bardes et al. 2022) on pooled context features as in C-JEPA (Mo & Tong 2024).
+batch: images; patches: the grid; context, targets x block: patches of masks. Sources: I-JEPA (Assran et al.
+2023, section 3); on pooled context features VICReg (Bardes et al. 2022; used so in C-JEPA, Mo & Tong 2024)
+or SIGReg (LeJEPA, Balestriero & LeCun 2025, section 4).
 """
 
 import copy
@@ -22,7 +23,7 @@ class Jepa(nn.Module):
     """Context encoder, its EMA (the target encoder) and predictor, with the loss that trains them.
 
     `forward` returns the terms by name: `prediction` and, where asked for, `regularizer` (weighted).
-    The total is their sum.
+    The total is their sum. `embed` and `terms` are its two halves.
     """
 
     def __init__(
@@ -44,17 +45,40 @@ class Jepa(nn.Module):
                 model.predictor, self.context_encoder.embed_dim, image_size // model.patch_size
             )
 
-    def forward(self, images: Float[Tensor, "batch 3 size size"], masks: Masks) -> dict[str, Tensor]:
+    def forward(
+        self,
+        images: Float[Tensor, "batch 3 size size"],
+        masks: Masks,
+        directions: Float[Tensor, "embed_dim projections"] | None = None,
+    ) -> dict[str, Tensor]:
+        """directions: of `sigreg_directions`, needed by that regulariser alone."""
+        return self.terms(*self.embed(images, masks), masks, directions)
+
+    def embed(
+        self, images: Float[Tensor, "batch 3 size size"], masks: Masks
+    ) -> tuple[Float[Tensor, "batch context embed_dim"], Float[Tensor, "batch patches embed_dim"]]:
+        """Context embeddings, with gradient, and the normalised targets of all patches, without."""
         with torch.no_grad():
             targets = normalised_targets(encode(self.target_encoder, images))
-            index = masks.targets.flatten(1)[..., None].expand(-1, -1, targets.shape[-1])
-            targets = targets.gather(1, index).unflatten(1, masks.targets.shape[1:])
-        context = encode(self.context_encoder, images, masks.context)
+        return encode(self.context_encoder, images, masks.context), targets
+
+    def terms(
+        self,
+        context: Float[Tensor, "batch context embed_dim"],
+        targets: Float[Tensor, "batch patches embed_dim"],
+        masks: Masks,
+        directions: Float[Tensor, "embed_dim projections"] | None = None,
+    ) -> dict[str, Tensor]:
+        index = masks.targets.flatten(1)[..., None].expand(-1, -1, targets.shape[-1])
+        hidden = targets.gather(1, index).unflatten(1, masks.targets.shape[1:])
         predictions = self.predictor(context, masks.context, masks.targets)
-        with torch.autocast(images.device.type, enabled=False):  # statistics over a batch need float32
-            terms = {"prediction": prediction_loss(predictions.float(), targets, self.distance)}
+        with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
+            terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
             if self.regularizer.name == "vicreg":
                 terms["regularizer"] = self.regularizer.weight * vicreg(context.float().mean(1))
+            if self.regularizer.name == "sigreg":
+                assert directions is not None
+                terms["regularizer"] = self.regularizer.weight * sigreg(context.float().mean(1), directions)
         return terms
 
 
@@ -85,6 +109,29 @@ def vicreg(features: Float[Tensor, "batch embed_dim"]) -> Float[Tensor, ""]:
     deviation = (covariance.diagonal() + 1e-4).sqrt()
     off_diagonal = covariance - covariance.diagonal().diag()
     return F.relu(1 - deviation).mean() + off_diagonal.square().sum() / features.shape[1] / 25
+
+
+def sigreg_directions(
+    embed_dim: int, generator: torch.Generator, projections: int = 256
+) -> Float[Tensor, "embed_dim projections"]:
+    """Unit vectors, uniform on the sphere."""
+    directions = torch.randn(embed_dim, projections, generator=generator, device=generator.device)
+    return F.normalize(directions, dim=0)
+
+
+def sigreg(
+    features: Float[Tensor, "batch embed_dim"], directions: Float[Tensor, "embed_dim projections"]
+) -> Float[Tensor, ""]:
+    """Epps-Pulley distance of the projected features to N(0, 1), mean over directions.
+
+    batch * integral over [-5, 5] of |mean exp(i t x) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt, by the trapezoid
+    rule on 17 points. Zero for a standard normal in the limit of large batches.
+    """
+    points = torch.linspace(-5, 5, 17, device=features.device)
+    normal = (-points.square() / 2).exp()
+    angles = (features @ directions)[..., None] * points
+    distance = (angles.cos().mean(0) - normal).square() + angles.sin().mean(0).square()
+    return len(features) * torch.trapezoid(distance * normal, points, dim=-1).mean()
 
 
 @torch.no_grad()

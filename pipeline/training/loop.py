@@ -21,10 +21,11 @@ from pipeline.jepa.masking import Masks
 from pipeline.jepa.objective import Jepa, update_target
 from pipeline.jepa.pretrained import fit_attention
 from pipeline.params import AugmentParams, Params
+from pipeline.sparsity.sparse_jepa import Draws, SparseJepa
 from pipeline.training.batches import Batches
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.runtime import Runtime
-from pipeline.training.schedules import ema_momentum, learning_rate
+from pipeline.training.schedules import ema_momentum, learning_rate, regroups, sparsity_strengths
 from pipeline.training.tracking import Clock, NonFiniteError, Progress, Terms, peak_memory_mb
 
 Encode = Callable[[UInt8[Tensor, "images size size 3"]], Float[Tensor, "images embed_dim"]]
@@ -42,7 +43,7 @@ class InterruptedRunError(InputError):
 
 
 class Pretraining:
-    """A JEPA, its optimiser and everything that is needed to continue the run from any step.
+    """A sparse JEPA, its optimiser and everything that is needed to continue the run from any step.
 
     mean, std: of each channel, for `normalise`. augment: what `augment.allowed` left of params.augment.
     """
@@ -65,9 +66,10 @@ class Pretraining:
             params.pretrain.seed,
         ).to(runtime.device)
         fit_attention(self.jepa, runtime.device)
-        self.losses = torch.compile(self.jepa) if params.runtime.compile else self.jepa
+        self.model = SparseJepa(self.jepa, params.sparsity, params.pretrain.seed).to(runtime.device)
+        self.losses = torch.compile(self.model) if params.runtime.compile else self.model
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.jepa, params.pretrain.weight_decay),
+            parameter_groups(self.model, params.pretrain.weight_decay),
             lr=params.pretrain.learning_rate,
             betas=params.pretrain.betas,
             fused=True,
@@ -80,27 +82,33 @@ class Pretraining:
     def train_step(self, batch: UInt8[Tensor, "batch size size 3"], step: int) -> dict[str, Tensor]:
         """Update all weights once. Returns the loss terms (means over micro-batches) and `grad_norm`."""
         pretrain, device = self.params.pretrain, self.runtime.device
+        rate = learning_rate(pretrain, step)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(pretrain, step)
+            group["lr"] = rate
         draw = generator(pretrain.seed, step, "augment", device)
         images = augment_batch(normalise(batch, self.mean, self.std), self.augment, draw)
         masks = masking.sample(self.params.masking, self.grid, len(batch), pretrain.seed, step, device)
+        draws = self.model.draw(len(batch), masks.context.shape[1], pretrain.seed, step, device)
+        strengths = sparsity_strengths(self.params.sparsity, step, pretrain.steps)
 
         terms: dict[str, Tensor] = {}
-        for part, part_masks in micro_batches(images, masks, pretrain.accumulation):
+        for part in micro_batches(images, masks, draws, pretrain.accumulation):
             with self.runtime.autocast():
-                part_terms = self.losses(part, part_masks)
+                part_terms = self.losses(*part, strengths)
             loss = torch.stack(list(part_terms.values())).sum() / pretrain.accumulation
             loss.backward()
             for name, value in part_terms.items():
                 terms[name] = terms.get(name, 0) + value.detach() / pretrain.accumulation
 
         limit = pretrain.grad_clip or float("inf")
-        grad_norm = nn.utils.clip_grad_norm_(trained(self.jepa), limit, foreach=True)
+        grad_norm = nn.utils.clip_grad_norm_(trained(self.model), limit, foreach=True)
         self.optimizer.step()
+        self.model.after_step(self.params.sparsity.learning_rate * rate / pretrain.learning_rate, strengths)
         self.optimizer.zero_grad(set_to_none=True)
         momentum = ema_momentum(self.params.objective, step, pretrain.steps)
         update_target(self.jepa.target_encoder, self.jepa.context_encoder, momentum)
+        if self.model.method is not None and regroups(self.params.sparsity, step + 1, pretrain.steps):
+            self.model.method.learn_groups()
         return terms | {"grad_norm": grad_norm}
 
     @torch.no_grad()
@@ -181,6 +189,7 @@ class Pretraining:
             "learning_rate": learning_rate(self.params.pretrain, self.step - 1),
             "ema_momentum": ema_momentum(self.params.objective, self.step - 1, self.params.pretrain.steps),
             "grad_norm": grad_norm,
+            **(self.model.method.describe() if self.model.method is not None else {}),
             "images_per_second": images_per_second,
             "peak_memory_mb": peak_memory_mb(self.runtime.device),
         }
@@ -190,7 +199,7 @@ class Pretraining:
         self.terms.settle()
         self.seconds = clock.saved()
         state = {
-            "jepa": self.jepa.state_dict(),
+            "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -202,17 +211,25 @@ class Pretraining:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over everything that `save` wrote."""
-        self.jepa.load_state_dict(state["jepa"])
+        self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
         self.terms = Terms(state["sums"], state["count"])
 
 
+UNDECAYED = ("token", ".c")  # the mask token and the sparse module's biases are no matrices
+PROXIMAL = "method.W"  # has an optimiser of its own: pipeline.sparsity.oi_vae
+
+
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices; none for vectors, norms and the mask token."""
-    weights = [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
-    decayed = [weight for name, weight in weights if weight.ndim > 1 and not name.endswith("token")]
-    others = [weight for name, weight in weights if weight.ndim <= 1 or name.endswith("token")]
+    """Weight decay for matrices; none for vectors, norms, biases and the mask token."""
+    weights = [
+        (name, weight)
+        for name, weight in module.named_parameters()
+        if weight.requires_grad and name != PROXIMAL
+    ]
+    decayed = [weight for name, weight in weights if weight.ndim > 1 and not name.endswith(UNDECAYED)]
+    others = [weight for name, weight in weights if weight.ndim <= 1 or name.endswith(UNDECAYED)]
     return [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
@@ -220,15 +237,17 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def trained(module: nn.Module) -> list[nn.Parameter]:
-    """The parameters that have gradients."""
-    return [weight for weight in module.parameters() if weight.requires_grad]
+    """The parameters that the optimiser moves."""
+    return [w for name, w in module.named_parameters() if w.requires_grad and name != PROXIMAL]
 
 
-def micro_batches(images: Tensor, masks: Masks, parts: int) -> Iterator[tuple[Tensor, Masks]]:
-    """Split a batch and its masks in equal parts."""
+def micro_batches(
+    images: Tensor, masks: Masks, draws: Draws, parts: int
+) -> Iterator[tuple[Tensor, Masks, Draws]]:
+    """Split a batch, its masks and its random numbers in equal parts."""
     chunks = (tensor.chunk(parts) for tensor in (images, masks.context, masks.targets))
-    for part, context, targets in zip(*chunks, strict=True):
-        yield part, Masks(context, targets)
+    for part, context, targets, drawn in zip(*chunks, draws.chunk(parts), strict=True):
+        yield part, Masks(context, targets), drawn
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import math
 
-from pipeline.params import ObjectiveParams, PretrainParams
+from pipeline.params import ObjectiveParams, PretrainParams, SparsityParams
+from pipeline.sparsity.method import Strengths
 
 
 def learning_rate(pretrain: PretrainParams, step: int) -> float:
@@ -22,3 +23,26 @@ def ema_momentum(objective: ObjectiveParams, step: int, steps: int) -> float:
     """Linear from the first to the last of objective.ema_momentum over the steps 0..steps - 1."""
     first, last = objective.ema_momentum
     return first + (last - first) * step / max(steps - 1, 1)
+
+
+def sparsity_strengths(sparsity: SparsityParams, step: int, steps: int) -> Strengths:
+    """weight, beta and lambda rise linearly to their values over their warm-up's share of the steps.
+
+    lambda's warm-up lets W learn before it is thinned, beta's keeps the posterior from falling to the prior.
+    """
+
+    def risen(share: float) -> float:
+        return min(1.0, (step + 1) / max(share * steps, 1.0))
+
+    return Strengths(
+        weight=sparsity.weight * risen(sparsity.weight_warmup),
+        beta=sparsity.beta * risen(sparsity.beta_warmup),
+        lambda_=sparsity.lambda_ * risen(sparsity.lambda_warmup),
+    )
+
+
+def regroups(sparsity: SparsityParams, step: int, steps: int) -> bool:
+    """Whether learned groups are drawn anew after `step` steps: in the first half, so that W can settle."""
+    if sparsity.method == "none" or sparsity.assignment != "learned":
+        return False
+    return step % sparsity.regroup_every == 0 and step <= steps // 2

@@ -1,5 +1,7 @@
 """The objective: where gradients go, what the EMA does, what the terms are."""
 
+import math
+
 import pytest
 import torch
 from conftest import default_tree, override
@@ -7,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.jepa import masking
-from pipeline.jepa.objective import Jepa, normalised_targets, prediction_loss, update_target, vicreg
+from pipeline.jepa.objective import (
+    Jepa,
+    normalised_targets,
+    prediction_loss,
+    sigreg,
+    sigreg_directions,
+    update_target,
+    vicreg,
+)
 from pipeline.params import MaskingParams, ModelParams, ObjectiveParams, RegularizerParams
 
 SMALL = {
@@ -126,3 +136,27 @@ def test_a_pass_per_block_equals_a_joint_pass_where_there_is_one_block():
     assert not torch.allclose(
         joint(images, masks)["prediction"], separate(images, masks)["prediction"], atol=1e-6
     )
+
+
+def test_sigreg_is_the_closed_form_of_the_epps_pulley_statistic():
+    """Baringhaus and Henze 1988: the integral over the whole line, written without a quadrature."""
+    random = torch.Generator().manual_seed(0)
+    features = 0.8 * torch.randn(40, 6, generator=random, dtype=torch.float64) + 0.3
+    directions = sigreg_directions(6, random, projections=5).double()
+    expected = []
+    for direction in directions.T:
+        x = features @ direction
+        pairs = torch.tensor([[math.exp(-((a - b) ** 2) / 2) for a in x] for b in x]).mean()
+        singles = torch.tensor([math.exp(-(a**2) / 4) for a in x]).mean()
+        integral = math.sqrt(2 * math.pi) * (pairs - math.sqrt(2) * singles + 1 / math.sqrt(3))
+        expected.append(len(x) * integral.item())
+    found = sigreg(features, directions).item()
+    assert found == pytest.approx(sum(expected) / 5, rel=1e-4)
+
+
+def test_sigreg_is_small_for_a_standard_normal_and_large_for_a_collapse():
+    random = torch.Generator().manual_seed(0)
+    directions = sigreg_directions(16, random)
+    torch.testing.assert_close(directions.norm(dim=0), torch.ones(256))
+    normal = sigreg(torch.randn(512, 16, generator=random), directions)
+    assert normal < 1.5 < 50 < sigreg(torch.zeros(512, 16), directions)

@@ -96,8 +96,9 @@ def test_outputs_are_the_ones_promised(root, small_tree):
     assert history["step"].tolist() == [0, 2, 4, 6]
     assert {"loss", "loss_prediction", "loss_regularizer", "learning_rate", "ema_momentum"} <= set(history)
     assert history["loss"][1:].to_numpy() == pytest.approx(
-        (history["loss_prediction"] + history["loss_regularizer"])[1:].to_numpy()
+        history.filter(like="loss_").sum(axis=1)[1:].to_numpy()
     )
+    assert {"loss_reconstruction", "loss_kl", "zero_share", "live_latents", "active_groups"} <= set(history)
     monitored = history[history["step"].isin([0, 6])]
     for column in ("rankme", "feature_std", "knn_accuracy", "ridge_accuracy"):
         assert monitored[column].notna().all(), column

@@ -1,0 +1,1 @@
+"""Group sparsity on token embeddings: the oi-VAE module, its rivals, and the groups they share."""

@@ -1,0 +1,171 @@
+"""The oi-VAE module on embeddings: latents that generate groups of features through group-sparse maps.
+
+    q(z | h) = N(mu(h), diag sigma^2(h)),  t_hat^(g) = f_g(W^(g) z) + c^(g),  f_g(u) = A_g u or A_g gelu(u)
+    weight * (|t - t_hat|^2 / 2 + beta KL(q || N(0, I))) / dim, mean over tokens; lambda sum_gj |W^(g)_j|
+
+Source: Ainsworth, Foti, Lee & Fox 2018 (oi-VAE, arXiv 1802.06765), with the embedding h in place of an
+encoder of its own and the layer-normalised target features t, standardised over the batch, in place of data.
+
+batch: images; sites: tokens; dim features in groups of size; p: width of a generator; latents.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pipeline.params import SparsityParams
+from pipeline.sparsity.groups import split_groups
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+from pipeline.sparsity.proximal import column_norms, shrink_columns
+
+LOG_VARIANCE = (-8.0, 4.0)
+FIRST_LOG_VARIANCE = -2.0
+LIVE_KL = 0.01  # nats per token; a latent below it says nothing of the image
+
+
+class OiVae(SparsityMethod):
+    """lambda is a threshold on a gradient norm, and has one meaning at every size:
+
+    * targets are standardised, so the gradient of |t - t_hat|^2 / (2 size) for a column of W is a mean of
+      products of unit-variance numbers, whatever dim and batch size;
+    * mu is batch-normalised without affine, so latents have unit variance whatever the heads' scale;
+    * every column of A_g has rms 1 / sqrt(p) (a prior of fixed scale on f_g: else A grows while W shrinks
+      and the penalty means nothing);
+    * W descends the mean error of its own group, whatever the number of groups and `sparsity.weight`.
+
+    At the optimum the gradient of an active column has norm lambda, and a column is zero exactly where that
+    norm stays below lambda: lambda reads as a threshold on correlation.
+    """
+
+    kl: Float[Tensor, " latents"]
+
+    def __init__(self, sparsity: SparsityParams, dim: int) -> None:
+        super().__init__(sparsity, dim)
+        latents, width, size = sparsity.latent_dim, sparsity.generator_width, dim // sparsity.groups
+        self.gelu = sparsity.generator == "gelu"
+        self.fixed_scale = sparsity.generator_scale == "fixed"
+        self.free_bits = sparsity.free_bits
+        self.heads = nn.Linear(dim, 2 * latents)
+        self.whiten = nn.BatchNorm1d(latents, eps=1e-3, momentum=0.02, affine=False)
+        self.W = nn.Parameter(F.normalize(torch.randn(sparsity.groups, width, latents), dim=1))
+        self.A = nn.Parameter(torch.randn(sparsity.groups, size, width) / width**0.5)
+        self.c = nn.Parameter(torch.zeros(sparsity.groups, size))
+        self.register_buffer("kl", torch.zeros(latents))
+        nn.init.xavier_uniform_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
+        with torch.no_grad():
+            self.W.mul_((width / latents) ** 0.5)  # standardised latents then give unit variance
+            self.heads.weight[latents:] *= 0.1
+            self.heads.bias[latents:] = FIRST_LOG_VARIANCE
+
+    def draw(
+        self, batch: int, sites: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch sites latents"], None]:
+        shape = (batch, sites, self.W.shape[2])
+        return torch.randn(shape, generator=generator, device=generator.device), None
+
+    def posterior(
+        self, tokens: Float[Tensor, "*batch dim"]
+    ) -> tuple[Float[Tensor, "*batch latents"], Float[Tensor, "*batch latents"]]:
+        """mu and log sigma^2 of q(z | h)."""
+        mean, log_variance = self.heads(tokens).chunk(2, -1)
+        whitened = self.whiten(mean.reshape(-1, mean.shape[-1])).view_as(mean)
+        return whitened, log_variance.clamp(*LOG_VARIANCE)
+
+    def carry(self, latents: Float[Tensor, "*batch latents"]) -> Float[Tensor, "*batch groups p"]:
+        """W^(g) z: what enters the generators."""
+        return (latents @ self.W.flatten(0, 1).T).unflatten(-1, self.W.shape[:2])
+
+    def generate(self, carried: Float[Tensor, "*batch groups p"]) -> Float[Tensor, "*batch groups size"]:
+        """f_g of all groups at once."""
+        if self.gelu:
+            carried = F.gelu(carried)
+        return torch.einsum("gsp,...gp->...gs", self.generators(), carried) + self.c
+
+    def generators(self) -> Float[Tensor, "groups size p"]:
+        """A, every column with rms 1 / sqrt(p) unless sparsity.generator_scale is free."""
+        if not self.fixed_scale:
+            return self.A
+        size, width = self.A.shape[1:]
+        return F.normalize(self.A, dim=1) * (size / width) ** 0.5
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "batch sites dim"],
+        targets: Float[Tensor, "batch sites dim"],
+        noise: Float[Tensor, "batch sites latents"] | None,
+        directions: Float[Tensor, "dim _"] | None,
+        strengths: Strengths,
+        prediction: Float[Tensor, ""],
+    ) -> dict[str, Tensor]:
+        """The terms `reconstruction` and `kl`, in nats per feature at weight = beta = 1."""
+        assert noise is not None
+        mean, log_variance = self.posterior(tokens)
+        carried = self.carry(mean + noise * (log_variance / 2).exp())
+        missed = self.generate(carried) - split_groups(targets, self.order, self.groups)
+        divergence = gaussian_kl(mean, log_variance).mean((0, 1))
+        self.watch(carried.detach().square().mean(-1), targets)
+        self.kl.lerp_(divergence.detach(), RUNNING)
+        paid = divergence.clamp(min=self.free_bits).sum() / targets.shape[-1]
+        return {
+            "reconstruction": strengths.weight * missed.square().mean() / 2,
+            "kl": strengths.weight * strengths.beta * paid,
+        }
+
+    @torch.no_grad()
+    def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
+        """W <- prox(W - eta grad), eta = learning_rate * p / latents, threshold eta * lambda.
+
+        Plain gradient steps, so the operator's metric is the Euclidean one, in which its closed form is exact
+        (under Adam it would need Adam's metric: columns are then never zero at a moderate lambda). The
+        gradient is that of each group's own mean error: autograd's, times groups / weight. latents / p bounds
+        its Lipschitz constant while sigma <= 1, so that learning_rate <= 1 descends at every size.
+        """
+        assert self.W.grad is not None
+        step = learning_rate * self.W.shape[1] / self.W.shape[2]
+        self.W.sub_(self.W.grad, alpha=step * self.groups / strengths.weight)
+        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_))
+        self.W.grad = None
+
+    def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
+        """The posterior means."""
+        return self.posterior(tokens)[0]
+
+    def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
+        """|W^(g) mu|^2 / p."""
+        return self.carry(self.latents(tokens)).square().mean(-1)
+
+    def interaction(self) -> Float[Tensor, "groups latents"]:
+        return column_norms(self.W.detach())
+
+    def describe(self) -> dict[str, float]:
+        """zero_share of the columns of W, exactly; zero_share_live among those of live latents (1 where none
+        lives); live_latents have KL above 0.01 nats and a nonzero column; active_groups per image;
+        dead_groups have no column left; kl in nats per token."""
+        used = self.interaction() > 0
+        live = used.any(0) & (self.kl > LIVE_KL)
+        return {
+            "zero_share": 1 - used.float().mean().item(),
+            "zero_share_live": 1 - used[:, live].float().mean().item() if bool(live.any()) else 1.0,
+            "live_latents": int(live.sum()),
+            "active_groups": self.active_groups.item(),
+            "dead_groups": int((~used.any(1)).sum()),
+            "kl": self.kl.sum().item(),
+        }
+
+    @torch.no_grad()
+    def regroup(self, order: Int[Tensor, " dim"]) -> None:
+        """The generators' rows move with their features; W stays with its group."""
+        place = torch.empty_like(self.order)
+        place[self.order] = torch.arange(len(order), device=order.device)
+        for weight in (self.A, self.c):
+            weight.copy_(weight.flatten(0, 1)[place[order]].view_as(weight))
+        super().regroup(order)
+
+
+def gaussian_kl(
+    mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, elementwise."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance) / 2

@@ -1,0 +1,93 @@
+"""Rectified distribution matching: rectified features like independent rectified generalised Gaussians.
+
+relu(h) is matched to relu(mu + sigma x), x ~ exp(-|x|^p / p), in each of a few random directions, by the
+squared 2-Wasserstein distance between equally many samples: the mean squared difference of sorted
+projections. mu sets how many features are zero, P(x < -mu / sigma); p is the shape; sigma gives unit variance
+before rectification.
+
+Source: Rectified LpJEPA (arXiv 2602.01456), RDMReg; Nadjahi et al. 2020 for the sliced distance.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.params import SparsityParams
+from pipeline.sparsity.groups import split_groups
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+
+
+def unit_scale(p: float) -> float:
+    """sigma such that sigma x has variance 1 where x has density proportional to exp(-|x|^p / p)."""
+    return math.sqrt(math.exp(math.lgamma(1 / p) - math.lgamma(3 / p))) / p ** (1 / p)
+
+
+def sample_rectified(
+    shape: tuple[int, ...], p: float, mu: float, generator: torch.Generator
+) -> Float[Tensor, "..."]:
+    """relu(mu + sigma x): |x| = (p Gamma(1/p))^(1/p) with a random sign."""
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    with torch.random.fork_rng(devices=[]):  # torch's gamma sampler takes no generator
+        torch.manual_seed(seed)
+        gamma = torch.distributions.Gamma(1 / p, 1.0).sample(shape)
+        sign = torch.randint(2, shape) * 2 - 1
+    return F.relu(mu + unit_scale(p) * sign * (p * gamma) ** (1 / p)).to(generator.device)
+
+
+def sliced_wasserstein(
+    first: Float[Tensor, "samples dim"],
+    second: Float[Tensor, "samples dim"],
+    directions: Float[Tensor, "dim projections"],
+) -> Float[Tensor, ""]:
+    """Mean over unit directions of the squared 2-Wasserstein distance between the projected samples."""
+    return ((first @ directions).sort(0).values - (second @ directions).sort(0).values).square().mean()
+
+
+class Rdmreg(SparsityMethod):
+    """zero_share: of rectified features that are exactly zero. No weights of its own."""
+
+    zeros: Float[Tensor, ""]
+
+    def __init__(self, sparsity: SparsityParams, dim: int) -> None:
+        super().__init__(sparsity, dim)
+        self.rdmreg = sparsity.rdmreg
+        self.register_buffer("zeros", torch.zeros(()))
+
+    def draw(
+        self, batch: int, sites: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch sites dim"], Float[Tensor, "dim projections"]]:
+        """Samples to match, and unit directions."""
+        dim = len(self.order)
+        directions = torch.randn(dim, self.rdmreg.projections, generator=generator, device=generator.device)
+        samples = sample_rectified((batch, sites, dim), self.rdmreg.p, self.rdmreg.mu, generator)
+        return samples, F.normalize(directions, dim=0)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "batch sites dim"],
+        targets: Float[Tensor, "batch sites dim"],
+        noise: Float[Tensor, "batch sites dim"] | None,
+        directions: Float[Tensor, "dim projections"] | None,
+        strengths: Strengths,
+        prediction: Float[Tensor, ""],
+    ) -> dict[str, Tensor]:
+        assert noise is not None and directions is not None
+        rectified = F.relu(tokens)
+        self.watch(self.energies(tokens.detach()), targets)
+        self.zeros.lerp_((rectified.detach() == 0).float().mean(), RUNNING)
+        distance = sliced_wasserstein(rectified.flatten(0, 1), noise.flatten(0, 1), directions)
+        return {"rdmreg": strengths.weight * strengths.lambda_ * distance}
+
+    def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """The rectified features."""
+        return F.relu(tokens)
+
+    def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
+        """Mean square of a group's rectified features."""
+        return split_groups(F.relu(tokens), self.order, self.groups).square().mean(-1)
+
+    def describe(self) -> dict[str, float]:
+        return {"zero_share": self.zeros.item(), "active_groups": self.active_groups.item()}

@@ -1,0 +1,168 @@
+"""The oi-VAE module: its KL, what lambda means, what the prior on the generators is for."""
+
+import itertools
+
+import pytest
+import torch
+from conftest import default_tree, override
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.params import SparsityParams
+from pipeline.sparsity.method import Strengths
+from pipeline.sparsity.oi_vae import OiVae, gaussian_kl
+
+NO_LOSS = torch.zeros(())
+
+
+def build(dim: int = 16, seed: int = 0, **changes: object) -> OiVae:
+    tree = override(default_tree()["sparsity"], {"groups": 4, "latent_dim": 8, **changes})
+    torch.manual_seed(seed)
+    return OiVae(SparsityParams.model_validate(tree), dim)
+
+
+def planted(dim: int, images: int = 256, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens, and standardised targets that a few directions of them explain."""
+    random = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(images, 2, dim, generator=random)
+    mixing = torch.randn(dim, 3, generator=random) @ torch.randn(3, dim, generator=random)
+    targets = tokens @ mixing + 0.3 * torch.randn(images, 2, dim, generator=random)
+    targets = targets - targets.mean((0, 1))
+    return tokens, targets / targets.std((0, 1))
+
+
+def group_gradient(module: OiVae, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Gradient of each group's own mean error for its W, without latent noise."""
+    noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
+    terms = module(tokens, targets, noise, None, Strengths(1.0, 0.0, 0.0), NO_LOSS)
+    (gradient,) = torch.autograd.grad(terms["reconstruction"] * module.groups, module.W)
+    return gradient
+
+
+@settings(max_examples=40)
+@given(mean=st.floats(-4, 4), log_variance=st.floats(-6, 3))
+def test_the_kl_is_that_of_torchs_distributions(mean, log_variance):
+    posterior = torch.distributions.Normal(torch.tensor(mean), torch.tensor(log_variance).div(2).exp())
+    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
+    found = gaussian_kl(torch.tensor(mean), torch.tensor(log_variance))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dim", "changes"),
+    [
+        (16, {}),
+        (48, {"groups": 8}),
+        (16, {"latent_dim": 24}),
+        (32, {"generator_width": 2, "weight": 0.1}),
+        (24, {"groups": 2}),
+    ],
+)
+def test_lambda_is_the_gradient_norm_of_active_columns_at_every_size(dim, changes):
+    """Stationarity of the group lasso: |gradient| = lambda in active columns, at most that elsewhere."""
+    module = build(dim, **changes)
+    tokens, targets = planted(dim)
+    noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
+    strengths = Strengths(changes.get("weight", 1.0), 0.0, 0.1)
+    with torch.no_grad():
+        for _ in range(300):
+            module.whiten(module.heads(tokens).chunk(2, -1)[0].flatten(0, 1))
+    module.whiten.eval()
+    for _ in range(1500):
+        terms = module(tokens, targets, noise, None, strengths, NO_LOSS)
+        module.zero_grad()
+        terms["reconstruction"].backward()
+        module.proximal_step(1.0, strengths)
+    norms = group_gradient(module, tokens, targets).norm(dim=1)
+    active = module.interaction() > 0
+    assert 0 < active.float().mean() < 1
+    torch.testing.assert_close(norms[active], torch.full_like(norms[active], 0.1), atol=2e-3, rtol=0)
+    assert norms[~active].max() <= 0.1 + 2e-3
+
+
+def test_a_free_generator_lets_the_scale_of_w_leak_and_a_fixed_one_does_not():
+    """W / 100 and 100 A reconstruct as before where A is free, so the penalty says nothing there."""
+    latents = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
+    outputs = {}
+    for scale in ("free", "fixed"):
+        module = build(generator_scale=scale)
+        before = module.generate(module.carry(latents))
+        with torch.no_grad():
+            module.W.div_(100)
+            module.A.mul_(100)
+        outputs[scale] = (before, module.generate(module.carry(latents)))
+    torch.testing.assert_close(*outputs["free"])
+    before, after = outputs["fixed"]
+    torch.testing.assert_close(after, before / 100)
+
+
+def test_training_uses_the_leak_where_it_is_open():
+    """At equal lambda a free A grows to make up for a shrinking W; a fixed one cannot."""
+    tokens, targets = planted(16)
+    grown = {}
+    for scale in ("free", "fixed"):
+        module = build(generator_scale=scale)
+        first = module.generators().detach().norm()
+        optimizer = torch.optim.Adam([module.A], lr=0.02)
+        strengths = Strengths(1.0, 0.0, 0.05)
+        noise = torch.zeros(*tokens.shape[:2], 8)
+        for _ in range(300):
+            module.zero_grad()
+            module(tokens, targets, noise, None, strengths, NO_LOSS)["reconstruction"].backward()
+            optimizer.step()
+            module.proximal_step(1.0, strengths)
+        grown[scale] = (module.generators().detach().norm() / first).item()
+    assert grown["fixed"] == pytest.approx(1, abs=1e-4)
+    assert grown["free"] > 1.3
+
+
+@pytest.mark.parametrize("latent_dim", [4, 64])
+def test_the_largest_learning_rate_descends_at_every_number_of_latents(latent_dim):
+    tokens, targets = planted(16)
+    module = build(latent_dim=latent_dim)
+    strengths, noise = Strengths(1.0, 0.0, 0.0), torch.zeros(*tokens.shape[:2], latent_dim)
+    losses = []
+    for _ in range(100):
+        module.zero_grad()
+        loss = module(tokens, targets, noise, None, strengths, NO_LOSS)["reconstruction"]
+        loss.backward()
+        module.proximal_step(1.0, strengths)
+        losses.append(loss.item())
+    assert all(later <= earlier + 1e-6 for earlier, later in itertools.pairwise(losses))
+    assert module.describe()["zero_share"] == 0
+
+
+def test_a_huge_lambda_kills_every_column_and_everything_stays_finite():
+    tokens, targets = planted(16)
+    module = build()
+    strengths = Strengths(1.0, 0.1, 100.0)
+    for _ in range(2):
+        terms = module(tokens, targets, torch.zeros(256, 2, 8), None, strengths, NO_LOSS)
+        sum(terms.values()).backward()
+        module.proximal_step(1.0, strengths)
+    assert all(value.isfinite() for value in terms.values())
+    found = module.describe()
+    assert (found["zero_share"], found["zero_share_live"], found["live_latents"]) == (1.0, 1.0, 0)
+    assert found["dead_groups"] == 4 and torch.equal(module.eval().energies(tokens), torch.zeros(256, 2, 4))
+
+
+def test_free_bits_cost_the_same_below_their_level():
+    tokens, targets = planted(16)
+    terms = {
+        bits: build(free_bits=bits)(
+            tokens, targets, torch.zeros(256, 2, 8), None, Strengths(1.0, 1.0, 0.0), NO_LOSS
+        )["kl"]
+        for bits in (0.0, 50.0)
+    }
+    assert terms[50.0].item() == pytest.approx(50.0 * 8 / 16)
+    assert terms[0.0] < terms[50.0]
+
+
+def test_an_order_within_groups_changes_no_features_reconstruction():
+    tokens, targets = planted(16)
+    module = build()
+    noise = torch.zeros(256, 2, 8)
+    before = module(tokens, targets, noise, None, Strengths(1.0, 1.0, 0.0), NO_LOSS)["reconstruction"]
+    module.regroup(torch.arange(16).view(4, 4).flip(1).flatten())
+    after = module(tokens, targets, noise, None, Strengths(1.0, 1.0, 0.0), NO_LOSS)["reconstruction"]
+    torch.testing.assert_close(before, after)

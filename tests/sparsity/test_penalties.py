@@ -1,0 +1,54 @@
+"""The penalties' limits: groups of one are l1, one group is l2, and both are bounded."""
+
+import pytest
+import torch
+from conftest import default_tree, override
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.params import SparsityParams
+from pipeline.sparsity.build import build_method
+from pipeline.sparsity.method import Strengths
+from pipeline.sparsity.penalties import group_lasso, l1
+
+
+def test_groups_of_one_feature_are_the_l1_norm():
+    features = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(group_lasso(features[..., None]), l1(features), atol=1e-4, rtol=0)
+
+
+def test_one_group_is_the_l2_norm():
+    features = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
+    expected = features.norm(dim=1).mean() / 12**0.5
+    torch.testing.assert_close(group_lasso(features[:, None, :]), expected)
+
+
+@settings(max_examples=30)
+@given(groups=st.sampled_from([1, 2, 4, 8]), seed=st.integers(0, 1000), scale=st.floats(0.1, 100))
+def test_on_normalised_tokens_the_penalty_is_at_most_one_and_blind_to_scale(groups, seed, scale):
+    method = build_method(sparsity("group_lasso", groups=groups), 16)
+    assert method is not None
+    tokens = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(seed))
+    terms = [
+        method(x, torch.zeros_like(x), None, None, Strengths(1.0, 0.0, 1.0), torch.ones(()))["group_lasso"]
+        for x in (tokens, scale * tokens)
+    ]
+    assert 0 < terms[0] <= 1 + 1e-5
+    torch.testing.assert_close(*terms, rtol=2e-2, atol=0)
+
+
+@pytest.mark.parametrize("name", ["group_lasso", "l1"])
+def test_lambda_is_the_share_of_the_prediction_loss_and_gives_it_no_gradient(name):
+    method = build_method(sparsity(name), 16)
+    assert method is not None
+    tokens = torch.randn(5, 2, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    prediction = torch.tensor(0.25, requires_grad=True)
+    term = method(tokens, torch.zeros(5, 2, 16), None, None, Strengths(1.0, 0.0, 0.1), prediction)[name]
+    term.backward()
+    assert prediction.grad is None and tokens.grad is not None and tokens.grad.abs().sum() > 0
+    assert 0 < term <= 0.1 * 0.25
+
+
+def sparsity(name: str, **changes: object) -> SparsityParams:
+    tree = override(default_tree()["sparsity"], {"method": name, "groups": 4, **changes})
+    return SparsityParams.model_validate(tree)
