@@ -172,7 +172,7 @@ class SparsityParams(Section):
     assignment: Literal["contiguous", "learned"] = Field(description="which features share a group")
     regroup_every: Positive = Field(description="learned: steps between assignments, in the first half")
     stop_gradient: bool = Field(description="keep the module's gradient from the encoder")
-    weight: float = Field(gt=0, description="of the module's terms in the loss")
+    weight: float = Field(gt=0, description="oi_vae, topk: of the module's terms in the loss")
     weight_warmup: Annotated[float, Field(ge=0, le=1)] = Field(description="share of the steps it rises over")
     latent_dim: Positive = Field(description="oi_vae, topk: latents per token")
     generator: Literal["linear", "gelu"] = Field(description="oi_vae: f_g, after W and before A")

@@ -18,7 +18,7 @@ CORRELATION_STEPS = 0.01  # weight of a step in the running correlations: some 1
 
 
 class Strengths(NamedTuple):
-    """Of one step, after warm-up: of all terms, of the KL divergence, of the group lasso."""
+    """Of one step, after warm-up: of a reconstruction, of its KL divergence, of the sparsity."""
 
     weight: float
     beta: float

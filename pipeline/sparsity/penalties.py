@@ -62,7 +62,7 @@ class Penalty(SparsityMethod):
         sizes = energies.sqrt() if self.name == "group_lasso" else grouped.detach().abs()
         self.near_zero.lerp_((sizes < NEAR_ZERO).float().mean(), RUNNING)
         penalty = group_lasso(grouped) if self.name == "group_lasso" else l1(grouped)
-        return {self.name: strengths.weight * strengths.lambda_ * prediction.detach() * penalty}
+        return {self.name: strengths.lambda_ * prediction.detach() * penalty}
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
         """Mean square of a group's layer-normalised features."""

@@ -79,7 +79,7 @@ class Rdmreg(SparsityMethod):
         self.watch(self.energies(tokens.detach()), targets)
         self.zeros.lerp_((rectified.detach() == 0).float().mean(), RUNNING)
         distance = sliced_wasserstein(rectified.flatten(0, 1), noise.flatten(0, 1), directions)
-        return {"rdmreg": strengths.weight * strengths.lambda_ * distance}
+        return {"rdmreg": strengths.lambda_ * distance}
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """The rectified features."""

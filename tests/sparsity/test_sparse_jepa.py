@@ -65,7 +65,9 @@ def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, s
         "open": {"sparsity.method": method},
     }.items():
         run = build(
-            small_tree, **{"sparsity.site": site, "pretrain.grad_clip": 0, "sparsity.weight": 5.0} | changes
+            small_tree,
+            **{"sparsity.site": site, "pretrain.grad_clip": 0, "sparsity.weight": 5.0, "sparsity.lambda": 1.0}
+            | changes,
         )
         for step in range(2):
             run.train_step(IMAGES[step], step)
