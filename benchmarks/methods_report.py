@@ -31,7 +31,8 @@ def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.
         f"# {study.capitalize()} on {chosen}",
         "",
         f"`{command}`, commit {head}, {first['device']}; {first['steps']} steps, seeds {seeds}; "
-        f"{first['n_train']:,} images fit the probes, {first['n_test']:,} score. Accuracies in %, mean over labels, ± standard deviation over seeds.",
+        f"{first['n_train']:,} images fit the probes, {first['n_test']:,} score. "
+        "Accuracies in %, mean over labels, ± standard deviation over seeds.",
         "",
         "| " + " | ".join([study, *(text.format(base=BASELINES[study]) for text in COLUMNS)]) + " |",
         "|---|" + "--:|" * len(COLUMNS),

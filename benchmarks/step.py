@@ -43,6 +43,9 @@ def main() -> None:
             {"model": {"predictor": {"embed_dim": 64, "depth": 2, "num_heads": 4, "joint": False}}}
         ),
         "no crop, no flip": build({"augment": {"crop_scale": [1, 1], "crop_ratio": [1, 1], "flip": False}}),
+        "no sparsity": build({"sparsity": {"method": "none"}}),
+        **{method: build({"sparsity": {"method": method}}) for method in ("group_lasso", "rdmreg", "topk")},
+        "learned groups": build({"sparsity": {"assignment": "learned"}}),
         "no regulariser": build({"regularizer": {"name": "none"}}),
         "16 pixels more a side": build({"data": {"image_size": 48}}),
     }

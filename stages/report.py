@@ -21,7 +21,8 @@ def main(params: Params, root: Path) -> None:
     prepare, pretrain, probe = (
         read_json(metrics / f"{name}.json") for name in ("prepare", "pretrain", "probe")
     )
-    training = read_history(plots / "training.csv")
+    training = read_table(plots / "training.csv", "step")
+    interaction = read_table(plots / "interaction.csv", "norm")
     image_set = open_set(root / "artifacts/data" / params.data.name)
     test = image_set.split("test")
     chosen = np.linspace(0, len(test) - 1, min(NUM_PICTURES, len(test))).astype(int)
@@ -34,6 +35,7 @@ def main(params: Params, root: Path) -> None:
             pretrain=pretrain,
             probe=probe,
             training=training,
+            interaction=interaction,
             pictures=np.asarray(test.images[chosen]),
             captions=words.captions(image_set.labels, test.labels.iloc[chosen]),
             context=masks.context.numpy(),
@@ -51,17 +53,17 @@ def main(params: Params, root: Path) -> None:
             temporary.write_text(text)
 
 
-def read_history(path: Path) -> pd.DataFrame:
-    """training.csv. Raises InputError where it is absent, no table, or has no column `step`."""
+def read_table(path: Path, column: str) -> pd.DataFrame:
+    """A CSV file. Raises InputError where it is absent, no table, or lacks `column`."""
     try:
-        history = pd.read_csv(path)
+        table = pd.read_csv(path)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run the stage that writes it (`dvc repro`)") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a table ({' '.join(str(error).split())})") from None
-    if "step" not in history:
-        raise InputError(f"{path}: has no column `step`")
-    return history
+    if column not in table:
+        raise InputError(f"{path}: has no column `{column}`")
+    return table
 
 
 if __name__ == "__main__":

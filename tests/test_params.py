@@ -37,7 +37,13 @@ MISTAKES = [
     ("regularizer.name", "dropout", "regularizer.name: must be 'none', 'vicreg' or 'sigreg'"),
     ("data.name", "imagenet", "data.name: must be 'scenes', 'cifar10', 'cifar100' or 'folder'"),
     ("runtime.device", "tpu", "runtime.device: "),
+    ("sparsity.method", "dropout", "sparsity.method: must be 'none', 'oi_vae', 'group_lasso', 'l1', "),
+    ("sparsity.lambda", -1, "sparsity.lambda: must be greater than or equal to 0, got -1"),
+    ("sparsity.latent_dim", 0, "sparsity.latent_dim: must be greater than or equal to 1, got 0"),
+    ("sparsity.weight", 0, "sparsity.weight: must be greater than 0, got 0"),
+    ("sparsity.rdmreg.p", 0, "sparsity.rdmreg.p: must be greater than 0"),
     # contradictions
+    ("sparsity.groups", 24, "sparsity.groups: must divide model.embed_dim (128), got 24"),
     ("model.patch_size", 7, "model.patch_size: must divide data.image_size (32), got 7"),
     ("model.patch_size", 32, "model.patch_size: must leave at least 2x2 patches"),
     ("masking.num_context", 9, "masking.num_context: 3 targets of 2x2 leave 4 of 16 patches free, got 9"),
@@ -94,6 +100,26 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
     path.write_text(re.sub(r"learning_rate: \S+", "learning_rate: 1e-05", path.read_text()))
     assert yaml.safe_load(path.read_text())["pretrain"]["learning_rate"] == "1e-05"
     assert load(path).pretrain.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sparsity.topk": 17}, "sparsity.topk: keeps at most all 16 groups, got 17"),
+        ({"sparsity.groups": 64}, "sparsity.groups: must divide sparsity.latent_dim (32) for topk, got 64"),
+    ],
+)
+def test_topk_has_checks_of_its_own(tmp_path, changes, message):
+    tree = override(default_tree(), changes)
+    load(write(tmp_path, tree))
+    with pytest.raises(ParamsError) as caught:
+        load(write(tmp_path, override(tree, {"sparsity.method": "topk"})))
+    assert str(caught.value) == message
+
+
+def test_groups_matter_only_where_there_are_groups(tmp_path):
+    tree = override(default_tree(), {"sparsity.groups": 24, "sparsity.method": "none"})
+    assert load(write(tmp_path, tree)).sparsity.lambda_ == tree["sparsity"]["lambda"]
 
 
 @settings(max_examples=60)

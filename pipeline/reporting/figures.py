@@ -14,7 +14,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.reporting.tables import ProbeTable, points, title
@@ -44,8 +46,15 @@ DARK = {
     "fourth": "#dd8fc6",
     "fifth": "#d3b93c",
 }
-VIEW_COLOURS = {"encoder": "encoder", "random_init": "random", "pixels_pca": "pixels"}
-OTHER_COLOURS = ("third", "fourth", "fifth")
+VIEW_COLOURS = {
+    "encoder": "encoder",
+    "latent": "third",
+    "groups": "fourth",
+    "random_init": "random",
+    "pixels_pca": "pixels",
+}
+OTHER_COLOURS = ("fifth", "ink", "muted")
+FAINTEST = 0.15  # opacity of the smallest norm that is not zero
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a label may hold dollar signs
@@ -166,6 +175,44 @@ def _finish_probe_chart(axes: Axes, table: ProbeTable) -> None:
 def _short(label: str, longest: int = 28) -> str:
     label = label.replace("_", " ")
     return label if len(label) <= longest else label[: longest - 1] + "…"
+
+
+def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> str:
+    """Column norms of W, groups x latents, as opacity; columns that are exactly zero stay blank.
+
+    Latents are in the order of their summed norm. kl: nats per latent, as bars below where known.
+    """
+    order = np.argsort(-norms.sum(0), kind="stable")
+    groups, latents = norms.shape
+    shown = norms[:, order]
+    rows, columns = np.nonzero(shown)
+    largest = shown.max() or 1.0
+    with matplotlib.rc_context(_style(salt)):
+        height = min(max(0.17 * groups, 1.0), 5.0)
+        figure = Figure(
+            figsize=(560 / PAGE_INCH, height + (1.5 if kl is not None else 0.6)), layout="constrained"
+        )
+        if kl is None:
+            axes, below = figure.add_subplot(), None
+        else:
+            axes, below = figure.subplots(2, sharex=True, height_ratios=[height, 0.8])
+        cells = [Rectangle((column, row), 1, 1) for row, column in zip(rows, columns, strict=True)]
+        opacity = FAINTEST + (1 - FAINTEST) * shown[rows, columns] / largest
+        colours = [(*matplotlib.colors.to_rgb(LIGHT["encoder"]), alpha) for alpha in opacity]
+        axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
+        axes.set_xlim(0, latents)
+        axes.set_ylim(groups, 0)
+        axes.grid(visible=False)
+        axes.set_ylabel("group")
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        bottom = below if below is not None else axes
+        if below is not None and kl is not None:
+            below.bar(np.arange(latents) + 0.5, kl[order], width=0.8, color=LIGHT["third"])
+            below.set_ylabel("KL, nats")
+            below.grid(visible=False, axis="x")
+        bottom.set_xlabel("latents, by summed norm")
+        bottom.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        return _svg(figure)
 
 
 def line_chart(

@@ -25,7 +25,7 @@ from pipeline.reporting.words import Verdict
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the page is about; the metrics as their stages wrote them.
+    """What the page is about; the metrics and tables as their stages wrote them.
 
     pictures: (n, size, size, 3) uint8 with captions[i] = ((label, value), ...). context (n, num_context) and
     targets (n, blocks, patches): masks of those pictures, flat positions in a grid x grid raster.
@@ -36,6 +36,7 @@ class Inputs:
     pretrain: Metrics
     probe: Metrics
     training: pd.DataFrame
+    interaction: pd.DataFrame
     pictures: np.ndarray
     captions: Sequence[Sequence[tuple[str, str]]]
     context: np.ndarray
@@ -71,9 +72,13 @@ class SetReport:
 class Content:
     """All that the two templates show."""
 
-    name: str
+    title: str
     verdict: Verdict
     stats: list[tuple[str, str]]
+    sparsity: str
+    interaction: list[Chart]
+    sparse_curves: list[Chart]
+    reading: tuple[tuple[str, str], ...]
     sets: list[SetReport]
     large: list[Chart]
     small: list[Chart]
@@ -85,7 +90,8 @@ class Content:
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
-        charts = [chart for part in self.sets for _, chart in part.tables] + self.large + self.small
+        charts = [chart for part in self.sets for _, chart in part.tables]
+        charts += self.interaction + self.sparse_curves + self.large + self.small
         found = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
         found["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
         found["images.png"] = images.png(images.sheet([[image for image, _ in self.examples]]))
@@ -104,7 +110,9 @@ def compose(inputs: Inputs) -> Content:
         _set_report(other, inputs.probe[other], summaries.get(other, {}), inputs.pretrain, other == name)
         for other in names
     ]
-    large, small = _training_charts(inputs.training)
+    large, small, sparse_curves = _training_charts(inputs.training)
+    sparsity: Metrics = inputs.pretrain.get("sparsity") or {"method": "none"}
+    dense = sparsity["method"] == "none"
     tiles = [images.tile(picture, inputs.grid) for picture in inputs.pictures]
     masks = [
         (
@@ -117,9 +125,13 @@ def compose(inputs: Inputs) -> Content:
     # The runtime section is no key of a result: a page that showed it could be stale without being wrong.
     tree = inputs.params.model_dump(mode="json", by_alias=True, exclude={"runtime"})
     return Content(
-        name=name,
+        title=words.title(name, sparsity["method"]),
         verdict=sets[0].verdict,
         stats=_stats(summaries.get(name, {}), inputs.pretrain),
+        sparsity="" if dense else words.what_sparsity_did(sparsity),
+        interaction=_interaction(inputs.interaction, sparsity.get("kl_per_latent")),
+        sparse_curves=[] if dense else sparse_curves,
+        reading=words.READING if dense else words.READING + words.SPARSE_READING,
         sets=sets,
         large=large,
         small=small,
@@ -155,13 +167,24 @@ def _stats(summary: Metrics, pretrain: Metrics) -> list[tuple[str, str]]:
         for view in tables.order_views(set(means))
         if (value := means[view]) is not None and view in ("encoder", *tables.BASELINES)
     ]
+    if pretrain.get("zero_share") is not None:
+        shown.append((f"{tables.percent(pretrain['zero_share'])} %", "zero share"))
     if pretrain.get("minutes") is not None:
         shown.append((f"{tables.number(pretrain['minutes'])} min", "of pretraining"))
     return shown
 
 
-def _training_charts(history: pd.DataFrame) -> tuple[list[Chart], list[Chart]]:
-    """Charts of what was learned, and small ones of how it was run."""
+def _interaction(table: pd.DataFrame, kl: list[float] | None) -> list[Chart]:
+    if table.empty:
+        return []
+    norms = table.pivot(index="group", columns="latent", values="norm").to_numpy()
+    file = "interaction.svg"
+    svg = figures.interaction_chart(norms, None if kl is None else np.array(kl), file)
+    return [Chart(file, "Interaction matrix, groups by latents", svg)]
+
+
+def _training_charts(history: pd.DataFrame) -> tuple[list[Chart], list[Chart], list[Chart]]:
+    """Charts of what was learned, small ones of how it was run, and of what the sparse module did."""
     terms = [str(column) for column in history if str(column).startswith("loss_")]
     losses = {"loss": "total"} | {term: term.removeprefix("loss_") for term in terms}
     large = [
@@ -182,7 +205,23 @@ def _training_charts(history: pd.DataFrame) -> tuple[list[Chart], list[Chart]]:
         ("grad_norm", "Gradient norm", {"grad_norm": ""}, 1, False),
         ("throughput", "Images per second", {"images_per_second": ""}, 1, False),
     ]
-    return _line_charts(history, large, width=340), _line_charts(history, small, width=210)
+    sparse = [
+        (
+            "zero_share",
+            "Zero share, %",
+            {"zero_share": "all", "zero_share_live": "live latents"},
+            100,
+            False,
+        ),
+        ("live_latents", "Live latents", {"live_latents": ""}, 1, False),
+        ("active_groups", "Active groups", {"active_groups": ""}, 1, False),
+        ("kl", "KL divergence, nats", {"kl": ""}, 1, False),
+    ]
+    wide, narrow, module = (
+        _line_charts(history, charts, width)
+        for charts, width in ((large, 340.0), (small, 210.0), (sparse, 210.0))
+    )
+    return wide, narrow, module
 
 
 def _line_charts(
@@ -225,9 +264,7 @@ def _render(template: str, content: Content) -> str:
     ]
     environment.filters |= {function.__name__: function for function in functions}
     environment.filters |= {"data_uri": _data_uri, "markdown": _markdown, "spaced": _spaced}
-    return environment.get_template(template).render(
-        content=content, reading=words.READING, light=figures.LIGHT, dark=figures.DARK
-    )
+    return environment.get_template(template).render(content=content, light=figures.LIGHT, dark=figures.DARK)
 
 
 def _data_uri(image: np.ndarray) -> str:

@@ -13,6 +13,8 @@ Metric = Literal["accuracy", "r2"]
 
 VIEW_TITLES = {
     "encoder": "trained encoder",
+    "latent": "latents",
+    "groups": "group energies",
     "random_init": "at initialisation",
     "pixels_pca": "pixels + PCA",
     "foreground_area": "foreground area",

@@ -17,6 +17,8 @@ SHOWN_LABELS = 5
 READING = (
     ("intervals", "95 % of a bootstrap over test images: how far chance in the choice of images reaches."),
     ("trained encoder", "a linear probe on the frozen features, the mean over patches (view encoder)."),
+    ("latents", "a probe on the sparse module's code, the mean of mu over patches (view latent)."),
+    ("group energies", "a probe on how much each group of features holds, one number a group (view groups)."),
     ("at initialisation", "the same encoder with its first, untrained weights (view random_init)."),
     ("pixels + PCA", "a linear probe on principal components of the raw pixels (view pixels_pca)."),
     (
@@ -33,12 +35,46 @@ READING = (
 )
 
 
+METHODS = {
+    "oi_vae": "oi-VAE",
+    "group_lasso": "group lasso",
+    "l1": "l1",
+    "rdmreg": "RDMReg",
+    "topk": "group top-k",
+}
+SPARSE_READING = (
+    ("interaction matrix", "the norm of every column of W: which latents generate which group of features."),
+    ("zero share", "columns of W that are exactly zero; for the rivals what docs/sparsity.md says."),
+    ("live latents", "latents with a KL divergence above 0.01 nats and a column that is not zero."),
+    ("active groups", "groups of an image with more than a tenth of the mean energy."),
+)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One sentence or two. tone: `good`, `mixed` (a baseline is as good) or `bad` (collapsed, worse)."""
 
     text: str
     tone: Tone
+
+
+def title(name: str, method: str) -> str:
+    """The page's heading: the method and the set."""
+    return f"I-JEPA on {name}" if method == "none" else f"SparseJEPA ({METHODS[method]}) on {name}"
+
+
+def what_sparsity_did(sparsity: Metrics) -> str:
+    """One or two sentences from pretrain.json's `sparsity`."""
+    groups, active, zero = (sparsity.get(key) for key in ("groups", "active_groups", "zero_share"))
+    used = f"An image uses {number(active)} of {number(groups)} groups on average."
+    if sparsity.get("latents") is None:
+        return f"{percent(zero)} % is zero. {used}"
+    live, latents, dead = (number(sparsity.get(key)) for key in ("live_latents", "latents", "dead_groups"))
+    return (
+        f"{percent(zero)} % of the {number(groups)} × {latents} columns of W are exactly zero "
+        f"({percent(sparsity.get('zero_share_live'))} % among live latents). {live} of {latents} latents are "
+        f"live; {dead} of {number(groups)} groups have no column left. {used}"
+    )
 
 
 def verdict(name: str, pretrain: Metrics, summary: Metrics) -> Verdict:

@@ -26,6 +26,18 @@ ACCURACIES = {  # encoder, random_init, pixels_pca, majority
     NASTY: (0.5, 0.44, 0.41, 0.2),
 }
 REALS = {"distance": (0.41, 0.22, 0.19), "foreground": (0.88, 0.71, -0.02)}
+SPARSITY = {
+    "method": "oi_vae",
+    "zero_share": 2 / 3,
+    "zero_share_live": 0.6,
+    "live_latents": 5,
+    "latents": 6,
+    "active_groups": 3.25,
+    "groups": 4,
+    "dead_groups": 0,
+    "kl": 3.0,
+    "kl_per_latent": [0.9, 0.8, 0.6, 0.4, 0.3, 0.0],
+}
 LABELS = {
     "count": Label("count", ("1", "2", "3")),
     NASTY: Label("categorical", ("<script>alert(1)</script>", "b")),
@@ -41,6 +53,8 @@ def probe(accuracies: dict[str, tuple[float, ...]] = ACCURACIES) -> dict[str, An
         labels[label] = {view: _fields("accuracy", value, 0.014) for view, value in views}
         del labels[label]["majority"]["ci95_low"], labels[label]["majority"]["ci95_high"]
         labels[label]["encoder"]["knn_accuracy"] = values[0] - 0.06
+        labels[label]["latent"] = _fields("accuracy", values[0] - 0.08, 0.014)
+        labels[label]["groups"] = _fields("accuracy", values[0] - 0.2, 0.014)
     for label, values in REALS.items():
         views = zip(("encoder", "random_init", "pixels_pca"), values, strict=True)
         labels[label] = {view: _fields("r2", value, 0.03) for view, value in views}
@@ -86,10 +100,18 @@ def pretrain(**changes: Any) -> dict[str, Any]:
         "final": {"rankme": 41.2, "mean_cosine": 0.31},
         "initial": {"rankme": 9.6, "mean_cosine": 0.93},
         "collapsed": False,
+        "zero_share": 2 / 3,
+        "sparsity": SPARSITY,
         "peak_memory_mb": 912.5,
         "augment": {"crop": False, "flip": False, "reason": "the label orientation does not survive them"},
     }
     return run | changes
+
+
+def interaction() -> pd.DataFrame:
+    group, latent = (index.ravel() for index in np.indices((4, 6)))
+    norm = np.where((group + latent) % 3 == 0, 0.2 + 0.1 * latent, 0.0)
+    return pd.DataFrame({"group": group, "latent": latent, "norm": norm})
 
 
 def training() -> pd.DataFrame:
@@ -104,6 +126,9 @@ def training() -> pd.DataFrame:
     table["grad_norm"] = 0.4 + 0.6 * np.exp(-8 * share)
     table["images_per_second"] = 1266 + 30 * np.sin(step)
     table["peak_memory_mb"] = 912.5
+    table["zero_share"] = np.where(step > 0, 0.66 * share, np.nan)
+    table["zero_share_live"] = 0.9 * table["zero_share"]
+    table["live_latents"], table["active_groups"], table["kl"] = 5.0, 4 - 0.75 * share, 3.0
     for column, first, last in (
         ("rankme", 9.6, 41.2),
         ("feature_std", 0.21, 0.83),
@@ -142,5 +167,6 @@ def write_run(root: Path) -> Path:
         write_json(root / f"reports/metrics/{name}.json", content)
     (root / "reports/plots").mkdir()
     training().to_csv(root / "reports/plots/training.csv", index=False)
+    interaction().to_csv(root / "reports/plots/interaction.csv", index=False)
     write_set(root / "artifacts/data/scenes")
     return root

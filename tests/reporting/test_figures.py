@@ -41,6 +41,19 @@ def test_a_line_chart_of_empty_columns_is_none():
     assert figures.line_chart(history.assign(rankme=np.nan), {"rankme": ""}, "RankMe", "a") is None
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(4, 6), (1, 1), (16, 32)])
+@pytest.mark.parametrize("with_kl", [True, False])
+def test_the_interaction_chart_has_a_cell_per_column_that_is_not_zero(shape: tuple[int, int], with_kl: bool):
+    norms = np.random.default_rng(0).random(shape)
+    norms[norms < 0.4] = 0
+    kl = np.ones(shape[1]) if with_kl else None
+    for shown in (norms, np.zeros(shape)):
+        text = figures.interaction_chart(shown, kl, "interaction")
+        assert text.count(figures.LIGHT["encoder"]) == np.count_nonzero(shown)
+        assert figures.LIGHT["encoder"] not in figures.for_page(text, "interaction")
+
+
 def test_the_context_tile_shows_the_context_and_nothing_else():
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     whole, drawn = images.tile(image, 4), images.context_tile(image, np.array([0, 5]), 4)

@@ -19,7 +19,7 @@ SPREAD = ["rankme", "feature_std", "mean_cosine", "knn_accuracy", "ridge_accurac
 @pytest.fixture(scope="module")
 def inputs() -> page.Inputs:
     probe = samples.probe()
-    probe["scenes"]["shape"]["latents"] = {"accuracy": 0.66, "ci95_low": 0.65, "ci95_high": 0.67}
+    probe["scenes"]["shape"]["another_view"] = {"accuracy": 0.66, "ci95_low": 0.65, "ci95_high": 0.67}
     probe["cifar100"] = {"fine class": {"encoder": {"accuracy": 0.31}, "random_init": {"accuracy": 0.2}}}
     pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     return page.Inputs(
@@ -28,6 +28,7 @@ def inputs() -> page.Inputs:
         pretrain=samples.pretrain(),
         probe=probe,
         training=samples.training(),
+        interaction=samples.interaction(),
         pictures=pictures,
         captions=[[(samples.NASTY, "<script>alert(1)</script>")], [("shape", "*a* | b")]],
         context=np.array([[0, 1], [2, 3]]),
@@ -101,6 +102,23 @@ def test_names_are_escaped(content: page.Content):
 
 def test_every_figure_of_the_readme_is_written_and_the_other_way_round(content: page.Content):
     assert set(re.findall(r"figures/([\w.]+)", page.render_readme(content))) == set(content.files())
+
+
+def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: page.Inputs):
+    sparse = page.compose(inputs)
+    dense = page.compose(
+        replace(
+            inputs,
+            pretrain=samples.pretrain(zero_share=None, sparsity={"method": "none"}),
+            interaction=samples.interaction().head(0),
+        )
+    )
+    for render in (page.render_page, page.render_readme):
+        shown, plain = render(sparse), render(dense)
+        assert "SparseJEPA (oi-VAE) on scenes" in shown and "66.7 % of the 4 × 6 columns" in shown
+        assert "I-JEPA on scenes" in plain and "SparseJEPA (" not in plain
+        assert "What the sparse module did" in shown and "What the sparse module did" not in plain
+    assert "interaction.svg" in sparse.files() and "interaction.svg" not in dense.files()
 
 
 def test_without_monitors_there_is_no_nan(inputs: page.Inputs):

@@ -5,13 +5,23 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.reporting.words import captions, verdict, what_ran
+from pipeline.reporting.words import captions, title, verdict, what_ran, what_sparsity_did
 from tests.reporting import samples
 
 
 def summary(encoder: float, start: float, pixels: float, labels: int = 11, clear: int = 9) -> dict[str, Any]:
     means = {"encoder": encoder, "random_init": start, "pixels_pca": pixels}
     return {"mean_accuracy": means, "labels": labels, "labels_clear_of_random_init": clear}
+
+
+def test_the_module_is_described_by_its_numbers_and_a_rival_without_latents_by_its_own():
+    assert what_sparsity_did(samples.SPARSITY) == (
+        "66.7 % of the 4 × 6 columns of W are exactly zero (60.0 % among live latents). 5 of 6 latents are "
+        "live; 0 of 4 groups have no column left. An image uses 3.25 of 4 groups on average."
+    )
+    rival = {"method": "l1", "zero_share": 0.5, "active_groups": 2, "groups": 4}
+    assert what_sparsity_did(rival) == "50.0 % is zero. An image uses 2 of 4 groups on average."
+    assert title("scenes", "topk") == "SparseJEPA (group top-k) on scenes"
 
 
 def test_a_good_run_is_compared_with_both_baselines():

@@ -63,7 +63,7 @@ def test_lambda_is_the_gradient_norm_of_active_columns_at_every_size(dim, change
     module = build(dim, **changes)
     tokens, targets = planted(dim)
     noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
-    strengths = Strengths(changes.get("weight", 1.0), 0.0, 0.1)
+    strengths = Strengths(changes.get("weight", 1.0), 0.0, 0.04)
     with torch.no_grad():
         for _ in range(300):
             module.whiten(module.heads(tokens).chunk(2, -1)[0].flatten(0, 1))
@@ -76,8 +76,8 @@ def test_lambda_is_the_gradient_norm_of_active_columns_at_every_size(dim, change
     norms = group_gradient(module, tokens, targets).norm(dim=1)
     active = module.interaction() > 0
     assert 0 < active.float().mean() < 1
-    torch.testing.assert_close(norms[active], torch.full_like(norms[active], 0.1), atol=2e-3, rtol=0)
-    assert norms[~active].max() <= 0.1 + 2e-3
+    torch.testing.assert_close(norms[active], torch.full_like(norms[active], 0.04), atol=1e-3, rtol=0)
+    assert norms[~active].max() <= 0.04 + 1e-3
 
 
 def test_a_free_generator_lets_the_scale_of_w_leak_and_a_fixed_one_does_not():

@@ -72,4 +72,4 @@ def test_a_missing_input_is_named(unreported: Path, missing: str):
 def test_a_history_that_is_no_table_is_named(tmp_path: Path, content: str):
     (tmp_path / "training.csv").write_text(content)
     with pytest.raises(InputError, match=r"training\.csv"):
-        report.read_history(tmp_path / "training.csv")
+        report.read_table(tmp_path / "training.csv", "step")
