@@ -7,10 +7,25 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.data.normalise import normalise
 from pipeline.data.store import open_set
-from pipeline.files import InputError, read_json
+from pipeline.files import InputError, read_json, write_json
 from pipeline.jepa.pretrained import load_encoder
 from stages import embed
 from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_set
+
+WIDTHS = {"encoder": 16, "latent": 8, "groups": 4, "random_init": 16, "pixels_pca": 16}
+
+
+def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    config = read_json(tmp_path / "artifacts/encoder/config.json")
+    config["sparsity"]["method"] = "none"
+    write_json(tmp_path / "artifacts/encoder/config.json", config)
+    embed.main(run, tmp_path)
+    assert read_json(tmp_path / "artifacts/embeddings/meta.json")["views"] == [
+        "encoder",
+        "random_init",
+        "pixels_pca",
+    ]
 
 
 def test_every_image_has_a_row_in_every_view(tmp_path: Path):
@@ -19,10 +34,10 @@ def test_every_image_has_a_row_in_every_view(tmp_path: Path):
     for split, count in COUNTS.items():
         arrays = np.load(tmp_path / f"artifacts/embeddings/scenes/{split}.npz")
         assert np.array_equal(arrays["ids"], np.arange(count))
-        for view in ("encoder", "random_init", "pixels_pca"):
-            assert arrays[view].shape == (count, 16) and arrays[view].dtype == np.float32
+        for view, width in WIDTHS.items():
+            assert arrays[view].shape == (count, width) and arrays[view].dtype == np.float32
     meta = read_json(tmp_path / "artifacts/embeddings/meta.json")
-    assert meta["dim"] == 16
+    assert meta["dim"] == 16 and meta["views"] == list(WIDTHS)
     assert meta["sets"] == {"scenes": open_set(tmp_path / "artifacts/data/scenes").fingerprint}
 
 

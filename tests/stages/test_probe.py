@@ -21,7 +21,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_label_is_scored_in_every_view(finished: Path):
     labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
-    views = {"encoder", "random_init", "pixels_pca"}
+    views = {"encoder", "latent", "groups", "random_init", "pixels_pca"}
     assert set(labels["colour"]) == views | {"majority"}
     assert set(labels["count"]) == views | {"majority", "foreground_area"}
     assert set(labels["foreground"]) == views

@@ -11,6 +11,7 @@ from pipeline.data.labels import Label
 from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
+from pipeline.sparsity.build import build_method
 
 ROOT = Path(__file__).parents[2]
 LABELS = {
@@ -28,6 +29,7 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
     small: dict[str, dict[str, object]] = {
         "data": {"image_size": SIZE},
         "model": {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4},
+        "sparsity": {"groups": 4, "latent_dim": 8},
         "embed": {"batch_size": 50},
         "probe": {"l2": [1e-4, 1e-2], "bootstrap": 100, "knn_neighbors": 5},
         "runtime": {"device": "cpu", "threads": 1},
@@ -61,12 +63,19 @@ def write_set(folder: Path, size: int = SIZE, seed: int = 0) -> None:
 
 
 def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
+    """An encoder and an oi-VAE module of 4 groups and 8 latents."""
     image_set = open_set(folder.parents[1] / "artifacts/data/scenes")
     folder.mkdir(parents=True, exist_ok=True)
     for name, own_seed in (("encoder", seed), ("initial", 0)):
         state = build_encoder(run.model, SIZE, own_seed).state_dict()
         save_file({key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors")
-    write_json(folder / "config.json", timm_config(run.model, SIZE, 16, image_set.mean, image_set.std))
+    module = build_method(run.sparsity, 16, seed)
+    assert module is not None
+    save_file(module.state_dict(), folder / "sparsity.safetensors")
+    config = timm_config(run.model, SIZE, 16, image_set.mean, image_set.std)
+    write_json(
+        folder / "config.json", config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)}
+    )
 
 
 def tiny_run(root: Path) -> params.Params:

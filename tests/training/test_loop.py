@@ -40,7 +40,11 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("killed_at", [1, 3, 5])
 def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, monkeypatch, killed_at):
-    settings = {"runtime.checkpoint_seconds": 0.0}
+    settings = {
+        "runtime.checkpoint_seconds": 0.0,
+        "sparsity.assignment": "learned",
+        "sparsity.regroup_every": 2,
+    }
     whole, batches = build(small_tree, **settings)
     whole.run(batches, Checkpoints(tmp_path / "whole"), watch)
 
@@ -58,7 +62,7 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, 
     second, batches = build(small_tree, **settings)
     second.run(batches, Checkpoints(tmp_path / "killed"), watch)
 
-    ours, theirs = second.jepa.state_dict(), whole.jepa.state_dict()
+    ours, theirs = second.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     for kept, expected in zip(second.history, whole.history, strict=True):
         timing = {"images_per_second", "peak_memory_mb"}
