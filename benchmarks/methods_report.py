@@ -16,7 +16,6 @@ DASH = "–"
 COLUMNS = (
     *("encoder", "less {base}, seed by seed", "latents", "group energies", "k-NN"),
     *("zero share", "among live", "live latents", "dead groups", "active groups", "RankMe"),
-    "step time / {base}",
 )
 
 
@@ -30,7 +29,7 @@ def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.
     lines = [
         f"# {study.capitalize()} on {chosen}",
         "",
-        f"`{command}`, commit {head}, {first['device']}; {first['steps']} steps, seeds {seeds}; "
+        f"`{command}`, commit {head}, {' and '.join(sorted(rows['device'].unique()))}; {first['steps']} steps, seeds {seeds}; "
         f"{first['n_train']:,} images fit the probes, {first['n_test']:,} score. "
         "Accuracies in %, mean over labels, ± standard deviation over seeds.",
         "",
@@ -39,9 +38,8 @@ def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.
     ]
     base = rows[rows["name"].astype(str) == BASELINES[study]].set_index("seed")
     for name, cells in rows.groupby("name", sort=False):
-        both = cells.set_index("seed").join(base[["acc_encoder", "step_ms"]], rsuffix="_base", how="inner")
+        both = cells.set_index("seed").join(base[["acc_encoder"]], rsuffix="_base", how="inner")
         gains = 100 * (both["acc_encoder"] - both["acc_encoder_base"])
-        times = both["step_ms"] / both["step_ms_base"]
         is_base = str(name) == BASELINES[study]
         columns = [
             _spread(100 * cells["acc_encoder"]),
@@ -52,7 +50,6 @@ def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.
             *(_mean(cells, key, ".0f") for key in ("live_latents", "dead_groups")),
             _mean(cells, "active_groups", ".1f"),
             _mean(cells, "rankme", ".0f"),
-            f"{times.median():.2f}" if len(times) else DASH,
         ]
         lines.append(f"| {name} | " + " | ".join(columns) + " |")
     other = {key: rows[key].mean() for key in ("acc_random_init", "acc_pixels_pca") if key in rows}
@@ -95,7 +92,6 @@ def draw_lambda(results: Path) -> None:
         for axes in grid[:, 0]:
             axes.legend(fontsize=8)
         figure.savefig(results / "lambda.svg", metadata={"Date": None})
-        figure.savefig(results / "lambda.png", dpi=110)
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, series: dict[str, str], scale: float) -> None:
