@@ -26,10 +26,11 @@ def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     ).stdout.strip()
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    devices = " and ".join(sorted(rows["device"].unique()))
     lines = [
         f"# {study.capitalize()} on {chosen}",
         "",
-        f"`{command}`, commit {head}, {' and '.join(sorted(rows['device'].unique()))}; {first['steps']} steps, seeds {seeds}; "
+        f"`{command}`, commit {head}, {devices}; {first['steps']} steps, seeds {seeds}; "
         f"{first['n_train']:,} images fit the probes, {first['n_test']:,} score. "
         "Accuracies in %, mean over labels, ± standard deviation over seeds.",
         "",
@@ -70,10 +71,7 @@ def draw_lambda(results: Path) -> None:
         grid = figure.subplots(2, len(sets), squeeze=False, sharex=True, sharey="row")
         for above, below, name in zip(*grid, sets, strict=True):
             rows = pd.read_csv(results / f"lambda-{name}.csv")
-            rows["live"], rows["active"] = (
-                rows["live_latents"] / rows["latents"],
-                rows["active_groups"] / rows["groups"],
-            )
+            rows["live"] = rows["live_latents"] / rows["latents"]
             rows["used"] = 1 - rows["dead_groups"] / rows["groups"]
             series = {
                 "zero_share": "columns exactly zero",
@@ -96,13 +94,15 @@ def draw_lambda(results: Path) -> None:
 
 def _lines(axes: Axes, rows: pd.DataFrame, series: dict[str, str], scale: float) -> None:
     places = {value: at for at, value in enumerate(sorted(rows["name"].unique()))}
-    for key, colour in zip(series, ("encoder", "pixels", "third"), strict=False):
+    looks = (("encoder", "-"), ("pixels", "-"), ("third", "--"))
+    for key, (colour, line) in zip(series, looks, strict=False):
         means = scale * rows.groupby("name")[key].mean()
         axes.plot(
             [places[value] for value in means.index],
             means,
-            "o-",
+            marker="o",
             ms=4,
+            ls=line,
             color=LIGHT[colour],
             label=series[key],
         )
@@ -110,6 +110,8 @@ def _lines(axes: Axes, rows: pd.DataFrame, series: dict[str, str], scale: float)
 
 
 def _spread(values: pd.Series) -> str:
+    if values.isna().all():
+        return DASH
     return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
 
 

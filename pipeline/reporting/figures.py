@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -196,9 +197,11 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
             axes, below = figure.add_subplot(), None
         else:
             axes, below = figure.subplots(2, sharex=True, height_ratios=[height, 0.8])
-        cells = [Rectangle((column, row), 1, 1) for row, column in zip(rows, columns, strict=True)]
+        cells = [
+            Rectangle((float(column), float(row)), 1, 1) for row, column in zip(rows, columns, strict=True)
+        ]
         opacity = FAINTEST + (1 - FAINTEST) * shown[rows, columns] / largest
-        colours = [(*matplotlib.colors.to_rgb(LIGHT["encoder"]), alpha) for alpha in opacity]
+        colours = [(*to_rgb(LIGHT["encoder"]), alpha) for alpha in opacity]
         axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
         axes.set_xlim(0, latents)
         axes.set_ylim(groups, 0)

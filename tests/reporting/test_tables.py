@@ -52,12 +52,8 @@ def test_a_label_that_could_not_be_probed_has_no_best_probe():
 
 
 def test_views_that_the_page_does_not_know_come_last():
-    assert order_views({"latents", "majority", "encoder", "groups"}) == (
-        "encoder",
-        "majority",
-        "groups",
-        "latents",
-    )
+    found = order_views({"tokens", "majority", "encoder", "last_blocks"})
+    assert found == ("encoder", "majority", "last_blocks", "tokens")
 
 
 def test_numbers_as_text():
