@@ -35,9 +35,11 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "default": {},
         "weight 1": {"sparsity.weight": 1.0},
         "weight 0.03": {"sparsity.weight": 0.03},
-        "stop gradient": {"sparsity.stop_gradient": True},
         "pooled": {"sparsity.site": "pooled"},
         "learned groups": {"sparsity.assignment": "learned"},
+        "none, no regulariser": {"sparsity.method": "none", "regularizer.name": "none"},
+        "default, no regulariser": {"regularizer.name": "none"},
+        "weight 1, no regulariser": {"sparsity.weight": 1.0, "regularizer.name": "none"},
     },
 }
 QUICK = {"probe.bootstrap": 100, "probe.l2": [1e-4, 1e-3, 1e-2, 1e-1]}  # intervals come from the seeds
