@@ -255,7 +255,8 @@ class RuntimeParams(Section):
 
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = Field(description="of the forward and backward pass")
-    threads: int = Field(ge=0, description="torch threads; 0: all")
+    threads: int = Field(ge=0, description="torch threads, shared out between processes; 0: all")
+    processes: Positive = Field(description="of pretrain, sharing each batch; on CUDA one per GPU")
     workers: int = Field(ge=0, description="processes of prepare; 0: one per core")
     compile: bool = Field(description="torch.compile the networks")
     checkpoint_seconds: float = Field(ge=0, description="between resume states; 0: after every step")

@@ -19,8 +19,10 @@ from pipeline.sparsity.oi_vae import OiVae
 from pipeline.sparsity.views import WEIGHTS
 from pipeline.training.batches import Batches, hold_out
 from pipeline.training.checkpoint import Checkpoints, fingerprint, runs_folder
-from pipeline.training.loop import Pretraining
-from pipeline.training.runtime import Runtime, resolve
+from pipeline.training.distributed import Ranks, joined
+from pipeline.training.launch import launched
+from pipeline.training.loop import Encode, Pretraining
+from pipeline.training.runtime import Runtime
 from stages import command
 
 TRACKED = {"augment", "model", "masking", "objective", "regularizer", "sparsity", "pretrain"}
@@ -30,8 +32,12 @@ DECIDING = ("pipeline", "stages", "params.yaml", "dvc.yaml", "requirements.txt")
 
 def main(params: Params, root: Path) -> None:
     """Write artifacts/encoder, reports/metrics/pretrain.json, and training.csv and interaction.csv in
-    reports/plots, under `root`."""
-    runtime = resolve(params.runtime)
+    reports/plots, under `root`. Of several processes the leader writes."""
+    with joined(params) as (ranks, runtime):
+        _pretrain(params, root, ranks, runtime)
+
+
+def _pretrain(params: Params, root: Path, ranks: Ranks, runtime: Runtime) -> None:
     images = open_set(root / "artifacts/data" / params.data.name)
     train = images.split("train")
     kept, blame = augment.allowed(params.augment, images.labels)
@@ -41,11 +47,18 @@ def main(params: Params, root: Path) -> None:
         print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
     for_training, held_out = hold_out(len(train), params.pretrain.monitor_images, params.pretrain.seed)
     batches = Batches(
-        train.images, for_training, params.pretrain.batch_size, params.pretrain.seed, runtime.device
+        train.images,
+        for_training,
+        params.pretrain.batch_size,
+        params.pretrain.seed,
+        runtime.device,
+        ranks.share,
     )
-    run = Pretraining(params, kept, images.mean, images.std, runtime)
-    checkpoints = Checkpoints(runs_folder(root) / run_fingerprint(params, images))
-    run.run(batches, checkpoints, _monitor(train, held_out, images))
+    run = Pretraining(params, kept, images.mean, images.std, runtime, ranks)
+    checkpoints = Checkpoints(runs_folder(root) / run_fingerprint(params, images), writes=ranks.leads)
+    run.run(batches, checkpoints, _monitor(train, held_out, images) if ranks.leads else _look_away)
+    if not ranks.leads:
+        return
 
     export(run, params, images, root / "artifacts/encoder")
     with atomic_file(root / "reports/plots/training.csv") as temporary:
@@ -119,6 +132,7 @@ def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: in
         "images_per_second": float(np.median(rates)),
         "peak_memory_mb": max(row.get("peak_memory_mb", 0.0) for row in rows),
         "device": f"{runtime.device.type}: {runtime.describe()}",
+        "processes": run.ranks.share.count,
         "precision": runtime.precision,
         "torch": torch.__version__,
         "parameters": {
@@ -165,9 +179,14 @@ def _monitor(train: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
     return Monitor(torch.from_numpy(train.images[held_out]), labels, images.labels)
 
 
+def _look_away(_encode: Encode) -> dict[str, float]:
+    """The monitor of the processes that do not lead."""
+    return {}
+
+
 def _count(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(launched(main, __spec__.name))

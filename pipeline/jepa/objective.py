@@ -6,6 +6,7 @@ or SIGReg (LeJEPA, Balestriero & LeCun 2025, section 4).
 """
 
 import copy
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +24,11 @@ class Jepa(nn.Module):
     """Context encoder, its EMA (the target encoder) and predictor, with the loss that trains them.
 
     `forward` returns the terms by name: `prediction` and, where asked for, `regularizer` (weighted).
-    The total is their sum. `embed` and `terms` are its two halves.
+    The total is their sum. `embed` and `terms` are its two halves. `gather` turns this process's rows into
+    those of the batch, wherever a term is a statistic of the batch and not a mean over images.
     """
+
+    gather: Callable[[Tensor], Tensor] = staticmethod(lambda rows: rows)  # one process has them all
 
     def __init__(
         self,
@@ -75,10 +79,11 @@ class Jepa(nn.Module):
         with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
             terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
             if self.regularizer.name == "vicreg":
-                terms["regularizer"] = self.regularizer.weight * vicreg(context.float().mean(1))
+                terms["regularizer"] = self.regularizer.weight * vicreg(self.gather(context.float().mean(1)))
             if self.regularizer.name == "sigreg":
                 assert directions is not None
-                terms["regularizer"] = self.regularizer.weight * sigreg(context.float().mean(1), directions)
+                features = self.gather(context.float().mean(1))
+                terms["regularizer"] = self.regularizer.weight * sigreg(features, directions)
         return terms
 
 

@@ -28,7 +28,12 @@ class Draws(NamedTuple):
 
 
 class SparseJepa(nn.Module):
-    """Without a method (`sparsity.method: none`) it is the JEPA, to the bit."""
+    """Without a method (`sparsity.method: none`) it is the JEPA, to the bit.
+
+    Where processes share a batch, the method sees all of it in each: most of what it computes is a statistic
+    of the batch (batch norm, standardised targets, sorting, KL with free bits), and it is a few per cent of the
+    encoder's work. Draws are those of the whole batch.
+    """
 
     def __init__(self, jepa: Jepa, sparsity: SparsityParams, seed: int) -> None:
         super().__init__()
@@ -64,8 +69,9 @@ class SparseJepa(nn.Module):
                 aims = targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
             if self.stop_gradient:
                 tokens = tokens.detach()
+            tokens, aims = self.jepa.gather(tokens), standardise(self.jepa.gather(aims))
             return terms | self.method(
-                tokens, standardise(aims), draws.noise, draws.directions, strengths, terms["prediction"]
+                tokens, aims, draws.noise, draws.directions, strengths, terms["prediction"]
             )
 
     def after_step(self, learning_rate: float, strengths: Strengths) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from pipeline.data.generators import generator
+from pipeline.data.share import WHOLE, Share
 from pipeline.files import InputError
 
 
@@ -22,13 +23,20 @@ class Batches:
     """The images of a split, memory-mapped, as an endless sequence of batches.
 
     Each epoch is a fresh permutation of `indices`, a function of (seed, epoch); what is left of an epoch
-    that is too short for a batch is dropped. A set that fits is moved to a GPU whole.
+    that is too short for a batch is dropped. A set that fits is moved to a GPU whole. Of each batch only the
+    share's rows are read.
     """
 
     GPU_BYTES = 8 * 2**30
 
     def __init__(
-        self, images: np.ndarray, indices: np.ndarray, batch_size: int, seed: int, device: torch.device
+        self,
+        images: np.ndarray,
+        indices: np.ndarray,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        share: Share = WHOLE,
     ) -> None:
         if len(indices) < batch_size:
             raise InputError(
@@ -36,7 +44,7 @@ class Batches:
                 "train on after pretrain.monitor_images"
             )
         self.images, self.indices, self.batch_size = images, indices, batch_size
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.share = seed, device, share
         self.steps_per_epoch = len(indices) // batch_size
         self._epoch = -1
         self._order = indices
@@ -68,6 +76,7 @@ class Batches:
             order = torch.randperm(len(self.indices), generator=generator(self.seed, epoch, "order"))
             self._order, self._epoch = self.indices[order.numpy()], epoch
         chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        chosen = self.share.rows(torch.from_numpy(chosen)).numpy()
         if self._resident is not None:
             return self._resident[torch.from_numpy(chosen).to(self.device)]
         batch = torch.from_numpy(self.images[chosen])

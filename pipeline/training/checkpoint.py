@@ -35,15 +35,17 @@ class Checkpoints:
     """The resume states of one run, in `folder`, which bears the run's fingerprint as its name.
 
     A state is step-N.pt with step-N.json beside it (fingerprint, step, sha256), written last: a state
-    without it was never finished.
+    without it was never finished. Where several processes train, one `writes`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
 
     def save(self, state: dict[str, Any], step: int) -> Path:
         """Write the state after `step` steps, then drop all but the last two."""
-        path = self.folder / f"step-{step}.pt"
+        path = self._path(step)
+        if not self.writes:
+            return path
         with atomic_file(path) as temporary:
             torch.save(state, temporary)
             digest = _sha256(temporary)

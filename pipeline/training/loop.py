@@ -24,6 +24,7 @@ from pipeline.params import AugmentParams, Params
 from pipeline.sparsity.sparse_jepa import Draws, SparseJepa
 from pipeline.training.batches import Batches
 from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.distributed import ALONE, Ranks
 from pipeline.training.runtime import Runtime
 from pipeline.training.schedules import ema_momentum, learning_rate, regroups, sparsity_strengths
 from pipeline.training.tracking import Clock, NonFiniteError, Progress, Terms, peak_memory_mb
@@ -46,6 +47,7 @@ class Pretraining:
     """A sparse JEPA, its optimiser and everything that is needed to continue the run from any step.
 
     mean, std: of each channel, for `normalise`. augment: what `augment.allowed` left of params.augment.
+    ranks: the processes that share every batch; `train_step` takes this one's rows.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Pretraining:
         mean: tuple[float, ...],
         std: tuple[float, ...],
         runtime: Runtime,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.params, self.augment, self.mean, self.std, self.runtime = params, augment, mean, std, runtime
+        self.ranks = ranks
         self.grid = params.data.image_size // params.model.patch_size
         self.jepa = Jepa(
             params.model,
@@ -66,6 +70,8 @@ class Pretraining:
             params.pretrain.seed,
         ).to(runtime.device)
         fit_attention(self.jepa, runtime.device)
+        if ranks is not ALONE:
+            self.jepa.gather = ranks.gather
         self.model = SparseJepa(self.jepa, params.sparsity, params.pretrain.seed).to(runtime.device)
         self.losses = torch.compile(self.model) if params.runtime.compile else self.model
         self.optimizer = torch.optim.AdamW(
@@ -81,14 +87,16 @@ class Pretraining:
 
     def train_step(self, batch: UInt8[Tensor, "batch size size 3"], step: int) -> dict[str, Tensor]:
         """Update all weights once. Returns the loss terms (means over micro-batches) and `grad_norm`."""
-        pretrain, device = self.params.pretrain, self.runtime.device
+        pretrain, device, share = self.params.pretrain, self.runtime.device, self.ranks.share
+        size = len(batch) * share.count
         rate = learning_rate(pretrain, step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         draw = generator(pretrain.seed, step, "augment", device)
-        images = augment_batch(normalise(batch, self.mean, self.std), self.augment, draw)
-        masks = masking.sample(self.params.masking, self.grid, len(batch), pretrain.seed, step, device)
-        draws = self.model.draw(len(batch), masks.context.shape[1], pretrain.seed, step, device)
+        images = augment_batch(normalise(batch, self.mean, self.std), self.augment, draw, share)
+        masks = masking.sample(self.params.masking, self.grid, size, pretrain.seed, step, device)
+        masks = Masks(*map(share.rows, masks))
+        draws = self.model.draw(size, masks.context.shape[1], pretrain.seed, step, device)
         strengths = sparsity_strengths(self.params.sparsity, step, pretrain.steps)
 
         terms: dict[str, Tensor] = {}
@@ -100,6 +108,7 @@ class Pretraining:
             for name, value in part_terms.items():
                 terms[name] = terms.get(name, 0) + value.detach() / pretrain.accumulation
 
+        terms = self.ranks.average(self.model.parameters(), terms)
         limit = pretrain.grad_clip or float("inf")
         grad_norm = nn.utils.clip_grad_norm_(trained(self.model), limit, foreach=True)
         self.optimizer.step()
@@ -146,14 +155,15 @@ class Pretraining:
                     self.terms.add(self.step, self.train_step(batch, self.step))
                     self.step += 1
                     self._look(clock, progress, monitor)
+                    stop = self.ranks.agree(caught)
                     overdue = clock.since_saved() >= self.params.runtime.checkpoint_seconds
-                    if caught or overdue or self.step == steps:
+                    if stop or overdue or self.step == steps:
                         path = self.save(checkpoints, clock)
-                        if caught:
+                        if stop:
                             raise InterruptedRunError(
-                                f"stopped by {signal.Signals(caught[0]).name} after step {self.step} of "
+                                f"stopped by {signal.Signals(stop).name} after step {self.step} of "
                                 f"{steps}; the state is in {path}; the same command continues",
-                                caught[0],
+                                stop,
                             )
         except NonFiniteError as error:
             last = checkpoints.last() or "none yet"
