@@ -31,8 +31,8 @@ class SparseJepa(nn.Module):
     """Without a method (`sparsity.method: none`) it is the JEPA, to the bit.
 
     Where processes share a batch, the method sees all of it in each: most of what it computes is a statistic
-    of the batch (batch norm, standardised targets, sorting, KL with free bits), and it is a few per cent of the
-    encoder's work. Draws are those of the whole batch.
+    of the batch (batch norm, sorting, KL with free bits), and its work is a few per cent of the encoder's. So
+    its draws are those of the whole batch.
     """
 
     def __init__(self, jepa: Jepa, sparsity: SparsityParams, seed: int) -> None:

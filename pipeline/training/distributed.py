@@ -12,7 +12,6 @@ batch: images of a micro-batch; own: those of this process.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -43,22 +42,23 @@ class Ranks:
         """Whether this is the process that prints, monitors and writes."""
         return self.share.rank == 0
 
-    @torch.compiler.disable  # torch cannot trace this collective
     def gather(self, own: Float[Tensor, "own *any"]) -> Float[Tensor, "batch *any"]:
         """The rows of all processes, in the order of the batch; differentiable."""
-        return _Gather.apply(own, self.share)
+        return _gather(own, self.share)  # pyright: ignore[reportCallIssue]
 
     def average(self, weights: Iterable[nn.Parameter], terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """Replace gradients by their mean over processes, in place; returns the means of the terms."""
         if self.share.count == 1:
             return terms
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        parts = [*gradients, *terms.values()]
-        flat = torch.cat([part.flatten() for part in parts]) / self.share.count
+        learning = [weight for weight in weights if weight.grad is not None]
+        values = [*(weight.grad for weight in learning), *terms.values()]
+        flat = torch.cat([value.flatten() for value in values]) / self.share.count
         dist.all_reduce(flat)
-        means = [mean.view_as(part) for mean, part in zip(flat.split([p.numel() for p in parts]), parts)]
-        torch._foreach_copy_(gradients, means[: len(gradients)])
-        return dict(zip(terms, means[len(gradients) :], strict=True))
+        parts = flat.split([value.numel() for value in values])
+        means = [part.view_as(value) for part, value in zip(parts, values, strict=True)]
+        for weight, mean in zip(learning, means, strict=False):
+            weight.grad = mean
+        return dict(zip(terms, means[len(learning) :], strict=True))
 
     def agree(self, signals: list[int]) -> int:
         """A signal that any process has caught, 0 for none: all stop after the same step.
@@ -76,6 +76,11 @@ class Ranks:
 
 
 ALONE = Ranks(WHOLE)
+
+
+@torch.compiler.disable  # torch cannot trace its collectives
+def _gather(own: Tensor, share: Share) -> Tensor:
+    return _Gather.apply(own, share)
 
 
 class _Gather(torch.autograd.Function):
@@ -141,6 +146,7 @@ def joined(params: Params) -> Iterator[tuple[Ranks, Runtime]]:
         torch.cuda.set_device(runtime.device)
     dist.init_process_group("nccl" if on_gpu else "gloo")
     control = dist.new_group(backend="gloo") if on_gpu else None
+    assert not isinstance(control, int)  # torch's sign for "not a member"
     share = Share(rank, count, params.pretrain.accumulation)
     with _silent(rank > 0):
         yield Ranks(share, control, os.getppid()), runtime

@@ -1,8 +1,8 @@
 """A stage that starts itself several times under torchrun, and one line for how they ended.
 
 torchrun's own report of a failure is a page; here its engine (torch.distributed.launcher) runs the processes
-with what they print on standard error kept apart, and the process that failed first for a reason of its own is
-the one that speaks.
+with what they print on standard error kept apart, and of those that failed one speaks: the one that was not
+brought down by another.
 """
 
 import logging
@@ -49,8 +49,8 @@ def launched(main: Main, module: str) -> Main:
 def launch(arguments: list[str], count: int) -> None:
     """Run `count` times `python <arguments>` as torchrun --standalone does, and wait for all.
 
-    Standard output is the first process's; so is standard error, shown after the end. A signal goes on to all.
-    Raises RankError where one fails, after the others were stopped.
+    Standard output is the first process's; so is standard error, shown at the end. A signal is passed on to
+    all. Raises RankError where one fails, after the others were stopped.
     """
     # Imported here: it takes a second that a single process need not wait for.
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
