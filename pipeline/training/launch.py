@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,7 @@ def launch(arguments: list[str], count: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    with tempfile.TemporaryDirectory(prefix="ranks.") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="ranks.") as folder, _tamed():
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -124,10 +125,15 @@ def _errors(folder: Path) -> dict[int, str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the launcher's own log, which repeats every failure at length."""
+def _tamed() -> Iterator[None]:
+    """Without torchrun's own log, which repeats every failure at length; its handlers of signals go after it."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    before = {number: signal.getsignal(number) for number in numbers}
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
