@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,13 @@ def worker(folder: Path) -> None:
     Then a run that one process began, and one that is left half-way because the second is told to stop.
     """
     found: dict[str, Any] = {}
-    for name in CASES:
-        params = case(name)
-        with joined(params) as (ranks, runtime):
-            run, batches = build(params, ranks, runtime)
+    with joined(case(ACROSS)) as (ranks, runtime):  # once: a process can join a run of torchrun's once
+        for name in CASES:
+            parts = case(name).pretrain.accumulation
+            run, batches = build(case(name), replace(ranks, share=replace(ranks.share, parts=parts)), runtime)
             run.run(batches, Checkpoints(folder / name, writes=ranks.leads), watch)
-        state = {key: value.double().sum().item() for key, value in run.model.state_dict().items()}
-        found[name] = {"history": run.history, "state": state}
-    with joined(case(ACROSS)) as (ranks, runtime):
+            state = {key: value.double().sum().item() for key, value in run.model.state_dict().items()}
+            found[name] = {"history": run.history, "state": state}
         run, batches = build(case(ACROSS), ranks, runtime)
         run.run(batches, Checkpoints(folder / "begun alone", writes=ranks.leads), watch)
         found["begun alone"] = {"history": run.history}
