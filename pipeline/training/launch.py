@@ -126,7 +126,7 @@ def _errors(folder: Path) -> dict[int, str]:
 
 @contextmanager
 def _tamed() -> Iterator[None]:
-    """Without torchrun's own log, which repeats failures at length; with the former handlers of signals after."""
+    """Without torchrun's own log, which repeats failures at length, and without its signal handlers after."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     before = {number: signal.getsignal(number) for number in numbers}
     logging.disable(logging.CRITICAL)
