@@ -21,7 +21,6 @@ import yaml
 from conftest import REPOSITORY, SMALL, default_tree, override
 from test_loop import IMAGES, watch
 
-from pipeline.data.share import WHOLE, Share
 from pipeline.files import ParamsError
 from pipeline.params import Params
 from pipeline.training.batches import Batches
@@ -164,15 +163,6 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step_and_one_continues
         assert found["status"] == 128 + signal.SIGTERM
     assert (shared / f"stopped/step-{STOP_AFTER}.json").exists()
     assert_alike(alone(ACROSS, shared / "stopped").history, alone(ACROSS, tmp_path).history)
-
-
-@pytest.mark.parametrize("parts", [1, 2, 4])
-def test_shares_split_every_micro_batch_and_lose_no_row(parts):
-    batch = torch.arange(24).reshape(24, 1)
-    shares = [Share(rank, 3, parts).rows(batch).chunk(parts) for rank in range(3)]
-    micro_batches = [torch.cat([share[part] for share in shares]) for part in range(parts)]
-    assert torch.equal(torch.cat(micro_batches), batch)
-    assert WHOLE.rows(batch) is batch
 
 
 def test_alone_there_is_no_collective():
