@@ -189,4 +189,4 @@ def _count(module: torch.nn.Module) -> int:
 
 
 if __name__ == "__main__":
-    command.run(launched(main, __spec__.name))
+    command.run(launched(main, "stages.pretrain"))
