@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -24,7 +24,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Range = tuple[float, float]
-SetName = Literal["scenes", "cifar10", "cifar100", "folder"]
+SetName = Literal["scenes", "cifar10", "cifar100", "folder", "clevr"]
+SetEntry = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(:.+)?$")]
+ON_DISK = ("folder", "clevr")  # sets that are neither made nor downloaded
+LearningRates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -67,9 +70,9 @@ class DataParams(Section):
             self.image_size % 4 == 0, "data.image_size", f"must be a multiple of 4, got {self.image_size}"
         )
         _require(
-            self.name != "folder" or self.root is not None,
+            self.name not in ON_DISK or self.root is not None,
             "data.root",
-            "must name a folder of images where data.name is folder",
+            f"must name a folder of images where data.name is {self.name}",
         )
         _require(
             self.name != "scenes" or self.root is None,
@@ -234,20 +237,93 @@ class PretrainParams(Section):
         return self
 
 
+class ReferenceParams(Section):
+    name: str | None = Field(description="timm architecture to embed with too; null: none")
+    weights: Path | None = Field(description="local file of its weights")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ReferenceParams":
+        _require(
+            (self.name is None) == (self.weights is None),
+            "embed.reference",
+            f"needs both name and weights, or neither, got {self.name} and {self.weights}",
+        )
+        return self
+
+
 class EmbedParams(Section):
-    sets: tuple[SetName, ...] = Field(description="sets to embed and probe besides data.name")
+    sets: tuple[SetEntry, ...] = Field(
+        description="sets to embed and probe besides data.name: name or name:path"
+    )
     batch_size: Positive = Field(description="images per forward pass")
+    last_blocks: int = Field(ge=0, description="blocks of the view last_blocks, all where fewer; 0: no view")
+    token_images: int = Field(ge=0, description="images of each split whose patches are probed")
+    reference: ReferenceParams
+
+    @model_validator(mode="after")
+    def _check(self) -> "EmbedParams":
+        made = tuple(name for name in get_args(SetName) if name not in ON_DISK)
+        paths: dict[str, str] = {}
+        for entry in self.sets:
+            name, _, path = entry.partition(":")
+            _require(name != "summary", "embed.sets", "summary is a key of probe.json; choose another name")
+            _require(name != "scenes" or not path, "embed.sets", f"scenes are generated, leave out {path}")
+            _require(paths.setdefault(name, path) == path, "embed.sets", f"{name} is named with two paths")
+            known = name in made or name in get_args(SetName)  # Params checks those against data.name
+            _require(
+                known or bool(path),
+                "embed.sets",
+                f"{name} is none of {', '.join(made)}; a folder of images is {name}:PATH",
+            )
+        return self
+
+
+class LowShotParams(Section):
+    fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        description="shares of the training labels to learn from"
+    )
+    draws: Positive = Field(description="random choices of those labels; mean and spread are reported")
+
+
+class SgdParams(Section):
+    epochs: int = Field(ge=0, description="passes over the training split; 0: no such probe")
+    optimizer: Literal["sgd", "adamw"] = Field(description="of the linear layer")
+    batch_size: Positive = Field(description="images per step")
+    learning_rates: LearningRates = Field(description="to choose from on the validation part")
+    momentum: float = Field(ge=0, lt=1, description="sgd: of the gradient")
+    weight_decay: float = Field(ge=0, description="of the weights")
+    warmup_fraction: float = Field(ge=0, lt=1, description="share of the steps with rising learning rate")
+
+
+class FineTuneParams(Section):
+    epochs: int = Field(ge=0, description="passes over the training split; 0: no such probe")
+    batch_size: Positive = Field(description="images per step")
+    learning_rates: LearningRates = Field(description="of the last layer, to choose from on validation")
+    layer_decay: float = Field(gt=0, le=1, description="of the learning rate from a block to the one below")
+    weight_decay: float = Field(ge=0, description="of matrices")
+    warmup_fraction: float = Field(ge=0, lt=1, description="share of the steps with rising learning rate")
 
 
 class ProbeParams(Section):
+    labels: tuple[str, ...] | None = Field(description="labels to probe; null: all")
     l2: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = Field(
         description="strengths of the penalty to choose from"
     )
     validation_fraction: float = Field(gt=0, lt=1, description="part of the training split to choose on")
-    knn_neighbors: Positive = Field(description="neighbours that vote")
+    knn_neighbors: Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+        description="numbers of neighbours that vote, to choose from on the validation part"
+    )
     knn_temperature: float = Field(gt=0, description="of the votes' weights exp(cosine / temperature)")
     bootstrap: int = Field(ge=100, description="resamples of the test images behind an interval")
-    seed: Seed = Field(description="of the validation split and of the resamples")
+    seed: Seed = Field(description="of the validation split, the resamples, draws and batch orders")
+    low_shot: LowShotParams
+    sgd: SgdParams
+    fine_tune: FineTuneParams
+
+    @field_validator("knn_neighbors", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, int) else value
 
 
 class RuntimeParams(Section):
@@ -280,6 +356,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Params":
+        for name, _, path in (entry.partition(":") for entry in self.embed.sets):
+            own = name == self.data.name
+            _require(not own or not path, "embed.sets", f"{name} is data.name; give {path} another name")
+            _require(
+                own or name not in ON_DISK or bool(path), "embed.sets", f"{name} needs a path, {name}:PATH"
+            )
         size, patch = self.data.image_size, self.model.patch_size
         _require(size % patch == 0, "model.patch_size", f"must divide data.image_size ({size}), got {patch}")
         dim, groups = self.model.embed_dim, self.sparsity.groups

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from pipeline.data.cifar import cifar_source
+from pipeline.data.clevr import clevr_source
 from pipeline.data.folder import folder_source
 from pipeline.data.prepare import Source, scenes_source, write_set
 from pipeline.data.workers import num_workers
-from pipeline.files import ParamsError, atomic_folder, write_json
+from pipeline.files import atomic_folder, write_json
 from pipeline.params import Params
 from stages import command
 
@@ -21,8 +22,8 @@ def main(params: Params, root: Path) -> None:
     workers = num_workers(params.runtime.workers)
     summaries = {}
     with atomic_folder(root / "artifacts" / "data") as folder:
-        for name in dict.fromkeys((data.name, *params.embed.sets)):
-            source = _source(name, params, root)
+        for name, path in _wanted(params).items():
+            source = _source(name, path, params, root)
             summaries[name] = write_set(
                 folder / name,
                 name,
@@ -41,19 +42,27 @@ def main(params: Params, root: Path) -> None:
         )
 
 
-def _source(name: str, params: Params, root: Path) -> Source:
+def _wanted(params: Params) -> dict[str, Path | None]:
+    """Name and root of every set, data.name first; the entries of embed.sets are name or name:path."""
+    wanted = {params.data.name: params.data.root}
+    for name, _, path in (entry.partition(":") for entry in params.embed.sets):
+        wanted.setdefault(name, Path(path) if path else None)
+    return {name: path.expanduser() if path else None for name, path in wanted.items()}
+
+
+def _source(name: str, path: Path | None, params: Params, root: Path) -> Source:
     data = params.data
-    # data.root belongs to data.name: a set that is only embedded has no folder of its own.
-    own_root = root / data.root.expanduser() if data.root and name == data.name else None
+    key = "data.root" if name == data.name else "embed.sets"
     if name == "scenes":
         return scenes_source(data)
-    if name == "folder":
-        if own_root is None:
-            raise ParamsError("embed.sets: folder can only be data.name, which data.root belongs to")
-        return folder_source(own_root, data.image_size, data.test_fraction, data.seed)
-    # Under runs/, not artifacts/: DVC deletes a stage's outputs, and a download should outlive that.
-    downloads = Path(os.environ.get("RUNS_DIR", root / "runs")) / "downloads"
-    return cifar_source(name, own_root, downloads, data.image_size)
+    if name in ("cifar10", "cifar100"):
+        # Under runs/, not artifacts/: DVC deletes a stage's outputs, and a download should outlive that.
+        downloads = Path(os.environ.get("RUNS_DIR", root / "runs")) / "downloads"
+        return cifar_source(name, root / path if path else None, downloads, data.image_size, key)
+    assert path is not None, "params demand it"
+    if name == "clevr":
+        return clevr_source(root / path, data.image_size, key)
+    return folder_source(root / path, data.image_size, data.test_fraction, data.seed, key)
 
 
 if __name__ == "__main__":

@@ -37,15 +37,17 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NETWORK_TIMEOUT = 30.0  # seconds without an answer
 
 
-def cifar_source(name: str, root: Path | None, downloads: Path, image_size: int) -> Source:
+def cifar_source(
+    name: str, root: Path | None, downloads: Path, image_size: int, key: str = "data.root"
+) -> Source:
     """The source of "cifar10" (label `class`) or "cifar100" (labels `fine`, 100, and `coarse`, 20).
 
     root: the folder that holds the archive or what was in it; None: the archive is downloaded to `downloads`.
-    Archives are unpacked into `downloads`, so `root` may be read-only. Raises InputError, naming the file and
-    its md5, where there is no network or a file is missing, partial or changed.
+    Archives are unpacked into `downloads`, so `root` may be read-only. Raises InputError, naming `key` (the
+    param to blame), the file and its md5, where there is no network or a file is missing, partial or changed.
     """
     kind = _kind(name)
-    batches = _locate(kind, root, downloads) / kind.base_folder
+    batches = _locate(kind, root, downloads, key) / kind.base_folder
     keys = LABEL_KEYS[name]
     meta = _unpickle(batches / kind.meta["filename"])
     labels = {label: Label("categorical", tuple(meta[classes])) for label, (_, classes) in keys.items()}
@@ -74,7 +76,7 @@ def _kind(name: str) -> "type[CIFAR10]":
     return {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
 
 
-def _locate(kind: "type[CIFAR10]", root: Path | None, downloads: Path) -> Path:
+def _locate(kind: "type[CIFAR10]", root: Path | None, downloads: Path, key: str) -> Path:
     """The folder that holds `kind.base_folder`, unpacked and checked."""
     from torchvision.datasets.utils import check_integrity, download_and_extract_archive, extract_archive
 
@@ -88,9 +90,9 @@ def _locate(kind: "type[CIFAR10]", root: Path | None, downloads: Path) -> Path:
             with _network_timeout():
                 download_and_extract_archive(kind.url, downloads, filename=kind.filename, md5=kind.tgz_md5)
         elif not archive.is_file():
-            raise InputError(f"data.root: {wrong} is missing, partial or changed; {put} into {root}")
+            raise InputError(f"{key}: {wrong} is missing, partial or changed; {put} into {root}")
         elif not check_integrity(archive, kind.tgz_md5):
-            raise InputError(f"data.root: {archive} is partial or changed; {put} there")
+            raise InputError(f"{key}: {archive} is partial or changed; {put} there")
         elif _first_wrong(kind, downloads) is not None:
             extract_archive(archive, downloads)
     except (OSError, RuntimeError, HTTPException, EOFError, tarfile.TarError) as error:

@@ -1,6 +1,6 @@
 """From a source of images to a prepared set on disk, chunk by chunk and in several processes.
 
-A source says what its labels are and how to make each chunk: scenes (here), cifar.py and folder.py.
+A source says what its labels are and how to make each chunk: scenes (here), cifar.py, folder.py, clevr.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +46,7 @@ class Source:
     make: a module's function that turns one task into a chunk, in any process.
     tasks: split to the argument tuples of `make`, in order.
     parallel: whether making a chunk is more work than sending it to another process.
+    key: the param to blame where nothing can be read.
     """
 
     labels: dict[str, Label]
@@ -53,6 +54,7 @@ class Source:
     make: Callable[..., Chunk]
     tasks: Callable[[str], Iterable[tuple[Any, ...]]]
     parallel: bool = True
+    key: str = "data.root"
 
 
 def write_set(
@@ -84,7 +86,7 @@ def write_set(
                 if len(chunk.images):
                     writer.append(chunk.images, _columns(chunk, source.labels), chunk.patch_labels)
         if not writer.written:
-            raise InputError(f"data.root: none of the {len(broken)} files of {name} {split} can be read")
+            raise InputError(f"{source.key}: none of the {len(broken)} files of {name} {split} can be read")
     meta = write_meta(folder, name, image_size, source.labels, writers)
     return {
         **meta["counts"],

@@ -37,6 +37,10 @@ class Components:
         ]
         return torch.cat(rows)
 
+    def standardise(self, features: Float[Tensor, "images dim"]) -> Float[Tensor, "images dim"]:
+        """(x - mean) * inverse_std, not rotated: what a batch normalisation without weights gives."""
+        return ((features.double() - self.mean) * self.inverse_std).to(features.dtype)
+
 
 def principal_components(features: Float[Tensor, "images dim"]) -> Components:
     """Standardise by the mean and std of `features` (population), and rotate to uncorrelated directions.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,49 @@ from pipeline.files import InputError
 
 Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
 Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A network whose output's columns hold views side by side, and what makes its input.
+
+    name: of its weights, for messages and the progress bar. views, widths: names and numbers of columns.
+    """
+
+    name: str
+    network: Forward
+    normalise: Normalise
+    views: list[str]
+    widths: list[int]
+
+    def __call__(
+        self,
+        images: UInt8[np.ndarray, "images size size 3"],
+        batch_size: int,
+        device: torch.device,
+        autocast: Callable[[], AbstractContextManager[Any]],
+        progress: str,
+    ) -> dict[str, Float[np.ndarray, "images ..."]]:
+        """View by name, a row per image; (images, patches, width) where the network gives patch after patch.
+
+        Raises InputError where a feature is not finite.
+        """
+        found = embed(
+            self.network,
+            images,
+            self.normalise,
+            batch_size,
+            device,
+            autocast,
+            progress=f"{progress}, {self.name}",
+        )
+        if not np.isfinite(found).all():
+            raise InputError(f"{self.name}: its features of {progress} are not finite")
+        width = sum(self.widths)
+        if found.shape[1] != width:
+            found = found.reshape(len(images), -1, width)
+        parts = np.split(found, np.cumsum(self.widths)[:-1], axis=-1)
+        return dict(zip(self.views, parts, strict=True))
 
 
 def embed(

@@ -2,7 +2,8 @@
 
 It says nothing about other training seeds; for that, train several.
 
-Legend: images of the test split, resamples of them (with replacement), columns of numbers per image.
+Legend: images of the test split, resamples of them (with replacement), rows (images, or their patches),
+columns of numbers per row.
 """
 
 import numpy as np
@@ -15,7 +16,8 @@ BLOCK = 2**24  # counts held as floats at a time: 128 MiB
 class Bootstrap:
     """The same resamples for every score of a test split, so that scores of one split are comparable.
 
-    Memory: resamples x images bytes.
+    Scores of patches take one row per patch, image by image: what is resampled is whole images, as the
+    patches of one are alike. Memory: resamples x images bytes.
     """
 
     def __init__(self, num_images: int, resamples: int, seed: int) -> None:
@@ -24,14 +26,12 @@ class Bootstrap:
         for row in self.counts:  # an image is drawn 256 times in a resample with probability < 1e-500
             row[:] = np.bincount(random.integers(num_images, size=num_images), minlength=num_images)
 
-    def accuracy(
-        self, correct: Bool[np.ndarray, " images"], labelled: Bool[np.ndarray, " images"]
-    ) -> Interval:
+    def accuracy(self, correct: Bool[np.ndarray, " rows"], labelled: Bool[np.ndarray, " rows"]) -> Interval:
         """Of sum(correct) / sum(labelled), over the labelled images."""
         right, total = self._sums(np.stack([correct & labelled, labelled], axis=1)).T
         return _percentiles(right / np.maximum(total, 1))
 
-    def r2(self, predicted: Float[np.ndarray, " images"], target: Float[np.ndarray, " images"]) -> Interval:
+    def r2(self, predicted: Float[np.ndarray, " rows"], target: Float[np.ndarray, " rows"]) -> Interval:
         """Of 1 - sum (y - y^)^2 / sum (y - mean y)^2, the mean over the resample; NaN targets are left out.
 
         A resample in which all targets are equal counts as 0.
@@ -46,8 +46,9 @@ class Bootstrap:
         return _percentiles(np.where(varied, 1 - errors / np.where(varied, around, 1.0), 0.0))
 
     def _sums(self, columns: np.ndarray) -> Float[np.ndarray, "resamples columns"]:
-        rows = max(BLOCK // self.counts.shape[1], 1)
-        values = columns.astype(np.float64)
+        num_images = self.counts.shape[1]
+        rows = max(BLOCK // num_images, 1)
+        values = columns.astype(np.float64).reshape(num_images, -1, columns.shape[1]).sum(1)
         blocks = range(0, len(self.counts), rows)
         return np.concatenate(
             [self.counts[start : start + rows].astype(np.float64) @ values for start in blocks]

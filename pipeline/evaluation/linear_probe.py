@@ -1,8 +1,8 @@
 """Linear probes of frozen features: logistic regression and ridge regression over a grid of penalties.
 
 Both work in the principal components of the standardised features: a rotation, which leaves |W| as it is. The
-strength is chosen on a validation part of the training split; the model is then fitted to the whole training
-split at that strength alone, and applied once to the test split.
+strength is chosen on a validation part of the training split, and the model is then fitted to the whole
+training split at that strength alone. Fitting never sees the images that are scored in the end.
 
 Legend: images, dim of the features, components <= dim, strengths of the grid.
 """
@@ -23,19 +23,31 @@ FINAL_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Probe:
-    """predicted: of the test images, class (int64) or number. l2: the chosen strength.
+class Fit:
+    """weights: (classes, components + 1), the bias last; of a number (1, components + 1). l2: the chosen one.
 
-    converged, iterations, gradient_norm: of the final fit (pipeline.evaluation.logistic.solve); ridge
-    regression is solved exactly: True, 0, 0.0.
+    num_train: labelled images. converged, iterations, gradient_norm: of the final fit
+    (pipeline.evaluation.logistic.solve); ridge regression is solved exactly: True, 0, 0.0.
     """
 
-    predicted: Tensor
+    weights: Float[Tensor, "outputs components_and_bias"]
     l2: float
     num_train: int
     converged: bool = True
     iterations: int = 0
     gradient_norm: float = 0.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A `Fit`, and what it predicts of other images: class (int64) or number (float64)."""
+
+    predicted: Tensor
+    l2: float
+    num_train: int
+    converged: bool
+    iterations: int
+    gradient_norm: float
 
 
 def validation_rows(num_images: int, fraction: float, seed: int) -> Bool[np.ndarray, " images"]:
@@ -47,16 +59,15 @@ def validation_rows(num_images: int, fraction: float, seed: int) -> Bool[np.ndar
     return chosen
 
 
-def probe_classes(
+def fit_classes(
     train: Float[Tensor, "images components"],
-    test: Float[Tensor, "others components"],
     variance: Float[Tensor, " components"],
     targets: dict[str, Int[Tensor, " images"]],
     num_classes: dict[str, int],
     strengths: tuple[float, ...],
     validation: Bool[Tensor, " images"],
-) -> dict[str, Probe]:
-    """Logistic regression of every label on the components `train`; predictions for `test`.
+) -> dict[str, Fit]:
+    """Logistic regression of every label on the components `train`.
 
     The labels are solved together, from the strongest penalty to the weakest, each from the solution before
     it. Chosen is the strength with the highest validation accuracy, the strongest of equals. A label with no
@@ -79,10 +90,10 @@ def probe_classes(
                 warm[name] = solution.weights
     problems = [Problem(targets[name], num_classes[name], best[name][1]) for name in names]
     warm_start = [warm[name] for name in names] if len(warm) == len(names) else None
-    solutions = solve(train, variance, problems, warm_start, FINAL_TOLERANCE)
+    solutions = solve(train, variance, problems, warm_start, FINAL_TOLERANCE) if names else []
     return {
-        name: Probe(
-            predicted=logits(solution.weights, test).argmax(1),
+        name: Fit(
+            weights=solution.weights,
             l2=best[name][1],
             num_train=int((targets[name] >= 0).sum()),
             converged=solution.converged,
@@ -93,14 +104,13 @@ def probe_classes(
     }
 
 
-def probe_numbers(
+def fit_numbers(
     train: Float[Tensor, "images components"],
-    test: Float[Tensor, "others components"],
     targets: dict[str, Float[Tensor, " images"]],
     strengths: tuple[float, ...],
     validation: Bool[Tensor, " images"],
-) -> dict[str, Probe]:
-    """Ridge regression of every label on the components `train`; predictions (float64) for `test`.
+) -> dict[str, Fit]:
+    """Ridge regression of every label on the components `train`.
 
     Chosen is the strength with the highest validation R^2, the strongest of equals. Labels that miss the
     same images share one decomposition. Images whose target is NaN are left out.
@@ -109,7 +119,7 @@ def probe_numbers(
     groups: dict[bytes, list[str]] = {}
     for name, target in targets.items():
         groups.setdefault(target.isnan().cpu().numpy().tobytes(), []).append(name)
-    probes = {}
+    fits = {}
     for names in groups.values():
         values = torch.stack([targets[name] for name in names], dim=1).double()
         known = ~values[:, 0].isnan()
@@ -123,6 +133,45 @@ def probe_numbers(
                 best[k] = scores.index(max(scores))
         weights = ridge(train[known], values[known], descending)
         for k, name in enumerate(names):
-            predicted = apply_ridge(weights[best[k] : best[k] + 1, :, k : k + 1], test)[0, :, 0]
-            probes[name] = Probe(predicted, descending[best[k]], num_train=int(known.sum()))
-    return {name: probes[name] for name in targets}
+            fits[name] = Fit(weights[best[k], :, k][None], descending[best[k]], num_train=int(known.sum()))
+    return {name: fits[name] for name in targets}
+
+
+def predict_class(fit: Fit, features: Float[Tensor, "images components"]) -> Int[Tensor, " images"]:
+    """The class with the largest logit."""
+    return logits(fit.weights, features).argmax(1)
+
+
+def predict_number(fit: Fit, features: Float[Tensor, "images components"]) -> Float[Tensor, " images"]:
+    """w z + b, float64."""
+    return apply_ridge(fit.weights.T[None], features)[0, :, 0]
+
+
+def probe_classes(
+    train: Float[Tensor, "images components"],
+    test: Float[Tensor, "others components"],
+    variance: Float[Tensor, " components"],
+    targets: dict[str, Int[Tensor, " images"]],
+    num_classes: dict[str, int],
+    strengths: tuple[float, ...],
+    validation: Bool[Tensor, " images"],
+) -> dict[str, Probe]:
+    """`fit_classes` on `train`, and what it predicts for `test`."""
+    fits = fit_classes(train, variance, targets, num_classes, strengths, validation)
+    return {name: _probe(fit, predict_class(fit, test)) for name, fit in fits.items()}
+
+
+def probe_numbers(
+    train: Float[Tensor, "images components"],
+    test: Float[Tensor, "others components"],
+    targets: dict[str, Float[Tensor, " images"]],
+    strengths: tuple[float, ...],
+    validation: Bool[Tensor, " images"],
+) -> dict[str, Probe]:
+    """`fit_numbers` on `train`, and what it predicts for `test`."""
+    fits = fit_numbers(train, targets, strengths, validation)
+    return {name: _probe(fit, predict_number(fit, test)) for name, fit in fits.items()}
+
+
+def _probe(fit: Fit, predicted: Tensor) -> Probe:
+    return Probe(predicted, fit.l2, fit.num_train, fit.converged, fit.iterations, fit.gradient_norm)

@@ -1,123 +1,99 @@
-"""From features and labels to the numbers of one view: which probes a label gets, and what they score.
+"""From fitted probes and the test split to the numbers of one view, and their summary over labels.
 
-A view is one kind of features of the same images: the encoder's, those of its initialisation, pixels.
+Nothing here fits or chooses: the test split meets finished probes, once.
 Legend: images of the training split, others of the test split, dim of the features.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.data.labels import Label
-from pipeline.evaluation.components import principal_components
+from pipeline.evaluation.fitting import FittedView
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.knn import classify
-from pipeline.evaluation.linear_probe import Probe, probe_classes, probe_numbers, validation_rows
+from pipeline.evaluation.linear_probe import Fit, predict_class, predict_number
+from pipeline.evaluation.low_shot import suffix
 from pipeline.evaluation.metrics import accuracy, r2
-from pipeline.params import ProbeParams
+from pipeline.evaluation.sgd_probe import predict
+from pipeline.evaluation.targets import Targets
 
 Metrics = dict[str, Any]
 DIGITS = 6  # of every score: more would not be the same with another number of threads
 
 
-@dataclass(frozen=True)
-class Targets:
-    """classes: categorical and count labels as class index (-1: none). numbers: count labels as the quantity,
-    real labels as they are (NaN: none)."""
-
-    classes: dict[str, Tensor]
-    numbers: dict[str, Tensor]
-
-    def only(self, names: list[str]) -> "Targets":
-        return Targets(
-            {name: target for name, target in self.classes.items() if name in names},
-            {name: target for name, target in self.numbers.items() if name in names},
-        )
-
-
-def read_targets(labels: pd.DataFrame, specs: Mapping[str, Label], device: torch.device) -> Targets:
-    """The columns of labels.parquet as tensors."""
-    classes, numbers = {}, {}
-    for name, spec in specs.items():
-        column = labels[name].to_numpy()
-        if spec.kind == "real":
-            numbers[name] = torch.from_numpy(column.astype(np.float64)).to(device)
-            continue
-        classes[name] = torch.from_numpy(column.astype(np.int64)).to(device)
-        if spec.kind == "count":
-            quantities = np.array([float(text) for text in spec.classes] + [np.nan])  # index -1 is the NaN
-            numbers[name] = torch.from_numpy(quantities[column.astype(np.int64)]).to(device)
-    return Targets(classes, numbers)
-
-
-def unusable(train: Targets, test: Targets) -> dict[str, str]:
-    """The labels that no probe can be fitted to or scored on, each with the reason."""
-    reasons = {}
-    for name, target in train.classes.items():
-        if len(target[target >= 0].unique()) < 2:
-            reasons[name] = "fewer than two classes in the training split"
-        elif not (test.classes[name] >= 0).any():
-            reasons[name] = "no labelled image in the test split"
-    for name, target in train.numbers.items():
-        if len(target[target.isfinite()].unique()) < 2:
-            reasons.setdefault(name, "fewer than two values in the training split")
-        elif len(test.numbers[name][test.numbers[name].isfinite()].unique()) < 2:
-            reasons.setdefault(name, "fewer than two values in the test split")
-    return reasons
-
-
-def probe_view(
-    train_features: Float[Tensor, "images dim"],
+def score_view(
+    fitted: FittedView,
+    train_features: Float[Tensor, "images dim"] | None,
     test_features: Float[Tensor, "others dim"],
     train: Targets,
     test: Targets,
     specs: Mapping[str, Label],
-    params: ProbeParams,
+    temperature: float,
     bootstrap: Bootstrap,
-    with_knn: bool = True,
 ) -> dict[str, Metrics]:
-    """Scores of every label on the test split.
+    """Scores on the test split of every label that `test` holds.
 
-    categorical: accuracy of logistic regression, ci95_low, ci95_high, knn_accuracy, l2, converged; count: the
-    same, and r2, r2_ci95_low, r2_ci95_high, r2_l2 of ridge regression on the quantity; real: r2, ci95_low,
-    ci95_high, l2, converged. All: n_train, n_test.
-
-    Raises InputError naming probe.knn_neighbors where there are fewer labelled training images.
+    categorical: accuracy of logistic regression, ci95_low, ci95_high, l2, converged, iterations; knn_accuracy
+    and knn_neighbors (where `train_features` are given to search in); sgd_accuracy, sgd_learning_rate;
+    accuracy_<share> and accuracy_<share>_sd of few labels, mean and deviation over draws (1pct, 10pct).
+    count: the same, and r2, r2_ci95_low, r2_ci95_high, r2_l2 of ridge regression on the quantity, r2_<share>,
+    r2_<share>_sd. real: r2, ci95_low, ci95_high, l2, converged, r2_<share>, r2_<share>_sd.
+    All: n_train, n_test.
     """
-    components = principal_components(train_features)
-    rotated, other = components(train_features), components(test_features)
-    chosen = validation_rows(len(rotated), params.validation_fraction, params.seed)
-    validation = torch.from_numpy(chosen).to(rotated.device)
-    num_classes = {name: len(specs[name].classes) for name in train.classes}
-    probes, voted = {}, {}
-    if train.classes:
-        probes = probe_classes(
-            rotated, other, components.variance, train.classes, num_classes, params.l2, validation
-        )
-        if with_knn:
-            neighbors, heat = params.knn_neighbors, params.knn_temperature
-            voted = classify(train_features, test_features, train.classes, num_classes, neighbors, heat)
-    fits = probe_numbers(rotated, other, train.numbers, params.l2, validation)
+    rotated = fitted.components(test_features)
+    voted: dict[str, Tensor] = {}
+    if fitted.neighbors and train_features is not None:
+        known = {name: train.classes[name] for name in test.classes}
+        num_classes = {name: len(specs[name].classes) for name in known}
+        voted = classify(train_features, test_features, known, num_classes, fitted.neighbors, temperature)
+    standard = fitted.components.standardise(test_features) if fitted.sgd else rotated
     metrics: dict[str, Metrics] = {}
     for name in specs:
         found: Metrics = {}
-        if name in probes:
-            found |= _class_scores(probes[name], test.classes[name], bootstrap)
-            if with_knn:
-                found["knn_accuracy"] = round(accuracy(voted[name], test.classes[name]), DIGITS)
-        if name in fits:
-            scores = _number_scores(fits[name], test.numbers[name], bootstrap)
+        if name in test.classes:
+            target = test.classes[name]
+            found |= class_scores(
+                fitted.classes[name], predict_class(fitted.classes[name], rotated), target, bootstrap
+            )
+            if name in voted:
+                found["knn_accuracy"] = round(accuracy(voted[name], target), DIGITS)
+                found["knn_neighbors"] = fitted.neighbors[name]
+            if name in fitted.sgd:
+                found["sgd_accuracy"] = round(
+                    accuracy(predict(fitted.sgd[name].weights, standard), target), DIGITS
+                )
+                found["sgd_learning_rate"] = fitted.sgd[name].learning_rate
+        if name in test.numbers:
+            scores = _number_scores(fitted.numbers[name], rotated, test.numbers[name], bootstrap)
             prefix = {"ci95_low": "r2_ci95_low", "ci95_high": "r2_ci95_high", "l2": "r2_l2"} if found else {}
             found = {prefix.get(key, key): value for key, value in scores.items()} | found
         if found:
-            metrics[name] = found
+            metrics[name] = found | _few_label_scores(fitted, rotated, test, name)
     return metrics
+
+
+def class_scores(fit: Fit | None, predicted: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
+    """Accuracy with its interval, and what is known of the fit."""
+    labelled = target >= 0
+    low, high = bootstrap.accuracy((predicted == target).cpu().numpy(), labelled.cpu().numpy())
+    found: Metrics = {
+        "accuracy": round(accuracy(predicted, target), DIGITS),
+        "ci95_low": round(low, DIGITS),
+        "ci95_high": round(high, DIGITS),
+    }
+    if fit is not None:
+        found |= {
+            "l2": fit.l2,
+            "converged": fit.converged,
+            "iterations": fit.iterations,
+            "n_train": fit.num_train,
+        }
+    return found | {"n_test": int(labelled.sum())}
 
 
 def majority(train: Tensor, test: Tensor) -> Metrics:
@@ -132,58 +108,74 @@ def majority(train: Tensor, test: Tensor) -> Metrics:
 
 
 def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
-    """Means over the labels that the encoder's accuracy is known of.
+    """Means of every kind of accuracy over the labels that the encoder's accuracy is known of, by view.
 
     gain_over_random_init: points of mean accuracy, None where there is no such label.
     labels_clear_of_random_init: labels whose interval lies above that of the encoder at initialisation.
+    not_converged: fits, of all views, that stopped before their gradient was small.
     """
     counted = [views for views in labels.values() if "accuracy" in views.get("encoder", {})]
-    names = [
-        name
-        for name in ("encoder", "latent", "groups", "random_init", "pixels_pca")
-        if all(name in views for views in counted)
-    ]
-    summary: Metrics = {
-        f"mean_{metric}": {
-            name: round(float(np.mean([views[name][metric] for views in counted])), DIGITS)
-            for name in names
-            if counted
-        }
-        for metric in ("accuracy", "knn_accuracy")
-    }
+    summary: Metrics = {"mean_accuracy": {}, "mean_knn_accuracy": {}}
+    for metric in _accuracies(counted):
+        views = [view for view in counted[0] if all(metric in found.get(view, {}) for found in counted)]
+        means = {view: float(np.mean([found[view][metric] for found in counted])) for view in views}
+        if means:
+            summary[f"mean_{metric}"] = {view: round(mean, DIGITS) for view, mean in means.items()}
     means = summary["mean_accuracy"]
     gain = round(100 * (means["encoder"] - means["random_init"]), 4) if counted else None
     clear = [views["encoder"]["ci95_low"] > views["random_init"]["ci95_high"] for views in counted]
+    every = [found for views in labels.values() for found in views.values()]
     return summary | {
         "gain_over_random_init": gain,
         "labels": len(counted),
         "labels_clear_of_random_init": sum(clear),
+        "not_converged": sum(not found.get("converged", True) for found in every),
     }
 
 
-def _class_scores(probe: Probe, target: Tensor, bootstrap: Bootstrap) -> Metrics:
-    labelled = target >= 0
-    low, high = bootstrap.accuracy((probe.predicted == target).cpu().numpy(), labelled.cpu().numpy())
-    return {
-        "accuracy": round(accuracy(probe.predicted, target), DIGITS),
-        "ci95_low": round(low, DIGITS),
-        "ci95_high": round(high, DIGITS),
-        "l2": probe.l2,
-        "converged": probe.converged,
-        "n_train": probe.num_train,
-        "n_test": int(labelled.sum()),
-    }
+def _accuracies(counted: list[Mapping[str, Metrics]]) -> list[str]:
+    """The kinds of accuracy that the encoder has, in the order of its fields."""
+    kinds = (
+        [key for key in counted[0]["encoder"] if "accuracy" in key and not key.endswith("_sd")]
+        if counted
+        else []
+    )
+    return list(dict.fromkeys(kinds))
 
 
-def _number_scores(probe: Probe, target: Tensor, bootstrap: Bootstrap) -> Metrics:
+def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
     labelled = target.isfinite()
-    low, high = bootstrap.r2(probe.predicted.cpu().numpy(), target.cpu().numpy())
+    predicted = predict_number(fit, features)
+    low, high = bootstrap.r2(predicted.cpu().numpy(), target.cpu().numpy())
     return {
-        "r2": round(r2(probe.predicted[labelled], target[labelled]), DIGITS),
+        "r2": round(r2(predicted[labelled], target[labelled]), DIGITS),
         "ci95_low": round(low, DIGITS),
         "ci95_high": round(high, DIGITS),
-        "l2": probe.l2,
-        "converged": probe.converged,
-        "n_train": probe.num_train,
+        "l2": fit.l2,
+        "converged": fit.converged,
+        "n_train": fit.num_train,
         "n_test": int(labelled.sum()),
     }
+
+
+def _few_label_scores(fitted: FittedView, rotated: Tensor, test: Targets, name: str) -> Metrics:
+    """Mean and sample standard deviation over the draws of each fraction."""
+    found: Metrics = {}
+    for fraction in dict.fromkeys(draw.fraction for draw in fitted.few):
+        draws = [draw for draw in fitted.few if draw.fraction == fraction]
+        scores: dict[str, list[float]] = {"accuracy": [], "r2": []}
+        for draw in draws:
+            if name in draw.classes and name in test.classes:
+                guess = predict_class(draw.classes[name], rotated)
+                scores["accuracy"].append(accuracy(guess, test.classes[name]))
+            if name in draw.numbers and name in test.numbers:
+                known = test.numbers[name].isfinite()
+                guess = predict_number(draw.numbers[name], rotated)
+                scores["r2"].append(r2(guess[known], test.numbers[name][known]))
+        for metric, values in scores.items():
+            if len(values) == len(draws):  # a label that one draw cannot learn has no mean over draws
+                key = f"{metric}_{suffix(fraction)}"
+                found[key] = round(float(np.mean(values)), DIGITS)
+                if len(values) > 1:
+                    found[f"{key}_sd"] = round(float(np.std(values, ddof=1)), DIGITS)
+    return found

@@ -72,6 +72,32 @@ def encode(
     Patches are picked before the projection, so hidden ones cost nothing. With all positions it equals
     `encoder.forward_features(images)`.
     """
+    return encoder.norm(encoder.blocks(embed_patches(encoder, images, positions)))
+
+
+def encode_blocks(
+    encoder: VisionTransformer, images: Float[Tensor, "batch 3 size size"], num_last: int
+) -> list[Float[Tensor, "batch patches embed_dim"]]:
+    """Tokens after each of the last `num_last` blocks (all where there are fewer), the last block last.
+
+    Each goes through the encoder's final layer-norm, so that blocks have one scale and the last is `encode`.
+    """
+    tokens = embed_patches(encoder, images)
+    first = max(len(encoder.blocks) - num_last, 0)
+    found = []
+    for at, block in enumerate(encoder.blocks):
+        tokens = block(tokens)
+        if at >= first:
+            found.append(encoder.norm(tokens))
+    return found
+
+
+def embed_patches(
+    encoder: VisionTransformer,
+    images: Float[Tensor, "batch 3 size size"],
+    positions: Int[Tensor, "batch kept"] | None = None,
+) -> Float[Tensor, "batch kept embed_dim"]:
+    """What the first block reads: projected patches with their positions."""
     patches = patchify(images, encoder.patch_embed.patch_size[0])
     assert encoder.pos_embed is not None
     places = encoder.pos_embed
@@ -80,8 +106,7 @@ def encode(
         places = places[0][positions]
     projection = encoder.patch_embed.proj
     tokens = F.linear(patches, projection.weight.flatten(1), projection.bias)
-    tokens = encoder.norm_pre(encoder.patch_embed.norm(tokens) + places)
-    return encoder.norm(encoder.blocks(tokens))
+    return encoder.norm_pre(encoder.patch_embed.norm(tokens) + places)
 
 
 def patchify(

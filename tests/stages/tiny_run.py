@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from pipeline import params
 from pipeline.data.labels import Label
-from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
+from pipeline.data.store import CELL, SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
 from pipeline.sparsity.build import build_method
@@ -19,6 +19,14 @@ LABELS = {
     "count": Label("count", ("1", "2", "3")),
     "foreground": Label("real", unit="fraction"),
     "constant": Label("categorical", ("only", "never")),
+}
+SGD = {
+    "optimizer": "sgd",
+    "batch_size": 64,
+    "learning_rates": [0.1, 1.0],
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "warmup_fraction": 0.1,
 }
 COUNTS = {"train": 240, "test": 120}
 SIZE = 16
@@ -31,7 +39,13 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
         "model": {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4},
         "sparsity": {"groups": 4, "latent_dim": 8},
         "embed": {"batch_size": 50},
-        "probe": {"l2": [1e-4, 1e-2], "bootstrap": 100, "knn_neighbors": 5},
+        "probe": {
+            "l2": [1e-4, 1e-2],
+            "bootstrap": 100,
+            "knn_neighbors": [3, 5],
+            "low_shot": {"fractions": [0.2], "draws": 2},
+            "sgd": SGD | {"epochs": 2},
+        },
         "runtime": {"device": "cpu", "threads": 1},
     }
     tree = params.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
@@ -57,8 +71,12 @@ def write_set(folder: Path, size: int = SIZE, seed: int = 0) -> None:
             "foreground": ((count + random.random(COUNTS[split])) / 4).astype(np.float32),
             "constant": np.zeros(COUNTS[split], np.int16),
         }
+        # The left half of every image is what objects cover, and is white.
+        cells = np.zeros((COUNTS[split], size // CELL, size // CELL), np.uint8)
+        cells[:, :, : size // CELL // 2] = 255
+        pixels[:, :, : size // 2] = 250
         with writer:
-            writer.append(pixels.astype(np.uint8), pd.DataFrame(labels))
+            writer.append(pixels.astype(np.uint8), pd.DataFrame(labels), {"foreground": cells})
     write_meta(folder, folder.name, size, LABELS, writers)
 
 

@@ -1,0 +1,79 @@
+"""Any timm model with weights from a local file: a row beside ours in every table."""
+
+import hashlib
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from pipeline.files import InputError, ParamsError
+from pipeline.params import ReferenceParams
+
+
+@dataclass(frozen=True)
+class Reference:
+    """view: its name in tables and metrics. dim: of its pooled features. mean, std: what its input is
+    normalised by, as in its own training. sha256: of the weights' file.
+    """
+
+    network: "Resized"
+    view: str
+    dim: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+
+
+class Resized(nn.Module):
+    """A network behind a bicubic resize to the square it was trained on."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, images: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch dim"]:
+        if images.shape[-1] != self.size:
+            images = F.interpolate(images, (self.size, self.size), mode="bicubic", antialias=True)
+        return self.network(images)
+
+
+def load_reference(reference: ReferenceParams, root: Path, device: torch.device) -> Reference | None:
+    """The timm model embed.reference.name without its classifier; None where none is named.
+
+    Nothing is downloaded. Raises ParamsError where timm has no such model, InputError where the weights are
+    missing, broken or of another model.
+    """
+    if reference.name is None or reference.weights is None:
+        return None
+    path = root / reference.weights.expanduser()
+    try:
+        weights = load_state_dict(str(path), weights_only=True)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise InputError(f"embed.reference.weights: {path}: no such file") from None
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"embed.reference.weights: {path}: no weights of a model ({text})") from None
+    if not timm.is_model(reference.name.partition(".")[0]):
+        raise ParamsError(f"embed.reference.name: timm has no model {reference.name!r}")
+    try:
+        network = timm.create_model(
+            reference.name, pretrained=True, num_classes=0, pretrained_cfg_overlay={"state_dict": weights}
+        )
+    except (RuntimeError, KeyError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"embed.reference.weights: {path}: not the weights of {reference.name} ({text})"
+        ) from None
+    config = timm.data.resolve_model_data_config(network)
+    dim = int(network.num_features)  # pyright: ignore[reportArgumentType]
+    resized = Resized(network.to(device).eval().requires_grad_(False), config["input_size"][-1])
+    view = reference.name.replace(".", "_")  # probe.json is read by dotted paths
+    return Reference(resized, view, dim, tuple(config["mean"]), tuple(config["std"]), digest)
