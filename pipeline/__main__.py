@@ -1,4 +1,5 @@
-"""`python -m pipeline preset NAME`: the overrides of presets/NAME.yaml as flags of `dvc exp run`."""
+"""`python -m pipeline preset NAME`: the overrides of presets/NAME.yaml as flags of `dvc exp run`.
+`python -m pipeline seeds ...`: mean and spread over seeds, settings compared on the seeds they share."""
 
 import argparse
 import shlex
@@ -27,9 +28,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     preset = commands.add_parser("preset", help="print a preset as flags of `dvc exp run`")
     preset.add_argument("name")
+    own = commands.add_parser("seeds", help="compare settings over the seeds that they share")
+    if sys.argv[1:2] == ["seeds"]:  # imported only then: --help stays fast
+        from pipeline.reporting import seeds
+
+        seeds.add_arguments(own)
     arguments = parser.parse_args()
     try:
-        print(preset_flags(arguments.name))
+        if arguments.command == "seeds":
+            seeds.main(arguments)
+        else:
+            print(preset_flags(arguments.name))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

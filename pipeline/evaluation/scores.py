@@ -134,13 +134,8 @@ def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
 
 
 def _accuracies(counted: list[Mapping[str, Metrics]]) -> list[str]:
-    """The kinds of accuracy that the encoder has, in the order of its fields."""
-    kinds = (
-        [key for key in counted[0]["encoder"] if "accuracy" in key and not key.endswith("_sd")]
-        if counted
-        else []
-    )
-    return list(dict.fromkeys(kinds))
+    """The kinds of accuracy that the encoder has, and their deviations, in the order of its fields."""
+    return [key for key in counted[0]["encoder"] if "accuracy" in key] if counted else []
 
 
 def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:

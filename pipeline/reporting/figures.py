@@ -49,12 +49,13 @@ DARK = {
 }
 VIEW_COLOURS = {
     "encoder": "encoder",
+    "last_blocks": "fifth",
     "latent": "third",
     "groups": "fourth",
     "random_init": "random",
     "pixels_pca": "pixels",
 }
-OTHER_COLOURS = ("fifth", "ink", "muted")
+OTHER_COLOURS = ("ink", "muted")
 FAINTEST = 0.15  # opacity of the smallest norm that is not zero
 STYLE = {
     "svg.fonttype": "none",

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from pipeline.files import InputError
 from pipeline.params import Params
 from pipeline.reporting import figures, images, tables, words
-from pipeline.reporting.tables import Metric, Metrics, ProbeTable
+from pipeline.reporting.tables import KindsTable, Metric, Metrics, ProbeTable
 from pipeline.reporting.words import Verdict
 
 
@@ -66,6 +66,8 @@ class SetReport:
     main: bool
     verdict: Verdict
     tables: tuple[tuple[ProbeTable, Chart], ...]
+    patches: tuple[tuple[ProbeTable, Chart], ...]
+    kinds: KindsTable | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Content:
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
-        charts = [chart for part in self.sets for _, chart in part.tables]
+        charts = [chart for part in self.sets for _, chart in part.tables + part.patches]
         charts += self.interaction + self.sparse_curves + self.large + self.small
         found = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
         found["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
@@ -144,15 +146,30 @@ def compose(inputs: Inputs) -> Content:
 
 
 def _set_report(name: str, labels: Metrics, summary: Metrics, pretrain: Metrics, main: bool) -> SetReport:
+    of_patches = {label: views for label, views in labels.items() if label.startswith("patch_")}
+    of_images = {label: views for label, views in labels.items() if label not in of_patches}
+    return SetReport(
+        name,
+        main,
+        words.verdict(name, pretrain if main else {}, summary),
+        _probe_charts(of_images, summary, f"{_slug(name)}", name),
+        _probe_charts(of_patches, {}, f"{_slug(name)}_patches", f"{name}'s patches"),
+        tables.kinds_table(summary),
+    )
+
+
+def _probe_charts(
+    labels: Metrics, summary: Metrics, slug: str, name: str
+) -> tuple[tuple[ProbeTable, Chart], ...]:
     found = []
     metrics: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
     for metric, score in metrics:
         table = tables.probe_table(labels, summary, metric)
         if table is not None:
-            file = f"probe_{_slug(name)}_{metric}.svg"
+            file = f"probe_{slug}_{metric}.svg"
             chart = Chart(file, f"Test {score} per label of {name}", figures.probe_chart(table, file))
             found.append((table, chart))
-    return SetReport(name, main, words.verdict(name, pretrain if main else {}, summary), tuple(found))
+    return tuple(found)
 
 
 def _slug(name: str) -> str:

@@ -13,13 +13,23 @@ Metric = Literal["accuracy", "r2"]
 
 VIEW_TITLES = {
     "encoder": "trained encoder",
+    "last_blocks": "its last blocks",
     "latent": "latents",
     "groups": "group energies",
     "random_init": "at initialisation",
+    "random_init_last_blocks": "last blocks at initialisation",
     "pixels_pca": "pixels + PCA",
     "foreground_area": "foreground area",
+    "fine_tuned": "fine-tuned",
+    "fine_tuned_random_init": "trained on labels alone",
     "majority": "majority class",
 }
+KIND_TITLES = {
+    "accuracy": "linear probe",
+    "sgd_accuracy": "linear probe as papers train it",
+    "knn_accuracy": "k-NN",
+}
+ONLY_IN_KINDS = "random_init_last_blocks"  # a baseline of one view, which would crowd the tables of labels
 BASELINES = ("random_init", "pixels_pca")
 DASH = "–"
 
@@ -63,6 +73,17 @@ class ProbeTable:
     mean_knn: float | None
     rankme: dict[str, float]
     num_test: str
+
+
+@dataclass(frozen=True)
+class KindsTable:
+    """Mean accuracies over the labels of a set, a row per view, a column per kind of probe.
+
+    cells: (mean, deviation over draws or None), or None where that view has no such probe.
+    """
+
+    kinds: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[float, float | None] | None, ...]], ...]
 
 
 def title(view: str) -> str:
@@ -109,7 +130,11 @@ def probe_table(labels: Metrics, summary: Metrics, metric: Metric) -> ProbeTable
 
     A label with both scores is in both tables.
     """
-    rows = [row for label, views in labels.items() if (row := _row(label, views, metric)).scores]
+    shown = {
+        label: {view: fields for view, fields in views.items() if view != ONLY_IN_KINDS}
+        for label, views in labels.items()
+    }
+    rows = [row for label, views in shown.items() if (row := _row(label, views, metric)).scores]
     if not rows:
         return None
     rows.sort(key=lambda row: (row.gain is None, -(row.gain or 0.0), row.label))
@@ -120,11 +145,35 @@ def probe_table(labels: Metrics, summary: Metrics, metric: Metric) -> ProbeTable
         metric=metric,
         views=order_views({view for row in rows for view in row.scores}),
         rows=tuple(rows),
-        means={view: mean for view, mean in means.items() if mean is not None},
+        means={view: mean for view, mean in means.items() if mean is not None and view != ONLY_IN_KINDS},
         mean_knn=(counted.get("mean_knn_accuracy") or {}).get("encoder"),
         rankme=summary.get("rankme") or {} if metric == "accuracy" else {},
         num_test=" to ".join(f"{count:,}" for count in (counts[:1] + counts[1:][-1:])),
     )
+
+
+def kinds_table(summary: Metrics) -> KindsTable | None:
+    """From probe.json's summary of a set; None where there is one kind of probe only."""
+    means = {key.removeprefix("mean_"): found for key, found in summary.items() if key.startswith("mean_")}
+    kinds = [kind for kind, found in means.items() if found and not kind.endswith("_sd")]
+    kinds.sort(key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy"))
+    if len(kinds) < 2:
+        return None
+    views = order_views({view for kind in kinds for view in means[kind]})
+    cells = [
+        tuple(
+            (means[kind][view], means.get(f"{kind}_sd", {}).get(view)) if view in means[kind] else None
+            for kind in kinds
+        )
+        for view in views
+    ]
+    return KindsTable(tuple(map(kind_title, kinds)), tuple(zip(views, cells, strict=True)))
+
+
+def kind_title(kind: str) -> str:
+    """The words for a kind of probe: accuracy_1pct is "1 % of the labels"."""
+    share = kind.removeprefix("accuracy_").removesuffix("pct").replace("_", ".")
+    return KIND_TITLES.get(kind) or f"{share} % of the labels"
 
 
 def _row(label: str, views: Metrics, metric: Metric) -> Row:

@@ -17,6 +17,10 @@ SHOWN_LABELS = 5
 READING = (
     ("intervals", "95 % of a bootstrap over test images: how far chance in the choice of images reaches."),
     ("trained encoder", "a linear probe on the frozen features, the mean over patches (view encoder)."),
+    (
+        "its last blocks",
+        "the means over patches after each of the last blocks, side by side (view last_blocks).",
+    ),
     ("latents", "a probe on the sparse module's code, the mean of mu over patches (view latent)."),
     ("group energies", "a probe on how much each group of features holds, one number a group (view groups)."),
     ("at initialisation", "the same encoder with its first, untrained weights (view random_init)."),
@@ -30,6 +34,12 @@ READING = (
         "gain",
         "trained encoder less initialisation, in points of accuracy or in R²; grey where intervals overlap.",
     ),
+    (
+        "linear probe as papers train it",
+        "the same layer by SGD with a cosine schedule, so that it stands beside their numbers.",
+    ),
+    ("1 % of the labels", "probes that see the labels of a hundredth of the images, over several draws."),
+    ("single patches", "probes of one patch's features; intervals over whole images (labels patch_...)."),
     ("k-NN", "classes voted by the nearest training images in feature space; nothing is fitted."),
     ("RankMe", "the number of directions that the features really use; near 1 they have collapsed."),
 )

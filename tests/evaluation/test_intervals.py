@@ -52,3 +52,14 @@ def test_the_same_seed_gives_the_same_resamples():
     first, second = Bootstrap(50, 100, seed=3), Bootstrap(50, 100, seed=3)
     assert np.array_equal(first.counts, second.counts)
     assert (first.counts.sum(1) == 50).all()
+
+
+def test_patches_of_one_image_are_drawn_together():
+    """Sixteen copies of each image say no more than the image: the interval is the same."""
+    random = np.random.default_rng(3)
+    correct, target = random.random(400) < 0.7, random.normal(size=400)
+    predicted = target + 0.5 * random.normal(size=400)
+    bootstrap, known = Bootstrap(400, 300, seed=0), np.ones(400, bool)
+    copies = [np.repeat(values, 16) for values in (correct, known, predicted, target)]
+    assert bootstrap.accuracy(copies[0], copies[1]) == pytest.approx(bootstrap.accuracy(correct, known))
+    assert bootstrap.r2(copies[2], copies[3]) == pytest.approx(bootstrap.r2(predicted, target))

@@ -56,3 +56,28 @@ def test_constant_features_are_no_fault():
 def test_more_neighbours_than_images_name_the_param():
     with pytest.raises(InputError, match=r"probe\.knn_neighbors: .* 3 labelled training images, got 4"):
         knn.neighbors(draw(3), draw(2), 4)
+
+
+def test_k_is_the_best_of_the_grid_on_the_validation_part_alone():
+    """Clusters of three with the right class among noise: one neighbour is right, thirty are not."""
+    validation = torch.zeros(300, dtype=torch.bool)
+    validation[::3] = True
+    base = draw(100, 16).repeat_interleave(3, 0) + 0.01 * draw(300, 16, seed=2)
+    clusters = (torch.arange(300) // 3) % 4
+    common = torch.randint(0, 4, (300,), generator=torch.Generator().manual_seed(3))
+    chosen = knn.choose_neighbors(base, {"near": clusters}, {"near": 4}, (30, 1), 1.0, validation)
+    assert chosen == {"near": 1}
+    noise = (common == 0).long()  # mostly zeros, at random: the more that vote the better
+    assert knn.choose_neighbors(base, {"a": noise}, {"a": 2}, (1, 30), 1.0, validation) == {"a": 30}
+    wild = clusters.clone()
+    wild[validation] = -1
+    assert knn.choose_neighbors(base, {"near": wild}, {"near": 4}, (30, 1), 1.0, validation) == {"near": 1}
+
+
+def test_each_label_may_have_its_own_number_of_neighbours():
+    train, test = draw(200), draw(50, seed=1)
+    targets = {"a": train[:, :3].argmax(1), "b": (train[:, 0] > 0).long()}
+    both = knn.classify(train, test, targets, {"a": 3, "b": 2}, {"a": 1, "b": 20}, 0.1)
+    for name, k, size in (("a", 1, 3), ("b", 20, 2)):
+        alone = knn.classify(train, test, {name: targets[name]}, {name: size}, k, 0.1)
+        assert torch.equal(both[name], alone[name])

@@ -38,7 +38,9 @@ def test_labels_outside_the_draw_do_not_matter():
     rows = drawn_rows(len(features), 0.2, 0, params.seed)
     scrambled[rows] = target[rows]
     fits = [
-        fit_few(rotated, components.variance, Targets({"a": labels}, {"b": labels.double()}), {"a": 3}, params)[0]
+        fit_few(
+            rotated, components.variance, Targets({"a": labels}, {"b": labels.double()}), {"a": 3}, params
+        )[0]
         for labels in (target, scrambled)
     ]
     assert not torch.equal(scrambled, target)

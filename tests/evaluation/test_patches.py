@@ -33,6 +33,8 @@ def test_rows_are_image_by_image_in_raster_order():
     assert patch_labels(two, 4)["patch_object"].tolist() == [0, 1, 0, 0, 0, 0, 1, 0]
 
 
-@pytest.mark.parametrize(("patch_size", "fit"), [(1, True), (2, True), (4, True), (8, True), (16, True), (6, False)])
+@pytest.mark.parametrize(
+    ("patch_size", "fit"), [(1, True), (2, True), (4, True), (8, True), (16, True), (6, False)]
+)
 def test_which_patches_fit(patch_size, fit):
     assert fits(patch_size) is fit

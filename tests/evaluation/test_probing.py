@@ -45,7 +45,13 @@ def fit(root: Path, params: Params) -> Fitted:
     train = open_train(found)
     fitted = fit_set(found, train, ["encoder", "last_blocks", "pixels_pca"], params.probe)
     tune_set(
-        found, train, fitted, root / "artifacts/encoder", params.probe, params.augment, resolve(params.runtime)
+        found,
+        train,
+        fitted,
+        root / "artifacts/encoder",
+        params.probe,
+        params.augment,
+        resolve(params.runtime),
     )
     return fitted
 
@@ -89,9 +95,21 @@ def test_scrambled_test_labels_change_the_final_scores_and_nothing_else(embedded
     scramble_test_labels(tmp_path)
     blind = fit(tmp_path, params)
     before, after = flatten(honest), flatten(blind)
-    kinds = ("views.encoder.classes.colour.weights", "views.encoder.classes.colour.l2", "views.encoder.numbers.count")
-    kinds += ("views.encoder.neighbors.colour", "views.encoder.few.0", "views.encoder.sgd.colour.learning_rate")
-    kinds += ("area.numbers.count", "patches.encoder.classes.patch_object", "tuned.fine_tuned.1.learning_rate")
+    kinds = (
+        "views.encoder.classes.colour.weights",
+        "views.encoder.classes.colour.l2",
+        "views.encoder.numbers.count",
+    )
+    kinds += (
+        "views.encoder.neighbors.colour",
+        "views.encoder.few.0",
+        "views.encoder.sgd.colour.learning_rate",
+    )
+    kinds += (
+        "area.numbers.count",
+        "patches.encoder.classes.patch_object",
+        "tuned.fine_tuned.1.learning_rate",
+    )
     for kind in (*kinds, "tuned.fine_tuned.1.network", "views.last_blocks.components.rotation"):
         assert any(key.startswith(f".{kind}") for key in before), kind
     assert list(before) == list(after)
@@ -121,7 +139,9 @@ def test_the_stage_opens_each_test_split_once_and_last(embedded: Path, monkeypat
     split, read = ImageSet.split, held_out._read
     monkeypatch.setattr(ImageSet, "split", lambda self, name: opened.append(name) or split(self, name))
     monkeypatch.setattr(
-        held_out, "_read", lambda path, name: opened.append(path.stem.removeprefix("tokens_")) or read(path, name)
+        held_out,
+        "_read",
+        lambda path, name: opened.append(path.stem.removeprefix("tokens_")) or read(path, name),
     )
     probe.main(tiny_params(), embedded)
     first = opened.index("test")
@@ -146,7 +166,14 @@ def test_patches_are_probed_with_intervals_over_images(embedded: Path):
     assert found["patch_object"]["majority"]["accuracy"] == 0.5
     assert found["patch_object"]["encoder"]["n_test"] == 120 * 16
     assert found["patch_object"]["encoder"]["n_train"] == 240 * 16
-    assert set(found["patch_object"]) == {"encoder", "latent", "groups", "random_init", "pixels_pca", "majority"}
+    assert set(found["patch_object"]) == {
+        "encoder",
+        "latent",
+        "groups",
+        "random_init",
+        "pixels_pca",
+        "majority",
+    }
 
 
 def test_patches_of_one_image_stay_on_one_side(embedded: Path, monkeypatch: pytest.MonkeyPatch):

@@ -49,7 +49,9 @@ def test_labels_and_rates_trained_together_are_those_trained_alone():
     features, target = data(400)
     other = (target > 1).long()
     other[::3] = -1
-    both = fit_sgd(features, {"a": target, "b": other}, {"a": 4, "b": 2}, params(epochs=3), validation(400), 0)
+    both = fit_sgd(
+        features, {"a": target, "b": other}, {"a": 4, "b": 2}, params(epochs=3), validation(400), 0
+    )
     for name, own, size in (("a", target, 4), ("b", other, 2)):
         alone = fit_sgd(features, {name: own}, {name: size}, params(epochs=3), validation(400), 0)[name]
         assert alone.learning_rate == both[name].learning_rate
@@ -58,7 +60,9 @@ def test_labels_and_rates_trained_together_are_those_trained_alone():
 
 def test_the_rate_is_the_better_one_on_the_validation_part():
     features, target = data()
-    found = fit_sgd(features, {"a": target}, {"a": 4}, params(epochs=1, learning_rates=[1e-6, 0.1]), validation(1500), 0)
+    found = fit_sgd(
+        features, {"a": target}, {"a": 4}, params(epochs=1, learning_rates=[1e-6, 0.1]), validation(1500), 0
+    )
     assert found["a"].learning_rate == 0.1
     assert accuracy(predict(found["a"].weights, features), target) > 0.6
 

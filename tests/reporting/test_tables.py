@@ -52,8 +52,8 @@ def test_a_label_that_could_not_be_probed_has_no_best_probe():
 
 
 def test_views_that_the_page_does_not_know_come_last():
-    found = order_views({"tokens", "majority", "encoder", "last_blocks"})
-    assert found == ("encoder", "majority", "last_blocks", "tokens")
+    found = order_views({"tokens", "majority", "encoder", "neurons"})
+    assert found == ("encoder", "majority", "neurons", "tokens")
 
 
 def test_numbers_as_text():

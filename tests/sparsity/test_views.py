@@ -9,7 +9,7 @@ from pipeline.files import InputError, write_json
 from pipeline.jepa.encoder import build_encoder
 from pipeline.params import Params
 from pipeline.sparsity.build import build_method
-from pipeline.sparsity.views import Views, load_method
+from pipeline.sparsity.views import TokenViews, Views, load_method
 
 WIDTHS = {
     "none": {"encoder": 32},
@@ -54,6 +54,39 @@ def test_a_module_survives_its_export_and_gives_its_views(tmp_path, method, site
         if module is not None:
             expected = Views(encoder, module.eval(), site)(images)
             assert torch.equal(columns, expected)
+
+
+def test_the_last_blocks_are_those_of_timm_and_end_with_the_encoders_view():
+    params = Params.model_validate(override(default_tree(), {"model.embed_dim": 32, "model.depth": 3}))
+    encoder = build_encoder(params.model, 32, 0).eval()
+    images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        columns = Views(encoder, None, "tokens", 2)(images)
+        layers = encoder.get_intermediate_layers(images, n=2, norm=True)
+        expected = torch.cat([layer.mean(1) for layer in layers], dim=1)
+    assert columns.shape == (5, 32 + 64)
+    torch.testing.assert_close(columns[:, 32:], expected)
+    assert torch.equal(columns[:, :32], columns[:, 64:])
+
+
+def test_more_blocks_than_there_are_mean_all_and_none_leaves_the_view_out():
+    params = Params.model_validate(override(default_tree(), {"model.embed_dim": 32, "model.depth": 2}))
+    encoder = build_encoder(params.model, 32, 0).eval()
+    assert Views(encoder, None, "tokens", 9).widths == [32, 64]
+    assert Views(encoder, None, "tokens", 0).names == ["encoder"]
+
+
+def test_patches_mean_what_images_do():
+    params = small("oi_vae")
+    encoder, module = build_encoder(params.model, 32, 0).eval(), build_method(params.sparsity, 32, seed=3)
+    assert module is not None
+    images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    of_images, of_patches = Views(encoder, module.eval(), "tokens"), TokenViews(encoder, module, "tokens")
+    assert of_patches.names == of_images.names and of_patches.widths == of_images.widths
+    with torch.no_grad():
+        patches = of_patches(images).reshape(5, 16, -1)
+        torch.testing.assert_close(patches.mean(1), of_images(images))
+    assert TokenViews(encoder, module, "pooled").names == ["encoder"]
 
 
 def test_an_encoder_without_a_module_has_none(tmp_path):

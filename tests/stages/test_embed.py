@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -12,7 +13,15 @@ from pipeline.jepa.pretrained import load_encoder
 from stages import embed
 from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_set
 
-WIDTHS = {"encoder": 16, "latent": 8, "groups": 4, "random_init": 16, "pixels_pca": 16}
+WIDTHS = {
+    "encoder": 16,
+    "last_blocks": 16,
+    "latent": 8,
+    "groups": 4,
+    "random_init": 16,
+    "random_init_last_blocks": 16,
+    "pixels_pca": 16,
+}
 
 
 def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
@@ -23,7 +32,9 @@ def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
     embed.main(run, tmp_path)
     assert read_json(tmp_path / "artifacts/embeddings/meta.json")["views"] == [
         "encoder",
+        "last_blocks",
         "random_init",
+        "random_init_last_blocks",
         "pixels_pca",
     ]
 
@@ -86,3 +97,35 @@ def test_a_missing_set_is_named(tmp_path: Path):
     tiny_run(tmp_path)
     with pytest.raises(InputError, match=r"cifar100/meta\.json: not found"):
         embed.main(tiny_params(embed={"sets": ["cifar100"]}), tmp_path)
+
+
+def test_patches_have_the_features_of_their_tokens(tmp_path: Path):
+    run = tiny_params(embed={"token_images": 30}, runtime={"precision": "fp32"})
+    tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    image_set = open_set(tmp_path / "artifacts/data/scenes")
+    arrays = np.load(tmp_path / "artifacts/embeddings/scenes/tokens_test.npz")
+    assert set(arrays) == {"rows", "encoder", "latent", "groups", "random_init", "pixels_pca"}
+    images = torch.from_numpy(np.array(image_set.split("test").images[arrays["rows"]]))
+    encoder = load_encoder(tmp_path / "artifacts/encoder")
+    with torch.no_grad():
+        tokens = encoder.forward_features(normalise(images, image_set.mean, image_set.std))
+    assert arrays["encoder"].shape == (30, 16, 16)
+    np.testing.assert_allclose(arrays["encoder"], tokens.numpy(), atol=1e-5)
+    # One patch's raw pixels are its own: equal patches have equal components.
+    assert np.abs(arrays["pixels_pca"][:, 0] - arrays["pixels_pca"][:, 1]).max() < 1e-4  # both white
+    assert np.abs(arrays["pixels_pca"][:, 0] - arrays["pixels_pca"][:, 2]).max() > 0.1
+
+
+def test_a_reference_model_is_a_view_of_its_own(tmp_path: Path):
+    tiny_run(tmp_path)
+    name = "test_vit.r160_in1k"
+    weights = timm.create_model(name, pretrained=False).state_dict()
+    save_file(weights, tmp_path / "reference.safetensors")
+    reference = {"name": name, "weights": str(tmp_path / "reference.safetensors")}
+    embed.main(tiny_params(embed={"reference": reference, "token_images": 0}), tmp_path)
+    meta = read_json(tmp_path / "artifacts/embeddings/meta.json")
+    assert meta["views"] == [*WIDTHS, "test_vit_r160_in1k"]
+    assert meta["reference"]["view"] == "test_vit_r160_in1k"
+    found = np.load(tmp_path / "artifacts/embeddings/scenes/train.npz")["test_vit_r160_in1k"]
+    assert found.shape == (COUNTS["train"], 64) and found.std(0).min() > 0

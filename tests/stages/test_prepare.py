@@ -17,6 +17,7 @@ from pipeline import params
 from pipeline.data.store import open_set
 from pipeline.files import InputError, ParamsError
 from stages import prepare
+from tests.data.test_clevr import clevr
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -131,9 +132,25 @@ def test_sets_to_embed_are_prepared_beside_the_first_one_each_once(tmp_path, cap
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["folder", "scenes"]
 
 
-def test_a_folder_that_is_only_embedded_has_no_root(tmp_path):
-    with pytest.raises(ParamsError, match=r"^embed\.sets: folder"):
-        prepare.main(make({"name": "scenes"}, sets=["folder"]), tmp_path)
+def test_sets_to_embed_have_roots_of_their_own(tmp_path):
+    images_in(tmp_path / "cats")
+    images_in(tmp_path / "dogs", classes=("c", "d", "e"), size=(64, 64))
+    clevr(tmp_path / "CLEVR_v1.0")
+    sets = [f"dogs:{tmp_path}/dogs", "scenes", f"clevr:{tmp_path}/CLEVR_v1.0", "folder"]
+    prepare.main(make({"name": "folder", "root": str(tmp_path / "cats")}, sets=sets), tmp_path)
+    found = {
+        name: open_set(tmp_path / "artifacts/data" / name) for name in ("folder", "dogs", "scenes", "clevr")
+    }
+    assert {image_set.image_size for image_set in found.values()} == {32}
+    assert found["dogs"].labels["class"].classes == ("c", "d", "e")
+    assert set(found["clevr"].labels) == {"count_all", "closest_object_distance"}
+
+
+@pytest.mark.parametrize("entry", ["flowers:nowhere", "clevr:nowhere", "cifar10:nowhere"])
+def test_a_missing_set_to_embed_is_blamed_on_embed_sets(tmp_path, entry):
+    with pytest.raises(InputError, match=r"^embed\.sets: .*nowhere"):
+        prepare.main(make({"name": "scenes"}, sets=[entry]), tmp_path)
+    assert list((tmp_path / "artifacts").iterdir()) == []
 
 
 def test_a_size_that_scenes_cannot_have_is_named_before_anything_is_written(tmp_path):

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.files import InputError, read_json, write_json
+from pipeline.files import InputError, ParamsError, read_json, write_json
 from stages import embed, probe
-from tests.stages.tiny_run import tiny_params, tiny_run, write_encoder, write_set
+from tests.stages.tiny_run import SGD, tiny_params, tiny_run, write_encoder, write_set
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +21,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_label_is_scored_in_every_view(finished: Path):
     labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
-    views = {"encoder", "latent", "groups", "random_init", "pixels_pca"}
+    views = {"encoder", "last_blocks", "latent", "groups", "pixels_pca"}
+    views |= {"random_init", "random_init_last_blocks"}
     assert set(labels["colour"]) == views | {"majority"}
     assert set(labels["count"]) == views | {"majority", "foreground_area"}
     assert set(labels["foreground"]) == views
-    classes = {"accuracy", "ci95_low", "ci95_high", "knn_accuracy", "l2", "converged", "n_train", "n_test"}
-    numbers = {"r2", "r2_ci95_low", "r2_ci95_high", "r2_l2"}
+    fit = {"ci95_low", "ci95_high", "l2", "converged", "n_train", "n_test"}
+    classes = fit | {"accuracy", "accuracy_20pct", "accuracy_20pct_sd", "iterations"}
+    classes |= {"knn_accuracy", "knn_neighbors", "sgd_accuracy", "sgd_learning_rate"}
+    numbers = {"r2", "r2_ci95_low", "r2_ci95_high", "r2_l2", "r2_20pct", "r2_20pct_sd"}
     assert set(labels["colour"]["encoder"]) == classes
     assert set(labels["count"]["encoder"]) == classes | numbers
-    assert set(labels["foreground"]["encoder"]) == classes - {"accuracy", "knn_accuracy"} | {"r2"}
+    assert set(labels["foreground"]["encoder"]) == fit | {"r2", "r2_20pct", "r2_20pct_sd"}
 
 
 def test_what_is_plain_in_the_features_is_found(finished: Path):
@@ -48,6 +51,7 @@ def test_images_without_a_label_are_left_out_of_it_alone(finished: Path):
 def test_intervals_hold_their_scores_and_nothing_is_nan(finished: Path):
     content = read_json(finished / "reports/metrics/probe.json")
     assert "null" not in json.dumps(content)
+    assert content["summary"]["scenes"]["not_converged"] == 0
     for views in content["scenes"].values():
         for scores in views.values():
             if "ci95_low" in scores:
@@ -82,14 +86,22 @@ def test_the_table_has_the_same_numbers(finished: Path):
     assert len(rows) == sum(len(views) for views in labels.values())
     for label, views in labels.items():
         for view, scores in views.items():
-            assert rows.loc[("scenes", label, view), list(scores)].tolist() == list(scores.values())
+            found = rows.loc[("scenes", label, view), list(scores)]
+            assert [value == text for value, text in zip(scores.values(), found, strict=True)] == [
+                True
+            ] * len(found)
 
 
 def test_the_same_inputs_give_the_same_files(finished: Path):
-    files = [finished / "reports/metrics/probe.json", finished / "reports/plots/probe.csv"]
-    before = [path.read_bytes() for path in files]
+    def read() -> tuple[dict, bytes]:
+        content = read_json(finished / "reports/metrics/probe.json")
+        seconds = content["summary"]["scenes"].pop("seconds")
+        assert set(seconds) == {*content["summary"]["scenes"]["rankme"], "foreground_area"}
+        return content, (finished / "reports/plots/probe.csv").read_bytes()
+
+    before = read()
     probe.main(tiny_params(), finished)
-    assert [path.read_bytes() for path in files] == before
+    assert read() == before
 
 
 def test_embeddings_of_another_encoder_are_refused(tmp_path: Path):
@@ -122,6 +134,43 @@ def test_too_many_neighbours_name_the_param(finished: Path):
         InputError, match=r"probe\.knn_neighbors: must be <= the 240 labelled training images"
     ):
         probe.main(tiny_params(probe={"knn_neighbors": 241}), finished)
+    with pytest.raises(InputError, match=r"must be <= the 192 labelled training images, got 200"):
+        probe.main(tiny_params(probe={"knn_neighbors": [5, 200]}), finished)
+
+
+def test_only_the_labels_that_are_named_are_probed(finished: Path):
+    probe.main(tiny_params(probe={"labels": ["count"]}), finished)
+    content = read_json(finished / "reports/metrics/probe.json")
+    assert set(content["scenes"]) == {"count"}
+    assert "foreground_area" in content["scenes"]["count"]
+    with pytest.raises(
+        ParamsError, match=r"^probe\.labels: no set has the label 'fine'; scenes has colour, c"
+    ):
+        probe.main(tiny_params(probe={"labels": ["count", "fine"]}), finished)
+
+
+def test_a_set_with_fewer_images_than_classes_is_refused(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    meta = tmp_path / "artifacts/data/scenes/meta.json"
+    content = read_json(meta)
+    content["labels"]["constant"]["classes"] = [str(number) for number in range(241)]
+    write_json(meta, content)
+    embed.main(run, tmp_path)
+    with pytest.raises(InputError, match=r"data/scenes: 240 training images are fewer than the 241 classes"):
+        probe.main(run, tmp_path)
+
+
+def test_extras_can_be_off(tmp_path: Path):
+    few = {"fractions": [], "draws": 1}
+    run = tiny_params(
+        embed={"last_blocks": 0, "token_images": 0}, probe={"low_shot": few, "sgd": SGD | {"epochs": 0}}
+    )
+    tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    probe.main(run, tmp_path)
+    found = read_json(tmp_path / "reports/metrics/probe.json")["scenes"]
+    assert set(found) == {"colour", "count", "foreground", "constant"}
+    assert not [key for key in found["colour"]["encoder"] if key.startswith("sgd") or "pct" in key]
 
 
 @pytest.mark.parametrize("kept", [(), ("foreground",), ("constant",)])
@@ -133,7 +182,7 @@ def test_a_set_with_nothing_to_classify_has_an_empty_mean(kept: tuple[str, ...],
     embed.main(run, tmp_path)
     probe.main(run, tmp_path)
     found = read_json(tmp_path / "reports/metrics/probe.json")
-    assert set(found["scenes"]) == set(kept)
+    assert {name for name in found["scenes"] if not name.startswith("patch_")} == set(kept)
     assert found["summary"]["scenes"]["mean_accuracy"] == {}
     assert found["summary"]["scenes"]["gain_over_random_init"] is None
     assert found["summary"]["scenes"]["labels"] == 0
