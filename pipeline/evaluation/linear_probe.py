@@ -74,6 +74,8 @@ def fit_classes(
     labelled validation image keeps the strongest. Images whose target is -1 are left out of everything.
     """
     names = list(targets)
+    if not names:
+        return {}
     descending = sorted(strengths, reverse=True)
     best = dict.fromkeys(names, (-1.0, descending[0]))
     warm: dict[str, Tensor] = {}
@@ -90,7 +92,7 @@ def fit_classes(
                 warm[name] = solution.weights
     problems = [Problem(targets[name], num_classes[name], best[name][1]) for name in names]
     warm_start = [warm[name] for name in names] if len(warm) == len(names) else None
-    solutions = solve(train, variance, problems, warm_start, FINAL_TOLERANCE) if names else []
+    solutions = solve(train, variance, problems, warm_start, FINAL_TOLERANCE)
     return {
         name: Fit(
             weights=solution.weights,
