@@ -12,6 +12,7 @@ from torch import Tensor
 HISTORY = 10
 MAX_BACKTRACKS = 30
 ARMIJO = 1e-4
+FLATTEST = 1e-4  # least curvature of a class: one that is certain everywhere may become uncertain again
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,15 @@ def solve(
     scikit-learn's C is 1 / (images * l2); its binary model has one weight vector where this has two, so there
     C is 2 / (images * l2).
 
-    `features` must be uncorrelated (principal components), with `variance` in each direction. The Hessian
-    is then bounded by the diagonal variance / 2 + l2 (Bohning 1992), and L-BFGS started from its inverse is
+    `features` must be uncorrelated (principal components), with `variance` in each direction. The block of
+    the Hessian that belongs to class k is then near the diagonal c_k variance + l2, c_k the mean of
+    p_k (1 - p_k) over images at the start (exact for zero weights), and L-BFGS started from its inverse is
     hardly slowed by ill-conditioned features. Weights keep their coordinates, so the penalty is untouched.
     The line search needs no product with the features, and the residual's product gives the gradient.
 
-    Converged means sqrt(g' H^-1 g) <= tolerance, g the gradient and H that bound; half its square is a scale
-    of the loss that is left, in nats. `start` holds weights to begin with (a neighbouring strength's).
+    Converged means sqrt(g' H^-1 g) <= tolerance, g the gradient and H that diagonal; half its square, the
+    Newton decrement's, is about the loss that is left, in nats. `start` holds weights to begin with (a
+    neighbouring strength's).
     Memory: about six times images x columns numbers.
     """
     state = _State(features, variance, problems, start)
@@ -102,19 +105,20 @@ class _State:
         self.counts = [max(int(mask.sum()), 1) for mask in self.labelled]
         self.stalled = [False] * len(problems)
         self._lay_out()
-        strengths = torch.tensor([problem.l2 for problem in problems], **make)[self.owner]
-        bound = variance.to(**make) / 2 + strengths[:, None]
-        self.inverse = torch.cat([1 / bound, torch.full_like(bound[:, :1], 2.0)], dim=1)
-        self.penalty = torch.cat([strengths[:, None].expand_as(bound), torch.zeros_like(bound[:, :1])], dim=1)
-        self.weights = torch.zeros_like(self.inverse) if start is None else torch.cat(start).to(**make)
+        strengths = torch.tensor([problem.l2 for problem in problems], **make)[self.owner][:, None]
+        dim = features.shape[1]
+        self.penalty = torch.cat([strengths.expand(-1, dim), torch.zeros_like(strengths)], dim=1)
+        self.weights = torch.zeros_like(self.penalty) if start is None else torch.cat(start).to(**make)
         self.moves: list[Tensor] = []
         self.turns: list[Tensor] = []
         self.logits = self._times_features(self.weights)
         self.residual = torch.empty_like(self.logits)
-        self.losses = []
+        self.losses, curvature = [], torch.empty_like(strengths)
         for place, rows in enumerate(self.slices):
             loss, self.residual[rows] = self._loss(place, self.logits[rows])
             self.losses.append(loss + self._penalty_of(rows, self.weights[rows]))
+            curvature[rows, 0] = self._curvature(place, self.residual[rows])
+        self.inverse = 1 / torch.cat([curvature * variance.to(**make) + strengths, curvature], dim=1)
         self.gradient = self._gradient()
 
     def _lay_out(self) -> None:
@@ -184,6 +188,13 @@ class _State:
             chosen = chosen * labelled
             residual *= labelled
         return -chosen.sum(dtype=torch.float64).item() / self.counts[key], residual
+
+    def _curvature(self, place: int, residual: Tensor) -> Tensor:
+        """Mean over labelled images of p (1 - p) for every class, of a loss's residual p - [y = k]."""
+        key = self.keys[place]
+        target = self.problems[key].target.clamp(min=0)[None]
+        chance = residual.scatter_add(0, target, self.labelled[key][None].to(residual.dtype))
+        return ((chance * (1 - chance)).sum(1) / self.counts[key]).clamp(min=FLATTEST)
 
     def _penalty_of(self, rows: slice, weights: Tensor) -> float:
         return (self.penalty[rows] * weights.square()).sum(dtype=torch.float64).item() / 2

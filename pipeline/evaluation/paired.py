@@ -2,8 +2,8 @@
 
 For seeds i, d_i = score of the second setting less score of the first. The mean of d has a Student interval;
 the p-value is exact, of a sign-flip permutation test: were the settings alike, each d_i would as soon be
--d_i, so p is the share of the 2^n sign patterns whose mean is at least as far from zero. It asks for no normal
-distribution, but can be no smaller than 2 / 2^n: with three seeds .25, and six are needed to get below .05.
+-d_i, so p is the share of the 2^n sign patterns whose mean is at least as far from zero. It asks for no
+normal distribution, but can be no smaller than 2 / 2^n: with three seeds .25, and six are needed for < .05.
 
 Source: Fisher 1935, The Design of Experiments, section 21; Good 2005, Permutation Tests.
 Legend: seeds that both settings have.
@@ -50,7 +50,7 @@ def spread(scores: Float[np.ndarray, " seeds"]) -> Spread:
     return Spread(len(scores), float(np.mean(scores)), sd)
 
 
-def compare(first: Float[np.ndarray, " seeds"], second: Float[np.ndarray, " seeds"]) -> Comparison:
+def compare(first: Float[np.ndarray, " seeds"], second: Float[np.ndarray, " others"]) -> Comparison:
     """Scores of two settings, row i of both from the same seed.
 
     Raises ValueError where the lengths differ, there is no score, or one is not finite.

@@ -53,27 +53,37 @@ def load_reference(reference: ReferenceParams, root: Path, device: torch.device)
     if reference.name is None or reference.weights is None:
         return None
     path = root / reference.weights.expanduser()
+    if not path.is_file():
+        raise InputError(f"embed.reference.weights: {path}: no such file")
     try:
         weights = load_state_dict(str(path), weights_only=True)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        raise InputError(f"embed.reference.weights: {path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"embed.reference.weights: {path}: {error.strerror}") from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"embed.reference.weights: {path}: no weights of a model ({text})") from None
     if not timm.is_model(reference.name.partition(".")[0]):
         raise ParamsError(f"embed.reference.name: timm has no model {reference.name!r}")
+    foreign = f"embed.reference.weights: {path}: not the weights of {reference.name}"
     try:
-        network = timm.create_model(
-            reference.name, pretrained=True, num_classes=0, pretrained_cfg_overlay={"state_dict": weights}
-        )
+        network, other = (_build(reference.name, weights, seed) for seed in (0, 1))
     except (RuntimeError, KeyError, ValueError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"embed.reference.weights: {path}: not the weights of {reference.name} ({text})"
-        ) from None
+        raise InputError(f"{foreign} ({' '.join(str(error).split())[:200]})") from None
+    # timm drops the classifier and then overlooks missing weights; what was drawn at random differs.
+    pairs = zip(network.named_parameters(), other.parameters(), strict=True)
+    drawn = [key for (key, one), two in pairs if not torch.equal(one, two)]
+    if drawn:
+        raise InputError(f"{foreign} (it lacks {drawn[0]} and {len(drawn) - 1} others)")
     config = timm.data.resolve_model_data_config(network)
     dim = int(network.num_features)  # pyright: ignore[reportArgumentType]
     resized = Resized(network.to(device).eval().requires_grad_(False), config["input_size"][-1])
     view = reference.name.replace(".", "_")  # probe.json is read by dotted paths
     return Reference(resized, view, dim, tuple(config["mean"]), tuple(config["std"]), digest)
+
+
+def _build(name: str, weights: dict[str, Tensor], seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        overlay = {"state_dict": dict(weights)}  # timm removes the classifier from it
+        return timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)

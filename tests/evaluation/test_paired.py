@@ -62,5 +62,8 @@ def test_one_seed_has_no_deviation_and_no_interval():
 def test_nothing_or_infinity_is_refused(bad):
     with pytest.raises(ValueError, match="all finite"):
         spread(np.array(bad, float))
-    with pytest.raises(ValueError, match="cannot be paired"):
+
+
+def test_scores_that_do_not_pair_are_refused():
+    with pytest.raises(ValueError, match="2 and 3 scores cannot be paired"):
         compare(np.ones(2), np.ones(3))
