@@ -117,7 +117,11 @@ def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
     counted = [views for views in labels.values() if "accuracy" in views.get("encoder", {})]
     summary: Metrics = {"mean_accuracy": {}, "mean_knn_accuracy": {}}
     for metric in _accuracies(counted):
-        views = [view for view in counted[0] if all(metric in found.get(view, {}) for found in counted)]
+        views = [
+            view
+            for view in counted[0]
+            if view != "majority" and all(metric in found.get(view, {}) for found in counted)
+        ]
         means = {view: float(np.mean([found[view][metric] for found in counted])) for view in views}
         if means:
             summary[f"mean_{metric}"] = {view: round(mean, DIGITS) for view, mean in means.items()}
