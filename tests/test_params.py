@@ -154,7 +154,7 @@ def test_masks_that_fit_pass_the_check_and_can_be_drawn(tmp_path_factory, drawn)
 
 @pytest.mark.parametrize("stage", ["prepare", "pretrain", "embed", "probe", "report"])
 def test_every_stage_checks_all_params_first_and_leaves_with_status_2(tmp_path, stage):
-    write(tmp_path, override(default_tree(), {"probe.knn_neighbors": 0}))
+    write(tmp_path, override(default_tree(), {"pretrain.steps": 0}))
     done = subprocess.run(
         [sys.executable, "-m", f"stages.{stage}"],
         cwd=tmp_path,
@@ -163,7 +163,5 @@ def test_every_stage_checks_all_params_first_and_leaves_with_status_2(tmp_path, 
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "error: probe.knn_neighbors: must be greater than or equal to 1, got 0"
-    ]
+    assert done.stderr.splitlines() == ["error: pretrain.steps: must be greater than or equal to 1, got 0"]
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -22,6 +22,8 @@ from pipeline.reporting import figures, images, tables, words
 from pipeline.reporting.tables import KindsTable, Metric, Metrics, ProbeTable
 from pipeline.reporting.words import Verdict
 
+METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -66,7 +68,7 @@ class SetReport:
     main: bool
     verdict: Verdict
     tables: tuple[tuple[ProbeTable, Chart], ...]
-    patches: tuple[tuple[ProbeTable, Chart], ...]
+    patches: tuple[ProbeTable, ...]
     kinds: KindsTable | None
 
 
@@ -92,7 +94,7 @@ class Content:
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
-        charts = [chart for part in self.sets for _, chart in part.tables + part.patches]
+        charts = [chart for part in self.sets for _, chart in part.tables]
         charts += self.interaction + self.sparse_curves + self.large + self.small
         found = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
         found["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
@@ -152,21 +154,18 @@ def _set_report(name: str, labels: Metrics, summary: Metrics, pretrain: Metrics,
         name,
         main,
         words.verdict(name, pretrain if main else {}, summary),
-        _probe_charts(of_images, summary, f"{_slug(name)}", name),
-        _probe_charts(of_patches, {}, f"{_slug(name)}_patches", f"{name}'s patches"),
+        _probe_charts(of_images, summary, name),
+        tuple(table for metric, _ in METRICS if (table := tables.probe_table(of_patches, {}, metric))),
         tables.kinds_table(summary),
     )
 
 
-def _probe_charts(
-    labels: Metrics, summary: Metrics, slug: str, name: str
-) -> tuple[tuple[ProbeTable, Chart], ...]:
+def _probe_charts(labels: Metrics, summary: Metrics, name: str) -> tuple[tuple[ProbeTable, Chart], ...]:
     found = []
-    metrics: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
-    for metric, score in metrics:
+    for metric, score in METRICS:
         table = tables.probe_table(labels, summary, metric)
         if table is not None:
-            file = f"probe_{slug}_{metric}.svg"
+            file = f"probe_{_slug(name)}_{metric}.svg"
             chart = Chart(file, f"Test {score} per label of {name}", figures.probe_chart(table, file))
             found.append((table, chart))
     return tuple(found)

@@ -63,10 +63,16 @@ def probe(accuracies: dict[str, tuple[float, ...]] = ACCURACIES) -> dict[str, An
     labels["count"]["foreground_area"] = _fields("accuracy", 0.552, 0.014)
     columns = list(zip(*accuracies.values(), strict=True))
     means = [float(np.mean(column)) for column in columns[:3]]
+    labels["patch_object"] = {
+        view: _fields("accuracy", value, 0.01) for view, value in (("encoder", 0.9), ("random_init", 0.8))
+    }
     summary = {
         "mean_accuracy": dict(zip(("encoder", "random_init", "pixels_pca"), means, strict=True)),
         "gain_over_random_init": 100 * (means[0] - means[1]),
         "mean_knn_accuracy": {"encoder": means[0] - 0.06},
+        "mean_sgd_accuracy": {"encoder": means[0] - 0.011, "random_init": means[1] - 0.02},
+        "mean_accuracy_1pct": {"encoder": 0.345},
+        "mean_accuracy_1pct_sd": {"encoder": 0.0123},
         "rankme": {"encoder": 41.2, "random_init": 9.61, "pixels_pca": 120.4},
         "labels": len(accuracies),
         "labels_clear_of_random_init": sum(row[0] - row[1] > 0.03 for row in accuracies.values()),

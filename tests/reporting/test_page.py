@@ -165,3 +165,11 @@ def test_photographs_keep_the_page_small(inputs: page.Inputs):
         )
     )
     assert len(page.render_page(content)) < 1.5e6
+
+
+def test_single_patches_and_other_probes_have_tables_of_their_own(content: page.Content):
+    for text in (page.render_page(content), page.render_readme(content)):
+        assert text.index("Other probes of the same features") < text.index("Single patches")
+        assert text.index("Single patches") < text.index("patch object")
+        assert text.count("patch object") == 1
+        assert "1 % of the labels" in text and "± 1.2" in text

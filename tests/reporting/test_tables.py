@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.reporting.tables import number, order_views, points, probe_table, score
+from pipeline.reporting.tables import kinds_table, number, order_views, points, probe_table, score
 from tests.reporting import samples
 
 
@@ -63,3 +63,13 @@ def test_numbers_as_text():
     assert number(50000) == "50,000"
     assert number(0.0310049) == "0.031"
     assert number(None) == "–"
+
+
+def test_kinds_of_probes_are_columns_with_the_deviation_of_few_labels():
+    table = kinds_table(samples.probe()["summary"]["scenes"])
+    assert table is not None
+    assert table.kinds == ("linear probe", "linear probe as papers train it", "1 % of the labels", "k-NN")
+    rows = dict(table.rows)
+    assert rows["encoder"][2] == (0.345, 0.0123)
+    assert rows["pixels_pca"][1:] == (None, None, None)
+    assert kinds_table({"mean_accuracy": {"encoder": 0.5}, "mean_knn_accuracy": {}}) is None
