@@ -2,6 +2,7 @@
 `python -m pipeline seeds ...`: mean and spread over seeds, settings compared on the seeds they share."""
 
 import argparse
+import importlib
 import shlex
 import sys
 from pathlib import Path
@@ -28,15 +29,15 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     preset = commands.add_parser("preset", help="print a preset as flags of `dvc exp run`")
     preset.add_argument("name")
-    own = commands.add_parser("seeds", help="compare settings over the seeds that they share")
+    seeds = commands.add_parser("seeds", help="compare settings over the seeds that they share")
+    command = None
     if sys.argv[1:2] == ["seeds"]:  # imported only then: --help stays fast
-        from pipeline.reporting import seeds
-
-        seeds.add_arguments(own)
+        command = importlib.import_module("pipeline.reporting.seeds")
+        command.add_arguments(seeds)
     arguments = parser.parse_args()
     try:
-        if arguments.command == "seeds":
-            seeds.main(arguments)
+        if command is not None:
+            command.main(arguments)
         else:
             print(preset_flags(arguments.name))
     except InputError as error:

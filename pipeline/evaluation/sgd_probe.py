@@ -98,6 +98,7 @@ def _train(
     sizes = [len(layer) for layer in layers]
     batches = math.ceil(len(features) / params.batch_size)
     steps = params.epochs * batches
+    order = torch.arange(len(features))
     for step in range(steps):
         if step % batches == 0:
             generator = torch.Generator().manual_seed(seed + step // batches)

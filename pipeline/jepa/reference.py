@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
+from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
@@ -75,7 +76,7 @@ def load_reference(reference: ReferenceParams, root: Path, device: torch.device)
     drawn = [key for (key, one), two in pairs if not torch.equal(one, two)]
     if drawn:
         raise InputError(f"{foreign} (it lacks {drawn[0]} and {len(drawn) - 1} others)")
-    config = timm.data.resolve_model_data_config(network)
+    config = resolve_model_data_config(network)
     dim = int(network.num_features)  # pyright: ignore[reportArgumentType]
     resized = Resized(network.to(device).eval().requires_grad_(False), config["input_size"][-1])
     view = reference.name.replace(".", "_")  # probe.json is read by dotted paths

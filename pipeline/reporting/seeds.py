@@ -129,11 +129,8 @@ def _from_table(
         raise InputError(f"{path}: not a table ({' '.join(str(error).split())})") from None
     columns = list(table.columns)
     own = seed or next((name for name in SEEDS if name in columns), SEEDS[0])
-    by = by or [
-        name
-        for name in columns
-        if name in _params() and name != own and table[name].nunique(dropna=False) > 1
-    ]
+    settings = [name for name in columns if name in _params() and name != own]
+    by = by or [name for name in settings if len(set(table[name].astype(str))) > 1]
     metrics = metrics or [name for name in HEADLINE if name in columns]
     for flag, names in (("--seed", [own]), ("--by", by), ("--metric", metrics)):
         missing = [name for name in names if name not in columns]
