@@ -61,13 +61,13 @@ class Recipe:
     make: Callable[[], VisionTransformer]
     normalise: Normalise
     augment: AugmentParams
-    params: FineTuneParams
     seed: int
     runtime: Runtime
 
 
 def fine_tune(
     recipe: Recipe,
+    params: FineTuneParams,
     images: Images,
     targets: dict[str, Int[Tensor, " images"]],
     num_classes: dict[str, int],
@@ -78,26 +78,31 @@ def fine_tune(
     Chosen is the learning rate with the highest mean validation accuracy, the lowest of equals. Images whose
     target is -1 teach nothing of that label. Batches and augmentations are drawn from the seed and the step.
     """
-    ascending = sorted(recipe.params.learning_rates)
+    ascending = sorted(params.learning_rates)
     best, rows = ascending[0], np.arange(len(images))
     if len(ascending) > 1:
         judged = validation.cpu().numpy()
         scores = []
         for rate in ascending:
-            network = _train(recipe, images, rows[~judged], targets, num_classes, rate)
-            guesses = classify_images(FineTuned(network, rate, num_classes), recipe, images, rows[judged])
+            network = _train(recipe, params, images, rows[~judged], targets, num_classes, rate)
+            tuned = FineTuned(network, rate, num_classes)
+            guesses = classify_images(tuned, recipe, params, images, rows[judged])
             right = [accuracy(guesses[name], target[validation]) for name, target in targets.items()]
             scores.append(sum(right) / len(right))
         best = ascending[scores.index(max(scores))]
-    return FineTuned(_train(recipe, images, rows, targets, num_classes, best), best, num_classes)
+    return FineTuned(_train(recipe, params, images, rows, targets, num_classes, best), best, num_classes)
 
 
 def classify_images(
-    tuned: FineTuned, recipe: Recipe, images: Images, rows: Int[np.ndarray, " rows"] | None = None
+    tuned: FineTuned,
+    recipe: Recipe,
+    params: FineTuneParams,
+    images: Images,
+    rows: Int[np.ndarray, " rows"] | None = None,
 ) -> dict[str, Int[Tensor, " others"]]:
     """The class of each image (of `rows`, where given) for every label."""
     content = images if rows is None else images[rows]
-    runtime, size = recipe.runtime, recipe.params.batch_size
+    runtime, size = recipe.runtime, params.batch_size
     outputs = embed(
         tuned.network.eval(), content, recipe.normalise, size, runtime.device, runtime.autocast, "fine-tuned"
     )
@@ -107,13 +112,14 @@ def classify_images(
 
 def _train(
     recipe: Recipe,
+    params: FineTuneParams,
     images: Images,
     rows: np.ndarray,
     targets: dict[str, Tensor],
     num_classes: dict[str, int],
     learning_rate: float,
 ) -> Tuned:
-    params, device = recipe.params, recipe.runtime.device
+    device = recipe.runtime.device
     encoder = recipe.make().requires_grad_(True)
     assert encoder.pos_embed is not None
     encoder.pos_embed.requires_grad_(False)

@@ -101,9 +101,11 @@ def tune_set(
     validation = _validation(len(train), params, probed.device)
     for view, weights in TUNED.items():
         make = partial(load_encoder, encoder, weights, runtime.device)
-        recipe = Recipe(make, own, kept, params.fine_tune, params.seed, runtime)
+        recipe = Recipe(make, own, kept, params.seed, runtime)
         with fitted.timed(view):
-            tuned = fine_tune(recipe, train.images, targets.classes, num_classes, validation)
+            tuned = fine_tune(
+                recipe, params.fine_tune, train.images, targets.classes, num_classes, validation
+            )
         fitted.tuned[view] = recipe, tuned
 
 
@@ -149,7 +151,7 @@ def score_set(
         score("foreground_area", fitted.area, train, few, area_of(test), bootstrap)
     for view, (recipe, tuned) in fitted.tuned.items():
         with fitted.timed(view):
-            guesses = classify_images(tuned, recipe, test.images)
+            guesses = classify_images(tuned, recipe, params.fine_tune, test.images)
         for name, target in targets.classes.items():
             scores = class_scores(None, guesses[name], target, bootstrap)
             known = int((train.targets.classes[name] >= 0).sum())
