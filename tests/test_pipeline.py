@@ -15,14 +15,20 @@ from PIL import Image
 
 from pipeline.params import Params
 from stages import embed, prepare, pretrain, probe, report
+from tests.data.test_clevr import clevr
 
+TRAIN = [[7.0 + 0.7 * (at % 6)] * (3 + at % 8) for at in range(40)]  # depths of CLEVR's objects, by scene
+VAL = TRAIN[:16]
 STAGES = (prepare, pretrain, embed, probe, report)
 
 
 def run_all(root: Path, params: Params) -> dict:
     for stage in STAGES:
         stage.main(params, root)
-    return json.loads((root / "reports/metrics/probe.json").read_text())
+    scores = json.loads((root / "reports/metrics/probe.json").read_text())
+    for summary in scores["summary"].values():
+        assert all(seconds >= 0 for seconds in summary.pop("seconds").values())
+    return scores
 
 
 def finite(content: object) -> bool:
@@ -91,18 +97,25 @@ def test_two_sets_are_embedded_and_probed_by_one_encoder(tmp_path, small_tree):
                 Image.fromarray(draw.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(
                     folder / f"{number}.png"
                 )
+    clevr(tmp_path / "CLEVR_v1.0", TRAIN, VAL)
     changes = {
         "data.name": "folder",
         "data.root": str(tmp_path / "photos"),
-        "embed.sets": ["scenes"],
+        "embed.sets": [
+            "scenes",
+            f"pairs:{tmp_path}/photos",
+            f"clevr:{clevr(tmp_path / 'CLEVR_v1.0', TRAIN, VAL)}",
+        ],
         "pretrain.monitor_images": 100,
         "pretrain.batch_size": 16,
         "probe.knn_neighbors": 5,
     }
     tree = override(small_tree, changes)
     scores = run_all(tmp_path, Params.model_validate(tree))
-    assert set(scores) == {"summary", "folder", "scenes"}
-    assert "shape" in scores["scenes"]
+    assert set(scores) == {"summary", "folder", "scenes", "pairs", "clevr"}
+    assert "shape" in scores["scenes"] and "patch_object" in scores["scenes"]
+    assert {"accuracy", "r2"} <= set(scores["clevr"]["count_all"]["encoder"])
+    assert set(scores["clevr"]) == {"count_all", "closest_object_distance"}
 
 
 @pytest.fixture(scope="module")
