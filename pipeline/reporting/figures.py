@@ -124,7 +124,8 @@ def probe_chart(table: ProbeTable, salt: str) -> str:
     scale = 100 if table.metric == "accuracy" else 1
     dots = [view for view in table.views if view not in ("majority", "foreground_area")]
     offsets = np.linspace(-0.22, 0.22, len(dots)) if len(dots) > 1 else [0.0]
-    height = (0.29 + 0.03 * max(len(dots) - 3, 0)) * len(table.rows) + 0.75
+    legend_rows = -(-(len(dots) + ("majority" in table.views)) // 4)
+    height = (0.29 + 0.03 * max(len(dots) - 3, 0)) * len(table.rows) + 0.75 + 0.22 * max(legend_rows - 2, 0)
     with matplotlib.rc_context(_style(salt)):
         figure = Figure(figsize=(450 / PAGE_INCH, height), layout="constrained")
         axes = figure.add_subplot()
