@@ -29,6 +29,7 @@ KIND_TITLES = {
     "sgd_accuracy": "linear probe as papers train it",
     "knn_accuracy": "k-NN",
 }
+WHOLE_NETWORKS = ("fine_tuned", "fine_tuned_random_init")  # no probes of features
 ONLY_IN_KINDS = "random_init_last_blocks"  # a baseline of one view, which would crowd the tables of labels
 BASELINES = ("random_init", "pixels_pca")
 DASH = "–"
@@ -159,7 +160,7 @@ def kinds_table(summary: Metrics) -> KindsTable | None:
     kinds.sort(key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy"))
     if len(kinds) < 2:
         return None
-    views = order_views({view for kind in kinds for view in means[kind]})
+    views = order_views({view for kind in kinds for view in means[kind]} - set(WHOLE_NETWORKS))
     cells = [
         tuple(
             (means[kind][view], means.get(f"{kind}_sd", {}).get(view)) if view in means[kind] else None
