@@ -104,7 +104,7 @@ def test_two_sets_are_embedded_and_probed_by_one_encoder(tmp_path, small_tree):
         "embed.sets": [
             "scenes",
             f"pairs:{tmp_path}/photos",
-            f"clevr:{clevr(tmp_path / 'CLEVR_v1.0', TRAIN, VAL)}",
+            f"clevr:{tmp_path}/CLEVR_v1.0",
         ],
         "pretrain.monitor_images": 100,
         "pretrain.batch_size": 16,
