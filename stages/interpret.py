@@ -29,6 +29,7 @@ from pipeline.training.runtime import Runtime, resolve
 from stages.command import run
 
 Metrics = dict[str, Any]
+PATCH_BATCH = 256  # images per forward pass; decides no number
 
 
 def main(params: Params, root: Path) -> None:
@@ -156,10 +157,10 @@ def score_objects(
             return encode(network, pixels).flatten(1)
 
         progress = f"{image_set.name} patches, {weights}"
-        flat = embed(tokens_of, images, own_normalise, 500, runtime.device, runtime.autocast, progress)
+        flat = embed(tokens_of, images, own_normalise, PATCH_BATCH, runtime.device, runtime.autocast, progress)
         tokens = flat.reshape(len(images), patches, -1)
-        masks = (np.array(split.patch_labels[key][: len(images)]) for key in ("foreground", "object"))
-        foreground, owner = patch_masks(*masks, grid)
+        cells = {key: np.array(split.patch_labels[key][: len(images)]) for key in ("foreground", "object")}
+        foreground, owner = patch_masks(cells["foreground"], cells["object"], grid)
         for label in labels:
             scores[label] = object_scores(tokens, built[label].partition, foreground, owner, params)
         if weights == "encoder":

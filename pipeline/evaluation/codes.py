@@ -9,7 +9,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.evaluation.interpretability import Code
-from pipeline.evaluation.partitions import group_energies, kmeans_groups, singletons, split_order, standardise
+from pipeline.evaluation.partitions import (
+    contiguous,
+    group_energies,
+    kmeans_groups,
+    singletons,
+    split_order,
+    standardise,
+)
 from pipeline.evaluation.sparse_autoencoder import train_sparse_autoencoder
 from pipeline.params import InterpretParams
 from pipeline.sparsity.groups import ACTIVE_SHARE
@@ -85,13 +92,6 @@ def latent_groups(method: SparsityMethod, latents: int) -> Int[np.ndarray, "grou
     if latents == len(method.order) and method.interaction() is None:
         return split_order(method.order.cpu().numpy(), method.groups)
     return singletons(latents)
-
-
-def contiguous(dim: int, groups: int) -> Int[np.ndarray, "groups size"]:
-    """Neighbours together, in groups whose sizes differ by one at most; no more groups than features."""
-    parts = np.array_split(np.arange(dim, dtype=np.int64), min(groups, dim))
-    size = max(len(part) for part in parts)
-    return np.stack([np.pad(part, (0, size - len(part)), constant_values=-1) for part in parts])
 
 
 def count_active(energies: Float[np.ndarray, "images groups"]) -> int:

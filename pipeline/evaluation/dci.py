@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from pipeline.evaluation.factors import Factor
 
-Matrix = Float[np.ndarray, "*drawn factors units"]
+Matrix = Float[np.ndarray, "drawn factors units"]
 SMALL = 1e-30
 
 
@@ -83,7 +83,7 @@ def shares(matrix: Matrix, whole: Float[np.ndarray, " factors"], floor: float) -
     for factors of which everything together tells no more than the floor."""
     floor = max(floor, 0.0)
     kept = (matrix > floor) & (whole[:, None] > floor)
-    return np.where(kept, matrix / np.maximum(whole[:, None], SMALL), 0.0)
+    return np.where(kept, matrix / np.maximum(whole[:, None], SMALL), 0.0).clip(0, 1)
 
 
 def row_shares(matrix: Matrix) -> Matrix:
@@ -91,21 +91,21 @@ def row_shares(matrix: Matrix) -> Matrix:
     return matrix / np.maximum(matrix.sum(-1, keepdims=True), SMALL)
 
 
-def disentanglement(matrix: Matrix) -> Float[np.ndarray, "*drawn"]:
+def disentanglement(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
     """1 - entropy over factors of what a unit tells, mean over units weighted by what they tell in all."""
     factors = matrix.shape[-2]
     weight = matrix.sum(-2)
     return _mean(_concentration(matrix, axis=-2) if factors > 1 else np.ones_like(weight), weight)
 
 
-def completeness(matrix: Matrix) -> Float[np.ndarray, "*drawn"]:
+def completeness(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
     """1 - entropy over units of who tells a factor, mean over factors weighted by what is told of them."""
     units = matrix.shape[-1]
     weight = matrix.sum(-1)
     return _mean(_concentration(matrix, axis=-1) if units > 1 else np.ones_like(weight), weight)
 
 
-def modularity(matrix: Matrix) -> Float[np.ndarray, "*drawn"]:
+def modularity(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
     """1 - sum over other factors (m_f / m_best)^2 / (factors - 1) of a unit, mean weighted by m_best."""
     factors = matrix.shape[-2]
     best = matrix.max(-2)
@@ -114,22 +114,22 @@ def modularity(matrix: Matrix) -> Float[np.ndarray, "*drawn"]:
     return _mean(np.where(best > 0, share, 0.0), best)
 
 
-def gap(matrix: Matrix) -> Float[np.ndarray, "*drawn"]:
+def gap(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
     """The best unit's share less the second's (MIG, where rows are information over entropy), mean over
     factors. The second is 0 where there is one unit."""
-    if matrix.shape[-1] == 0:
-        return np.zeros(matrix.shape[:-2])
     ordered = np.sort(matrix, axis=-1)
     second = ordered[..., -2] if matrix.shape[-1] > 1 else 0.0
     return (ordered[..., -1] - second).mean(-1)
 
 
-def _concentration(matrix: Matrix, axis: int) -> Float[np.ndarray, "..."]:
+def _concentration(matrix: Matrix, axis: int) -> Float[np.ndarray, "drawn n"]:
     total = matrix.sum(axis, keepdims=True)
     share = matrix / np.maximum(total, SMALL)
     return 1 + (share * np.log(np.maximum(share, SMALL))).sum(axis) / np.log(matrix.shape[axis])
 
 
-def _mean(values: Float[np.ndarray, "*drawn n"], weight: Float[np.ndarray, "*drawn n"]) -> np.ndarray:
+def _mean(
+    values: Float[np.ndarray, "drawn n"], weight: Float[np.ndarray, "drawn n"]
+) -> Float[np.ndarray, " drawn"]:
     total = weight.sum(-1)
     return np.where(total > SMALL, (values * weight).sum(-1) / np.maximum(total, SMALL), 0.0)

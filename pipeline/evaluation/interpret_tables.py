@@ -80,7 +80,7 @@ class Tables:
     def add_top_images(self, name: str, code: Code, rows: Int[np.ndarray, " images"], seed: int) -> None:
         """The test images of highest energy of every group, and as many at random; a dead group has random
         ones for both."""
-        energies = code.energies()
+        energies = group_energies(code.scaled(), code.partition)
         random = np.random.default_rng(seed)
         top = min(TOP_IMAGES, len(rows))
         for group, column in enumerate(energies.T):

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from pipeline.evaluation import dci, skill
 from pipeline.evaluation.factors import Factor
-from pipeline.evaluation.group_sparsity import count_dead, measure_sparsity, purity
+from pipeline.evaluation.group_sparsity import count_dead, hoyer, measure_sparsity, purity
 from pipeline.evaluation.multiinformation import null_metrics
 from pipeline.evaluation.partitions import group_energies, random_partitions, singletons, standardise
 from pipeline.params import InterpretParams
@@ -26,9 +26,9 @@ KS = (1, 2, 5)
 TOP_IMAGES = 9
 GROUP_METRICS = {  # of a matrix factors x groups of shares of what all features tell
     "modularity": dci.modularity,
-    "mig_group": dci.gap,
-    "dci_group_disentanglement": dci.disentanglement,
-    "dci_group_completeness": dci.completeness,
+    "mig": dci.gap,
+    "dci_disentanglement": dci.disentanglement,
+    "dci_completeness": dci.completeness,
 }
 
 
@@ -47,15 +47,13 @@ class Code:
         """Whether some group has more than one feature, so that another partition would be another code."""
         return self.partition.shape[1] > 1
 
-    def energies(self) -> Float[np.ndarray, "others groups"]:
-        """Of each group in each test image: mean square of its features, in units of the training split's
-        variance (zero_is_off: mean square)."""
-        if self.zero_is_off:
-            scale = np.sqrt(np.square(self.train).mean(0))
-            features = np.where(scale > 0, self.test / np.where(scale > 0, scale, 1.0), 0.0)
-        else:
-            features = standardise(self.test, self.train)
-        return group_energies(features, self.partition)
+    def scaled(self) -> Float[np.ndarray, "others dim"]:
+        """The test images' features in units of the training split: mean 0 and variance 1, or (zero_is_off)
+        mean square 1. Group energies are the mean squares of these."""
+        if not self.zero_is_off:
+            return standardise(self.test, self.train)
+        scale = np.sqrt(np.square(self.train).mean(0))
+        return np.where(scale > 0, self.test / np.where(scale > 0, scale, 1.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -71,20 +69,27 @@ def measure(code: Code, factors: list[Factor], params: InterpretParams) -> Found
     """All numbers of a code but its multiinformation.
 
     Of groups, each with _null_mean, _null_low, _null_high and _null_z from random partitions where the code
-    is grouped: modularity, mig_group, dci_group_disentanglement, dci_group_completeness of the skill matrix
-    (R^2 of a ridge regression on each group, as a share of that on all); ablation_selectivity (modularity of
-    the drops), ablation_drop (the largest drop of a factor, mean over factors); group_probe_<k> (R^2 from the
-    k best groups).
-    Of single features: mig, dci_disentanglement, dci_completeness (histogram information), feature_probe_<k>.
-    Of the code: explicitness (R^2 of all features), the numbers of measure_sparsity and count_dead,
-    zero_features (share of numbers that are exactly 0), and purity (secondary).
+    is grouped: modularity, mig, dci_disentanglement, dci_completeness of the skill matrix (R^2 of a ridge
+    regression on each group, as a share of that on all); ablation_selectivity (modularity of the drops),
+    ablation_drop (the largest drop of a factor, mean over factors); group_probe_<k> (R^2 from the k best
+    groups); hoyer (with gini and active_groups: see measure_sparsity).
+    Of single features: mig_features, dci_features_* (histogram information), feature_probe_<k>.
+    Of the code: explicitness (R^2 of all features), count_dead, zero_features (share of numbers that are
+    exactly 0), and purity (secondary).
 
     With fewer than two factors those that compare factors are absent, and all that need one with none.
     """
     random = np.random.default_rng(params.seed)
     found: Metrics = {"features": code.train.shape[1], "groups": len(code.partition)}
-    energies = code.energies()
-    found |= measure_sparsity(energies) | count_dead(code.train, code.partition)
+    partitions = code.partition[None]
+    if code.grouped:
+        drawn = random_partitions(code.partition, params.partitions, random)
+        partitions = np.concatenate([partitions, drawn])
+    scaled = code.scaled()
+    energies = group_energies(scaled, code.partition)
+    found |= measure_sparsity(energies)
+    sparse = [float(hoyer(group_energies(scaled, part)).mean()) for part in partitions]
+    found |= _with_null("hoyer", np.array(sparse), code.grouped) | count_dead(code.train, code.partition)
     found["zero_features"] = float((code.test == 0).mean())
     empty = np.zeros((len(factors), len(code.partition)))
     if not factors:
@@ -93,15 +98,7 @@ def measure(code: Code, factors: list[Factor], params: InterpretParams) -> Found
     shuffled = skill.read_moments(code.train, code.test, [permuted(factor, random) for factor in factors])
     everything = skill.full_skill(moments, params.l2)
     found["explicitness"] = float(everything.mean())
-    found["purity"] = purity(
-        energies,
-        [factor.test_classes for factor in factors],
-        TOP_IMAGES,
-    )
-    partitions = code.partition[None]
-    if code.grouped:
-        drawn = random_partitions(code.partition, params.partitions, random)
-        partitions = np.concatenate([partitions, drawn])
+    found["purity"] = purity(energies, [factor.test_classes for factor in factors], TOP_IMAGES)
     matrices = skill.group_skill(moments, partitions, params.l2)
     drops = skill.ablation_drops(moments, partitions, params.l2)
     if len(factors) > 1:
@@ -112,11 +109,11 @@ def measure(code: Code, factors: list[Factor], params: InterpretParams) -> Found
         fall = float(np.abs(skill.ablation_drops(shuffled, partitions[:1], params.l2)).max(initial=0.0))
         selective = dci.modularity(dci.shares(drops, everything, fall))
         found |= _with_null("ablation_selectivity", selective, code.grouped)
-        told = dci.told_by_features(code.train, code.test, factors, params.bins, random)
+        alone = dci.told_by_features(code.train, code.test, factors, params.bins, random)[None]
         found |= {
-            "mig": float(dci.gap(told)),
-            "dci_disentanglement": float(dci.disentanglement(dci.row_shares(told))),
-            "dci_completeness": float(dci.completeness(dci.row_shares(told))),
+            "mig_features": float(dci.gap(alone)[0]),
+            "dci_features_disentanglement": float(dci.disentanglement(dci.row_shares(alone))[0]),
+            "dci_features_completeness": float(dci.completeness(dci.row_shares(alone))[0]),
         }
     found |= _with_null("ablation_drop", drops.max(-1).mean(-1), code.grouped)
     single = singletons(code.train.shape[1])

@@ -30,7 +30,7 @@ def knn_total(numbers: Float[np.ndarray, "images numbers"], neighbors: int) -> f
         raise ValueError(f"{images} images are too few for {neighbors} neighbours")
     numbers = (numbers - numbers.mean(0)) / numbers.std(0)
     radius = KDTree(numbers).query(numbers, neighbors + 1, p=np.inf)[0][:, -1]
-    radius = np.nextafter(radius, 0)  # strictly nearer
+    radius *= 1 - 1e-10  # strictly nearer, whatever x + radius is rounded to
     total = 0.0
     for column in numbers.T:
         line = np.sort(column)

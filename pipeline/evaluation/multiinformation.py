@@ -139,7 +139,7 @@ def null_metrics(name: str, value: float, nulls: Float[np.ndarray, " drawn"]) ->
     the value is its."""
     spread, mean = float(nulls.std()), float(nulls.mean())
     low, high = (float(edge) for edge in np.percentile(nulls, [2.5, 97.5]))
-    z = (value - mean) / spread if spread > NO_SPREAD else 0.0
+    z = float((value - mean) / spread) if spread > NO_SPREAD else 0.0
     return {
         f"{name}_null_mean": mean,
         f"{name}_null_low": low,

@@ -9,7 +9,7 @@ Legend: images, patches of an image, dim features, groups x size (see partitions
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy.stats import rankdata
 
 from pipeline.evaluation.multiinformation import null_metrics
@@ -122,8 +122,8 @@ def _pairs(counts: np.ndarray) -> np.ndarray:
 
 
 def patch_masks(
-    foreground: Int[np.ndarray, "images rows columns"],
-    owner: Int[np.ndarray, "images rows columns"],
+    foreground: UInt8[np.ndarray, "images rows columns"],
+    owner: UInt8[np.ndarray, "images rows columns"],
     grid: int,
 ) -> tuple[Float[np.ndarray, "images patches"], Int[np.ndarray, "images patches"]]:
     """Cells joined to grid x grid patches: covered share in [0, 1], and the object that owns most of a

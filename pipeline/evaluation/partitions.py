@@ -23,6 +23,13 @@ def singletons(dim: int) -> Partition:
     return np.arange(dim, dtype=np.int64)[:, None]
 
 
+def contiguous(dim: int, groups: int) -> Int[np.ndarray, "groups size"]:
+    """Neighbours together, in groups whose sizes differ by one at most; no more groups than features."""
+    parts = np.array_split(np.arange(dim, dtype=np.int64), min(groups, dim))
+    size = max(len(part) for part in parts)
+    return np.stack([np.pad(part, (0, size - len(part)), constant_values=-1) for part in parts])
+
+
 def from_labels(labels: Int[np.ndarray, " dim"]) -> Partition:
     """Groups of the features with equal label, in the order of the labels."""
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
