@@ -157,7 +157,9 @@ def score_objects(
             return encode(network, pixels).flatten(1)
 
         progress = f"{image_set.name} patches, {weights}"
-        flat = embed(tokens_of, images, own_normalise, PATCH_BATCH, runtime.device, runtime.autocast, progress)
+        flat = embed(
+            tokens_of, images, own_normalise, PATCH_BATCH, runtime.device, runtime.autocast, progress
+        )
         tokens = flat.reshape(len(images), patches, -1)
         cells = {key: np.array(split.patch_labels[key][: len(images)]) for key in ("foreground", "object")}
         foreground, owner = patch_masks(cells["foreground"], cells["object"], grid)

@@ -18,7 +18,7 @@ def theorem_sentence(run: Metrics, others: Mapping[str, Metrics]) -> str:
     total, between, z = run["tc_total"], run["tc_between"], run["tc_null_z"]
     text = (
         f"By theorem grouping never raises the total correlation, whatever the groups and however trained: "
-        f"here TC(G) = {between:.2f} <= TC(Z) = {total:.2f} nats; "
+        f"here TC(G) = {between:.2f} ≤ TC(Z) = {total:.2f} nats; "
     )
     low, high = run["tc_between_null_low"], run["tc_between_null_high"]
     null = f"{run['tc_between_null_mean']:.2f} nats ({low:.2f} to {high:.2f})"
