@@ -31,7 +31,7 @@ def main(params: Params, root: Path) -> None:
             f"{metrics / 'interpret.json'}: has no set {params.data.name}; run the stage `interpret` again"
         )
     shown = {
-        name: found[found["set"] == params.data.name]
+        name: pd.DataFrame(found[found["set"] == params.data.name])
         for name in ("groups", "correlation", "top", "patches")
         for found in [read_table(plots / f"interpret_{name}.csv", "set")]
     }

@@ -4,6 +4,7 @@ Legend: images of the training split, others of the test split, dim features, gr
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,7 +30,7 @@ NO_VARIANCE = 1e-9  # of the largest component: below is rounding of float32 fea
 
 def build_codes(
     train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int, params: InterpretParams
-) -> tuple[dict[str, Code], dict[str, float]]:
+) -> tuple[dict[str, Code], dict[str, Any]]:
     """Codes by name from a run's views, and what is said of the sparse autoencoder.
 
     encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in

@@ -32,6 +32,11 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
         "sparsity": {"groups": 4, "latent_dim": 8},
         "embed": {"batch_size": 50},
         "probe": {"l2": [1e-4, 1e-2], "bootstrap": 100, "knn_neighbors": 5},
+        "interpret": {
+            "subsamples": 4,
+            "noise": [0.1],
+            "sae": {"units": 8, "steps": 5, "batch_size": 50, "learning_rate": 0.003},
+        },
         "runtime": {"device": "cpu", "threads": 1},
     }
     tree = params.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
