@@ -1,4 +1,4 @@
-"""Time of the stage's estimators on drawn features: 10,000 + 10,000 images, 192 features, 16 groups, 12 factors.
+"""Time of the stage's estimators on drawn features: 10,000 + 10,000 images, 192 features, 16 groups.
 
     python -m benchmarks.interpret
 

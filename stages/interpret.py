@@ -86,7 +86,7 @@ def interpret_set(
         metrics["codes"][label], found[label] = measure_code(code, factors, params)
         tables.add_matrices(name, label, found[label], factors)
     for path in params.compare:
-        other = open_run(Path(path), image_set, rows, "interpret.compare")
+        other = open_run(root / path, image_set, rows, "interpret.compare")
         label = other.name if other.name not in metrics["compare"] else str(path)
         metrics["compare"][label] = compare_run(other, found["encoder"], factors, params, tables, name, label)
     tables.add_correlation(name, "encoder", built["encoder"].test, built["encoder"].partition)
