@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
     found = metrics(finished)
     assert set(found["codes"]) == CODES
-    assert "null" not in json.dumps(found)
+    assert ": null" not in json.dumps(found)
     for code in found["codes"].values():
         named = {"explicitness", "modularity", "mig", "dci_disentanglement", "dci_completeness", "hoyer"}
         assert named | {"ablation_selectivity", "group_probe_1", "feature_probe_1", "tc_energies"} <= set(
