@@ -36,6 +36,7 @@ bench: setup  ## ratios of one run; the files say how to run each alone
 	python -m benchmarks.step
 	python -m benchmarks.embed
 	python -m benchmarks.probe
+	python -m benchmarks.interpret
 
 lock:  ## pin every version that pyproject.toml allows
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \

@@ -326,6 +326,34 @@ class ProbeParams(Section):
         return (value,) if isinstance(value, int) else value
 
 
+class SparseAutoencoderParams(Section):
+    """The rival that is fitted to frozen features."""
+
+    units: Positive = Field(description="of the code; active per image are as many as the run's groups")
+    steps: Positive = Field(description="of Adam")
+    batch_size: Positive = Field(description="images per step")
+    learning_rate: float = Field(gt=0, description="of Adam")
+
+
+class InterpretParams(Section):
+    images: int = Field(ge=2, description="images of each split that are looked at, at most")
+    partitions: int = Field(ge=50, description="random partitions of the same sizes behind every null")
+    subsamples: int = Field(ge=2, description="halves of the images behind an interval of total correlation")
+    noise: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        description="independent noise, in standard deviations, under which total correlation is shown too"
+    )
+    l2: float = Field(gt=0, description="penalty of the ridge probes of groups")
+    bins: int = Field(ge=2, description="of a feature, for the information it gives by itself")
+    knn_images: Positive = Field(description="images of the neighbours' estimate")
+    knn_neighbors: Positive = Field(description="neighbours of that estimate")
+    object_images: int = Field(ge=2, description="test images whose patches are compared with object masks")
+    compare: tuple[str, ...] = Field(
+        description="folders artifacts/ of other runs on the same images, such as one with lambda 0"
+    )
+    sae: SparseAutoencoderParams
+    seed: Seed = Field(description="of partitions, noise, subsamples, k-means and the sparse autoencoder")
+
+
 class RuntimeParams(Section):
     """Where and how it runs; nothing here changes what is computed beyond rounding."""
 
@@ -352,6 +380,7 @@ class Params(Section):
     pretrain: PretrainParams
     embed: EmbedParams
     probe: ProbeParams
+    interpret: InterpretParams
     runtime: RuntimeParams
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pipeline.data.store import open_set
 from pipeline.files import InputError, atomic_file, atomic_folder, read_json
 from pipeline.jepa import masking
 from pipeline.params import Params
-from pipeline.reporting import page, words
+from pipeline.reporting import interpret, page, words
 from stages.command import run
 
 NUM_PICTURES = 8
@@ -25,6 +25,16 @@ def main(params: Params, root: Path) -> None:
     interaction = read_table(plots / "interaction.csv", "norm")
     image_set = open_set(root / "artifacts/data" / params.data.name)
     test = image_set.split("test")
+    interpretation = read_json(metrics / "interpret.json")
+    if params.data.name not in interpretation:
+        raise InputError(
+            f"{metrics / 'interpret.json'}: has no set {params.data.name}; run the stage `interpret` again"
+        )
+    shown = {
+        name: pd.DataFrame(found[found["set"] == params.data.name])
+        for name in ("groups", "correlation", "top", "patches")
+        for found in [read_table(plots / f"interpret_{name}.csv", "set")]
+    }
     chosen = np.linspace(0, len(test) - 1, min(NUM_PICTURES, len(test))).astype(int)
     grid = image_set.image_size // params.model.patch_size
     masks = masking.sample(params.masking, grid, len(chosen), params.pretrain.seed, step=0, device="cpu")
@@ -41,6 +51,12 @@ def main(params: Params, root: Path) -> None:
             context=masks.context.numpy(),
             targets=masks.targets.numpy(),
             grid=grid,
+            interpretation=interpret.Inputs(
+                metrics=interpretation[params.data.name],
+                tables=shown,
+                images={row: np.asarray(test.images[row]) for row in interpret.needed_images(shown)},
+                grid=grid,
+            ),
         )
     )
     texts = {"index.html": page.render_page(content), "README.md": page.render_readme(content)}

@@ -14,12 +14,12 @@ from conftest import REPOSITORY, SMALL, override
 from PIL import Image
 
 from pipeline.params import Params
-from stages import embed, prepare, pretrain, probe, report
+from stages import embed, interpret, prepare, pretrain, probe, report
 from tests.data.test_clevr import clevr
 
 TRAIN = [[7.0 + 0.7 * (at % 6)] * (3 + at % 8) for at in range(40)]  # depths of CLEVR's objects, by scene
 VAL = TRAIN[:16]
-STAGES = (prepare, pretrain, embed, probe, report)
+STAGES = (prepare, pretrain, embed, probe, interpret, report)
 
 
 def run_all(root: Path, params: Params) -> dict:
@@ -40,6 +40,7 @@ def finite(content: object) -> bool:
 def test_scenes_from_params_to_page(tmp_path, small_tree):
     scores = run_all(tmp_path, Params.model_validate(small_tree))
     assert finite(scores)
+    assert finite(json.loads((tmp_path / "reports/metrics/interpret.json").read_text()))
     assert {"count", "shape", "orientation", "background_frequency", "light"} <= set(scores["scenes"])
     for label in ("count", "shape"):
         assert {"encoder", "random_init", "pixels_pca", "majority"} <= set(scores["scenes"][label])
@@ -145,7 +146,7 @@ def dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_repro_in_a_clone_runs_all_stages_once_and_then_none(clone):
     first = dvc(clone, "repro")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("Running stage") == 5
+    assert first.stdout.count("Running stage") == 6
     again = dvc(clone, "repro")
     assert again.returncode == 0 and "Running stage" not in again.stdout
 

@@ -82,11 +82,13 @@ STYLE = {
 PAGE_INCH = 72  # SVG units
 
 
-def _style(salt: str) -> dict[Any, Any]:
+def style(salt: str) -> dict[Any, Any]:
+    """matplotlib's settings for a chart; equal salts give equal ids."""
     return STYLE | {"svg.hashsalt": salt}
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """The figure as an <svg> element without a date, ids or fonts of its own."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
@@ -126,7 +128,7 @@ def probe_chart(table: ProbeTable, salt: str) -> str:
     offsets = np.linspace(-0.22, 0.22, len(dots)) if len(dots) > 1 else [0.0]
     legend_rows = -(-(len(dots) + ("majority" in table.views)) // 4)
     height = (0.29 + 0.03 * max(len(dots) - 3, 0)) * len(table.rows) + 0.75 + 0.22 * max(legend_rows - 2, 0)
-    with matplotlib.rc_context(_style(salt)):
+    with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(450 / PAGE_INCH, height), layout="constrained")
         axes = figure.add_subplot()
         for view, offset in zip(dots, offsets, strict=True):
@@ -148,7 +150,7 @@ def probe_chart(table: ProbeTable, salt: str) -> str:
             axes.plot(values, places, "|", color=LIGHT["ink"], markersize=11, label=title("majority"))
         _finish_probe_chart(axes, table)
         figure.legend(loc="outside upper left", ncols=4, handletextpad=0.2, columnspacing=1.2, borderpad=0)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def _finish_probe_chart(axes: Axes, table: ProbeTable) -> None:
@@ -190,7 +192,7 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
     shown = norms[:, order]
     rows, columns = np.nonzero(shown)
     largest = shown.max() or 1.0
-    with matplotlib.rc_context(_style(salt)):
+    with matplotlib.rc_context(style(salt)):
         height = min(max(0.17 * groups, 1.0), 5.0)
         figure = Figure(
             figsize=(560 / PAGE_INCH, height + (1.5 if kl is not None else 0.6)), layout="constrained"
@@ -217,7 +219,7 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
             below.grid(visible=False, axis="x")
         bottom.set_xlabel("latents, by summed norm")
         bottom.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def line_chart(
@@ -242,7 +244,7 @@ def line_chart(
         return None
     colours = ("encoder", "pixels", "third", "fourth", "fifth", "random")
     ticks = 5 if width > 300 else 3
-    with matplotlib.rc_context(_style(salt)):
+    with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(width / PAGE_INCH, 0.6 * width / PAGE_INCH), layout="constrained")
         axes = figure.add_subplot()
         for at, (column, text) in enumerate(present.items()):
@@ -260,4 +262,4 @@ def line_chart(
         axes.spines["left"].set_visible(False)
         if len(present) > 1:
             axes.legend(fontsize=8, handlelength=1.4, labelcolor=LIGHT["muted"])
-        return _svg(figure)
+        return svg_text(figure)

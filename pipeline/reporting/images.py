@@ -40,7 +40,7 @@ def target_tile(image: np.ndarray, targets: np.ndarray, grid: int) -> np.ndarray
         for _ in range(INSET * at):  # blocks may coincide, and each outline should still be seen
             inside = _shrink(inside)
         edge = inside & ~_shrink(_shrink(inside))
-        drawn[edge] = _rgb(DARK[("encoder", "pixels", "third", "fourth")[at % 4]])
+        drawn[edge] = rgb(DARK[("encoder", "pixels", "third", "fourth")[at % 4]])
     return drawn
 
 
@@ -52,11 +52,12 @@ def _shrink(inside: np.ndarray) -> np.ndarray:
 def _fade(tiles: np.ndarray, kept: np.ndarray, grid: int, strength: float) -> np.ndarray:
     cells = np.kron(kept.reshape(grid, grid), np.ones((len(tiles) // grid,) * 2, dtype=bool))
     grey = tiles.mean(axis=2, keepdims=True)
-    faded = (1 - strength) * grey + strength * np.array(_rgb("#9aa0a8"))
+    faded = (1 - strength) * grey + strength * np.array(rgb("#9aa0a8"))
     return np.where(cells[..., None], tiles, faded.round()).astype(np.uint8)
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def rgb(colour: str) -> tuple[int, int, int]:
+    """ "#0a5fc4" -> (10, 95, 196)."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
@@ -65,12 +66,19 @@ def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
     height, width = rows[0][0].shape[:2]
     longest = max(len(row) for row in rows)
     canvas = np.empty((len(rows) * (height + gap) - gap, longest * (width + gap) - gap, 3), dtype=np.uint8)
-    canvas[:] = _rgb(LIGHT["ground"])
+    canvas[:] = rgb(LIGHT["ground"])
     for down, row in enumerate(rows):
         for across, image in enumerate(row):
             top, left = down * (height + gap), across * (width + gap)
             canvas[top : top + height, left : left + width] = image
     return canvas
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """JPEG bytes of an image (height, width, 3): a tenth of a PNG's for photographs."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=82)
+    return buffer.getvalue()
 
 
 def png(image: np.ndarray) -> bytes:

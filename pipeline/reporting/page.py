@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from pipeline.files import InputError
 from pipeline.params import Params
-from pipeline.reporting import figures, images, tables, words
+from pipeline.reporting import figures, images, interpret, interpret_words, tables, words
 from pipeline.reporting.tables import KindsTable, Metric, Metrics, ProbeTable
 from pipeline.reporting.words import Verdict
 
@@ -44,6 +44,7 @@ class Inputs:
     context: np.ndarray
     targets: np.ndarray
     grid: int
+    interpretation: interpret.Inputs
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Content:
     sparsity: str
     interaction: list[Chart]
     sparse_curves: list[Chart]
+    interpretation: interpret.Section
     reading: tuple[tuple[str, str], ...]
     sets: list[SetReport]
     large: list[Chart]
@@ -97,6 +99,7 @@ class Content:
         charts = [chart for part in self.sets for _, chart in part.tables]
         charts += self.interaction + self.sparse_curves + self.large + self.small
         found = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
+        found |= self.interpretation.files()
         found["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
         found["images.png"] = images.png(images.sheet([[image for image, _ in self.examples]]))
         return found
@@ -135,7 +138,8 @@ def compose(inputs: Inputs) -> Content:
         sparsity="" if dense else words.what_sparsity_did(sparsity),
         interaction=_interaction(inputs.interaction, sparsity.get("kl_per_latent")),
         sparse_curves=[] if dense else sparse_curves,
-        reading=words.READING if dense else words.READING + words.SPARSE_READING,
+        interpretation=interpret.compose(inputs.interpretation),
+        reading=words.READING + (() if dense else words.SPARSE_READING) + interpret_words.READING,
         sets=sets,
         large=large,
         small=small,
@@ -280,11 +284,21 @@ def _render(template: str, content: Content) -> str:
     ]
     environment.filters |= {function.__name__: function for function in functions}
     environment.filters |= {"data_uri": _data_uri, "markdown": _markdown, "spaced": _spaced}
+    environment.filters |= {"jpeg_uri": _jpeg_uri, "chart": _chart}
     return environment.get_template(template).render(content=content, light=figures.LIGHT, dark=figures.DARK)
 
 
 def _data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(images.png(image)).decode()
+
+
+def _jpeg_uri(image: np.ndarray) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(images.jpeg(image)).decode()
+
+
+def _chart(chart: tuple[str, str, str]) -> Markup:
+    _, description, svg = chart
+    return Markup(figures.for_page(svg, description))
 
 
 def _markdown(text: str) -> Markup:

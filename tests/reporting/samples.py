@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.data.labels import Label
 from pipeline.data.store import SplitWriter, write_meta
 from pipeline.files import write_json
+from tests.reporting.interpret_sample import interpretation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NASTY = 'a<b>&"c|d_$e$'
@@ -174,5 +175,9 @@ def write_run(root: Path) -> Path:
     (root / "reports/plots").mkdir()
     training().to_csv(root / "reports/plots/training.csv", index=False)
     interaction().to_csv(root / "reports/plots/interaction.csv", index=False)
+    groups, tables = interpretation()
+    write_json(root / "reports/metrics/interpret.json", groups)
+    for name, table in tables.items():
+        table.to_csv(root / f"reports/plots/interpret_{name}.csv", index=False)
     write_set(root / "artifacts/data/scenes")
     return root

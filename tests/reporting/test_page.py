@@ -9,9 +9,10 @@ import pytest
 
 from pipeline import params
 from pipeline.files import InputError
-from pipeline.reporting import page, words
+from pipeline.reporting import interpret, page, words
 from pipeline.reporting.tables import title
 from tests.reporting import samples
+from tests.reporting.interpret_sample import interpretation
 
 SPREAD = ["rankme", "feature_std", "mean_cosine", "knn_accuracy", "ridge_accuracy"]
 
@@ -34,7 +35,15 @@ def inputs() -> page.Inputs:
         context=np.array([[0, 1], [2, 3]]),
         targets=np.array([[[10, 11]], [[14, 15]]]),
         grid=4,
+        interpretation=sample_interpretation(),
     )
+
+
+def sample_interpretation() -> interpret.Inputs:
+    metrics, tables = interpretation()
+    rows = interpret.needed_images(tables)
+    shown = dict.fromkeys(rows, np.zeros((32, 32, 3), dtype=np.uint8))
+    return interpret.Inputs(metrics["scenes"], tables, shown, grid=4)
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,17 @@ def outputs(root: Path) -> dict[str, bytes]:
 
 def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
     written = outputs(finished)
-    assert {"index.html", "README.md", "figures/masks.png", "figures/probe_scenes_accuracy.svg"} <= set(
-        written
-    )
+    assert {
+        "index.html",
+        "README.md",
+        "figures/masks.png",
+        "figures/probe_scenes_accuracy.svg",
+        "figures/total_correlation.svg",
+        "figures/factor_groups.svg",
+        "figures/ablation.svg",
+        "figures/objects.png",
+        "figures/groups.jpg",
+    } <= set(written)
     assert len(written["index.html"]) < 1.5e6
     assert not list((finished / "reports").rglob(".*"))  # temporary siblings
 
@@ -57,7 +65,9 @@ def test_the_same_inputs_give_the_same_bytes(
         "reports/metrics/prepare.json",
         "reports/metrics/pretrain.json",
         "reports/metrics/probe.json",
+        "reports/metrics/interpret.json",
         "reports/plots/training.csv",
+        "reports/plots/interpret_groups.csv",
         "artifacts/data/scenes/meta.json",
     ],
 )

@@ -46,6 +46,11 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
             "low_shot": {"fractions": [0.2], "draws": 2},
             "sgd": SGD | {"epochs": 2},
         },
+        "interpret": {
+            "subsamples": 4,
+            "noise": [0.1],
+            "sae": {"units": 8, "steps": 5, "batch_size": 50, "learning_rate": 0.003},
+        },
         "runtime": {"device": "cpu", "threads": 1},
     }
     tree = params.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)

@@ -1,0 +1,123 @@
+"""Factors: what is known of the images, as columns to predict and as classes.
+
+A set with several labels has its labels as factors, less those that the others tell (`foreground` follows
+from count and size). A set with one label with classes has each class as a factor, one against the rest.
+
+Legend: images of a split, columns (one per class, or one for a quantity), classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from pipeline.data.labels import Label
+
+QUANTILES = 8  # classes that a real label is cut into
+TOLD = 0.5  # R^2 of a factor from the others above which it is no factor of its own
+RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor on both splits.
+
+    columns: indicators of the classes, or the quantity in units of the training split's std. classes: index,
+    -1 where an image has none (a real label: its quantile of the training split). known: has the label.
+    """
+
+    name: str
+    train: Float[np.ndarray, "images columns"]
+    test: Float[np.ndarray, "others columns"]
+    train_classes: Int[np.ndarray, " images"]
+    test_classes: Int[np.ndarray, " others"]
+
+    @property
+    def train_known(self) -> Bool[np.ndarray, " images"]:
+        return self.train_classes >= 0
+
+    @property
+    def test_known(self) -> Bool[np.ndarray, " others"]:
+        return self.test_classes >= 0
+
+
+def read_factors(
+    train: pd.DataFrame, test: pd.DataFrame, specs: Mapping[str, Label]
+) -> tuple[list[Factor], dict[str, str]]:
+    """The factors, and the labels left out with the reason.
+
+    Left out are labels with fewer than two classes or values among the labelled images of a split, and, where
+    there are several, those that the others tell: one by one, the one told best first, until each has an R^2
+    of at most TOLD from a linear model of the others.
+    """
+    found, reasons = [], {}
+    for name, spec in specs.items():
+        factor = _factor(name, spec, train[name].to_numpy(), test[name].to_numpy())
+        if factor is None:
+            reasons[name] = "fewer than two classes or values in a split"
+        else:
+            found.append(factor)
+    if len(found) == 1 and found[0].train.shape[1] > 2:
+        return one_against_rest(found[0], specs[found[0].name].classes), reasons
+    while len(found) > 2:
+        told = [told_by_others(found, at) for at in range(len(found))]
+        most = int(np.argmax(told))
+        if told[most] <= TOLD:
+            break
+        reasons[found[most].name] = f"the other labels tell it (R² {told[most]:.2f})"
+        del found[most]
+    return found, reasons
+
+
+def _factor(name: str, spec: Label, train: np.ndarray, test: np.ndarray) -> Factor | None:
+    known, other_known = ((np.isfinite(part) if spec.kind == "real" else part >= 0) for part in (train, test))
+    if len(np.unique(train[known])) < 2 or len(np.unique(test[other_known])) < 2:
+        return None
+    if spec.kind == "real":
+        mean, std = float(train[known].mean(dtype=np.float64)), float(train[known].std(dtype=np.float64))
+        edges = np.unique(np.quantile(train[known], np.arange(1, QUANTILES) / QUANTILES))
+        columns = [
+            np.where(k, (v - mean) / std, 0.0)[:, None] for v, k in ((train, known), (test, other_known))
+        ]
+        classes = [
+            np.where(k, np.searchsorted(edges, v, side="right"), -1).astype(np.int64)
+            for v, k in ((train, known), (test, other_known))
+        ]
+    else:
+        classes = [part.astype(np.int64) for part in (train, test)]
+        used = np.unique(classes[0][known])
+        columns = [(part[:, None] == used).astype(np.float64) for part in classes]
+    return Factor(name, columns[0], columns[1], classes[0], classes[1])
+
+
+def one_against_rest(factor: Factor, names: tuple[str, ...]) -> list[Factor]:
+    """Each class of a factor as a factor with two classes."""
+    found = []
+    for number in np.unique(factor.train_classes[factor.train_known]):
+        train, test = (
+            np.where(classes >= 0, (classes == number).astype(np.int64), -1)
+            for classes in (factor.train_classes, factor.test_classes)
+        )
+        if (test == 1).any():
+            columns = [(part[:, None] == 1).astype(np.float64) for part in (train, test)]
+            found.append(Factor(names[number], columns[0], columns[1], train, test))
+    return found
+
+
+def told_by_others(factors: list[Factor], at: int) -> float:
+    """R^2 on the test split of factor `at` from a ridge regression on the columns of all others."""
+    own = factors[at]
+    others = [factor for place, factor in enumerate(factors) if place != at]
+    rows, other_rows = own.train_known, own.test_known
+    inputs = np.concatenate([factor.train[rows] for factor in others], axis=1)
+    tests = np.concatenate([factor.test[other_rows] for factor in others], axis=1)
+    centre, middle = inputs.mean(0), own.train[rows].mean(0)
+    inputs, tests = inputs - centre, tests - centre
+    weights = np.linalg.solve(
+        inputs.T @ inputs / len(inputs) + RIDGE * np.eye(inputs.shape[1]),
+        inputs.T @ (own.train[rows] - middle) / len(inputs),
+    )
+    target = own.test[other_rows] - middle
+    return float(1 - ((target - tests @ weights) ** 2).sum() / max((target**2).sum(), 1e-30))

@@ -1,0 +1,170 @@
+"""Claims about the stage `interpret`: all codes measured, nothing NaN, runs compared, mistakes named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
+from pipeline.files import InputError, read_json
+from stages import embed, interpret
+from tests.stages.tiny_run import COUNTS, LABELS, SIZE, tiny_params, tiny_run, write_encoder, write_set
+
+CODES = {
+    *("encoder", "kmeans", "pca", "rotated", "random_init", "pixels_pca"),
+    *("energies", "latent", "sae"),
+}
+
+
+def metrics(root: Path) -> dict:
+    return read_json(root / "reports/metrics/interpret.json")["scenes"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("run")
+    run = tiny_run(root)
+    embed.main(run, root)
+    interpret.main(run, root)
+    return root
+
+
+def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
+    found = metrics(finished)
+    assert set(found["codes"]) == CODES
+    assert ": null" not in json.dumps(found)
+    for code in found["codes"].values():
+        named = {"explicitness", "modularity", "mig", "dci_disentanglement", "dci_completeness", "hoyer"}
+        assert named | {"ablation_selectivity", "group_probe_1", "feature_probe_1", "tc_energies"} <= set(
+            code
+        )
+    own = found["codes"]["encoder"]
+    assert own["tc_total"] == pytest.approx(own["tc_between"] + own["tc_within"], abs=1e-3)
+    assert {"tc_null_z", "modularity_null_z", "mig_null_z", "hoyer_null_z", "tc_noise_0.1"} <= set(own)
+    assert own["tc_dropped"] == 1  # the layer-norm that closes the encoder
+    assert found["sentence"].startswith("By theorem")
+    assert "no run with another lambda was given" in found["sentence"]
+
+
+def test_labels_that_are_no_factors_are_named(finished: Path):
+    found = metrics(finished)
+    assert found["factors"] == ["colour", "count"]
+    assert found["left_out"]["constant"].startswith("fewer than two classes")
+    assert found["left_out"]["foreground"].startswith("the other labels tell it")
+    assert found["objects"] == {}  # this set has no masks
+
+
+def test_tables_hold_a_row_per_number(finished: Path):
+    plots = finished / "reports/plots"
+    groups = pd.read_csv(plots / "interpret_groups.csv")
+    assert set(groups["code"]) == CODES
+    assert len(groups[groups["code"] == "encoder"]) == 2 * 4
+    correlation = pd.read_csv(plots / "interpret_correlation.csv")
+    own = correlation[correlation["code"] == "encoder"]
+    assert own["group"].tolist() == np.repeat(np.arange(4), 4).tolist()
+    assert (np.diag(own.filter(like="with_")) == 100).all()
+    top = pd.read_csv(plots / "interpret_top.csv")
+    assert len(top) == 4 * 2 * 9 and top["image"].between(0, COUNTS["test"] - 1).all()
+
+
+def test_the_same_inputs_give_the_same_files(finished: Path):
+    files = [
+        finished / "reports/metrics/interpret.json",
+        *(finished / "reports/plots").glob("interpret_*.csv"),
+    ]
+    before = [path.read_bytes() for path in files]
+    interpret.main(tiny_params(), finished)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_another_run_on_the_same_images_is_compared(finished: Path, tmp_path: Path):
+    other = tmp_path / "lambda-0"
+    run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "lambda": 0.0})
+    shutil.copytree(finished / "artifacts/data", other / "artifacts/data")
+    write_encoder(other / "artifacts/encoder", run, seed=5)
+    embed.main(run, other)
+    root = tmp_path / "run"
+    shutil.copytree(finished, root)
+    tree = tiny_params().interpret.model_dump(mode="json") | {"compare": [str(other / "artifacts")]}
+    interpret.main(tiny_params(interpret=tree), root)
+    found = metrics(root)["compare"]["lambda-0"]
+    assert found["lambda"] == 0
+    assert 0 <= found["stability"] <= 1 and "stability_null_z" in found
+    assert {"tc_total", "tc_between", "tc_within", "tc_energies", "tc_null_z"} <= set(found)
+    assert "lambda-0 (lambda 0) has TC(Z)" in metrics(root)["sentence"]
+    matrices = pd.read_csv(root / "reports/plots/interpret_groups.csv")
+    assert "lambda-0" in set(matrices["code"])
+
+    write_set(other / "artifacts/data/scenes", seed=8)
+    embed.main(run, other)
+    with pytest.raises(InputError, match=r"^interpret\.compare: .*embeddings: not made of the images of"):
+        interpret.main(tiny_params(interpret=tree), root)
+    with pytest.raises(InputError, match=r"^interpret\.compare: .*nowhere"):
+        interpret.main(tiny_params(interpret=tree | {"compare": ["nowhere"]}), root)
+
+
+@pytest.mark.parametrize("method", ["none", "topk", "rdmreg", "group_lasso"])
+def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
+    run = tiny_run(tmp_path)
+    folder = tmp_path / "artifacts/encoder"
+    if method == "none":
+        config = read_json(folder / "config.json")
+        config["sparsity"]["method"] = "none"
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "sparsity.safetensors").unlink()
+    else:
+        run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "method": method})
+        write_encoder(folder, run)
+    embed.main(run, tmp_path)
+    interpret.main(run, tmp_path)
+    found = metrics(tmp_path)["codes"]
+    without = {"none": {"energies", "latent"}, "group_lasso": {"latent"}}.get(method, set())
+    assert set(found) == CODES - without
+    assert found["encoder"]["groups"] == 4
+    assert found["sae"]["groups"] == 8
+    if method in ("topk", "rdmreg"):
+        assert found["latent"]["groups"] == 4
+
+
+def test_groups_are_held_against_object_masks_where_a_set_has_them(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    folder = tmp_path / "artifacts/data/scenes"
+    contents = {split: open_set(folder).split(split) for split in SPLITS}
+    images = {split: np.array(content.images) for split, content in contents.items()}
+    writers = {}
+    for split, content in contents.items():
+        owner = np.zeros((len(content), SIZE // 4, SIZE // 4), dtype=np.uint8)
+        owner[:, :2, 1], owner[:, 3, 2:] = 1, 2
+        writers[split] = SplitWriter(folder / split, len(content), SIZE)
+        with writers[split] as writer:
+            cells = {"foreground": np.where(owner > 0, 255, 0).astype(np.uint8), "object": owner}
+            writer.append(images[split], content.labels.drop(columns="id"), cells)
+    write_meta(folder, "scenes", SIZE, LABELS, writers)
+    embed.main(run, tmp_path)
+    interpret.main(run, tmp_path)
+    objects = metrics(tmp_path)["objects"]
+    assert set(objects) == {"encoder", "kmeans", "random_init"}
+    for scores in objects.values():
+        assert 0 <= scores["object_auroc"] <= 1 and -1 <= scores["object_ari"] <= 1
+        assert {"object_auroc_null_z", "object_ari_null_z"} <= set(scores)
+    patches = pd.read_csv(tmp_path / "reports/plots/interpret_patches.csv")
+    assert len(patches) == 8 * 16 * 4
+    assert set(patches["object"]) == {0, 1, 2}
+
+
+def test_embeddings_of_another_encoder_are_refused(finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    write_encoder(tmp_path / "run/artifacts/encoder", tiny_params(), seed=9)
+    with pytest.raises(InputError, match="made by another encoder"):
+        interpret.main(tiny_params(), tmp_path / "run")
+
+
+def test_broken_embeddings_are_named(finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run/artifacts/embeddings/scenes/test.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"test\.npz: not readable embeddings"):
+        interpret.main(tiny_params(), tmp_path / "run")
