@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.files import InputError, ParamsError
 from pipeline.orchestration import preset
-from pipeline.params import Params, validate
+from pipeline.params import validate
 
 AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -2,8 +2,6 @@
 
 import argparse
 import shutil
-import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pipeline.orchestration.cell import Job, Outcome, Site, Stop
 from pipeline.orchestration.cells import Cell, Grid, plan
 from pipeline.orchestration.console import Console
 from pipeline.orchestration.results import Row
+from pipeline.orchestration.terminate import terminated
 
 FOLDER = Path(".sweeps")
 RUNNERS = ("threads", "dask", "ray")
@@ -208,20 +207,6 @@ def threads(request: Request, count: int) -> Launch:
                 stop.request()
 
     return launch
-
-
-@contextmanager
-def terminated() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def command_line(request: Request) -> str:

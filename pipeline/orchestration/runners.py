@@ -1,0 +1,32 @@
+"""The task runners a sweep can use: threads of this machine, a Dask or a Ray cluster."""
+
+from importlib.util import find_spec
+from typing import Any
+
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from pipeline.files import InputError
+
+
+def runner(name: str, address: str | None, jobs: int) -> TaskRunner[Any]:
+    """A runner to enter. Without an address Dask and Ray start `jobs` workers on this machine.
+
+    Raises InputError where the runner's package is not installed.
+    """
+    if name == "threads":
+        return ThreadPoolTaskRunner(max_workers=jobs)
+    if find_spec(f"prefect_{name}") is None:
+        raise InputError(f"--runner {name}: needs prefect-{name}: uv pip install 'prefect-{name}'")
+    if name == "dask":
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        if address:
+            return DaskTaskRunner(address=address)
+        return DaskTaskRunner(
+            cluster_kwargs={"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+        )
+    from prefect_ray.task_runners import RayTaskRunner
+
+    if address:
+        return RayTaskRunner(address=address)
+    return RayTaskRunner(init_kwargs={"num_cpus": jobs, "include_dashboard": False})
