@@ -28,7 +28,7 @@ class Console:
             text = in_words(row.headline)
             text += ", all from the cache" if not outcome.ran else f", ran {', '.join(outcome.ran)}"
         else:
-            text = f"{outcome.reason} (log: {outcome.log})"
+            text = row.reason
         print(
             f"  {outcome.state:<8} {row.cell.title}: {text}; {clock(outcome.seconds)} {self._left()}",
             flush=True,

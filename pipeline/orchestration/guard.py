@@ -9,6 +9,7 @@ killed takes its command along. macOS has neither: there a process that left the
 escapes, as does the command of a guard that was itself killed.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -39,10 +40,8 @@ def end(processes: list[psutil.Process], grace: float) -> None:
 
 
 def _signal(process: psutil.Process, number: int) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _end_descendants(grace: float) -> None:
@@ -54,7 +53,7 @@ def _end_descendants(grace: float) -> None:
 def main() -> int:
     lifeline, command = int(sys.argv[1]), sys.argv[2:]
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    stopping = threading.Event()
+    stopping, ended = threading.Event(), []
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     # The command is started before any thread, as a function between fork and exec asks for.
     child = subprocess.Popen(
@@ -66,14 +65,14 @@ def main() -> int:
         stopping.set()
 
     def watch_child() -> None:
-        child.wait()
+        ended.append(child.wait())
         stopping.set()
 
     threading.Thread(target=watch_lifeline, daemon=True).start()
     threading.Thread(target=watch_child, daemon=True).start()
     stopping.wait()
+    status = ended[0] if ended else -signal.SIGTERM  # psutil may take the status of a child that it ends
     _end_descendants(GRACE)
-    status = child.wait()
     return status if status >= 0 else 128 - status
 
 

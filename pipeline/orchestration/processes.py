@@ -1,5 +1,6 @@
 """Commands under a guard (pipeline.orchestration.guard), read line by line, that can be stopped from elsewhere."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -67,10 +68,8 @@ class Guarded:
     def _end_group(self) -> None:
         """A guard that was itself killed leaves its group behind."""
         self.process.wait()
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            pass
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -59,8 +59,13 @@ class Survey:
     def row(self, one: Cell) -> Row:
         outcome = self.outcomes.get(one.name)
         state = "done" if one.name in self.done else outcome.state if outcome else "waiting"
-        reason = f"{outcome.reason} (log: {outcome.log})" if outcome and outcome.reason else ""
+        reason = f"{outcome.reason} (log: {self.place(outcome)})" if outcome and outcome.reason else ""
         return results.row(self.root, one, self.done.get(one.name), state, reason)
+
+    def place(self, outcome: Outcome) -> str:
+        """Of the log, seen from the project."""
+        log = Path(outcome.log)
+        return str(log.relative_to(self.root) if log.is_relative_to(self.root) else log)
 
     def write(self) -> list[Path]:
         command = command_line(self.request)

@@ -48,8 +48,8 @@ def require_clean(root: Path) -> str:
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise InputError(
-            f"{', '.join(names[:3])}{more} differ from the commit, and a sweep runs the commit: "
-            "git commit them, or git stash -u"
+            f"not committed: {', '.join(names[:3])}{more}; a sweep runs what is committed: "
+            "git add and git commit, or git stash -u"
         )
     return head
 
