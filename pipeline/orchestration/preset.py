@@ -1,7 +1,7 @@
 """`python -m pipeline preset NAME`: the overrides of presets/NAME.yaml as flags of `dvc exp run`."""
 
 import argparse
-import shlex
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,5 +34,10 @@ def overrides(name: str) -> dict[str, Any]:
 
 
 def preset_flags(name: str) -> str:
-    """`-S a.b=c -S d.e=f`."""
-    return " ".join(f"-S {shlex.quote(f'{key}={value}')}" for key, value in overrides(name).items())
+    """`-S a.b=c -S d.e=f`, without spaces or quotes in the values, so that `$(...)` can take them apart."""
+    return " ".join(f"-S {key}={_compact(value)}" for key, value in overrides(name).items())
+
+
+def _compact(value: Any) -> str:
+    """YAML that DVC reads back as the same value."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

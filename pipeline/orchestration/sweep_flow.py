@@ -5,8 +5,7 @@ Importing this imports Prefect; pipeline.orchestration.dashboard.connect has poi
 
 import base64
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,13 +28,29 @@ from pipeline.orchestration.watch import beating, run_id, watched, write_off
 Preset = Literal["smoke", "default", "cifar10-folder", "paper-cifar100", "cifar100-strong"]
 
 
-@dataclass(frozen=True)
 class Local:
-    """What the cells of a sweep in this process share."""
+    """What the cells of a sweep in this process share: places to compute, the terminal, the end of the sweep."""
 
-    pool: devices.Pool
-    console: Console
-    stops: set[Stop]
+    def __init__(self, pool: devices.Pool, console: Console) -> None:
+        self.pool, self.console = pool, console
+        self._over, self._stops = False, set[Stop]()
+
+    @contextlib.contextmanager
+    def ends(self, stop: Stop) -> Iterator[None]:
+        """Within the block the end of the sweep requests the stop; after that end, at once."""
+        self._stops.add(stop)
+        if self._over:
+            stop.request()
+        try:
+            yield
+        finally:
+            self._stops.discard(stop)
+
+    def end(self) -> None:
+        """Ask all cells to save their state and to end."""
+        self._over = True
+        for stop in self._stops.copy():
+            stop.request()
 
 
 here: dict[str, Local] = {}  # flow run of a sweep in this process -> what its cells share
@@ -123,10 +138,9 @@ def cell_flow(
     local, stop = here.get(sweep_id), Stop()
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(local.pool.place()) if local else {}
-        stack.enter_context(watched(stop, [sweep_id, run_id()], beat))
         if local:
-            stack.callback(local.stops.discard, stop)
-            local.stops.add(stop)
+            stack.enter_context(local.ends(stop))
+        stack.enter_context(watched(stop, [sweep_id, run_id()], beat))
         if stop.event.is_set():
             return _state(Outcome(job.name, "stopped", 0.0, reason="cancelled before it began"))
         if local:
@@ -148,25 +162,19 @@ def _launch(found: Survey) -> sweep.Launch:
     remote, count = request.runner != "threads", sweep.jobs_of(request)
 
     def launch(todo: list[Job], ended: Callable[[Outcome], None], console: Console) -> None:
+        local = Local(devices.Pool(devices.places(count, devices.gpus(), devices.cores())), console)
         if not remote:
-            pool = devices.Pool(devices.places(count, devices.gpus(), devices.cores()))
-            here[sweep_id] = Local(pool, console, set())
-        try:
-            with runner(request.runner, request.address, count) as started, beating(request.name, remote):
-                fixed = {"sweep_id": sweep_id, "name": request.name, "remote": remote}
-                futures = [
-                    started.submit(place_cell, {"title": job.title, "job": job} | fixed) for job in todo
-                ]
-                try:
-                    for future in as_completed(futures):
-                        ended(future.result(raise_on_failure=False))
-                        publish_table(found)
-                except KeyboardInterrupt:  # the cells save their state and end
-                    for stop in here[sweep_id].stops.copy() if sweep_id in here else ():
-                        stop.request()
-                    raise
-        finally:
-            here.pop(sweep_id, None)
+            here[sweep_id] = local
+        with runner(request.runner, request.address, count) as started, beating(request.name, remote):
+            fixed = {"sweep_id": sweep_id, "name": request.name, "remote": remote}
+            futures = [started.submit(place_cell, {"title": job.title, "job": job} | fixed) for job in todo]
+            try:
+                for future in as_completed(futures):
+                    ended(future.result(raise_on_failure=False))
+                    publish_table(found)
+            finally:  # after Ctrl-C or SIGTERM some still run
+                local.end()
+                here.pop(sweep_id, None)
 
     return launch
 
