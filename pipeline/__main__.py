@@ -17,9 +17,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline", description="Runs and sweeps of the pipeline."
-    )
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Runs and sweeps.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     command = None

@@ -53,7 +53,7 @@ def _observed() -> AbstractContextManager[None]:
 
 
 def _end_with_parent() -> None:
-    """Where a sweep started it (DIE_WITH_PARENT), on Linux: SIGTERM when the process that started this one dies."""
+    """Where a sweep started it (DIE_WITH_PARENT), on Linux: SIGTERM when this process's parent dies."""
     if os.environ.get("DIE_WITH_PARENT") and sys.platform == "linux":
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""One cell of a sweep, on whatever machine it lands: clone, `dvc exp run`, experiment pushed back, clone gone."""
+"""One cell of a sweep, on whatever machine: clone, `dvc exp run`, experiment pushed back, clone gone."""
 
 import contextlib
 import fcntl
@@ -21,7 +21,7 @@ POLL = 0.2  # seconds between looks at a lock or at the request to stop
 
 @dataclass(frozen=True)
 class Site:
-    """Where the cells of a sweep run. source: path or URL of the Git repository that they clone and push to."""
+    """Where the cells of a sweep run. source: path or URL of the Git repository that they clone from."""
 
     source: str
     commit: str
@@ -154,8 +154,8 @@ def _run(
 def _prepared_once(marker: Path, stop: Stop) -> Iterator[Callable[[], None]]:
     """Let one cell of those that share their data prepare it, and the others wait for it.
 
-    Yields a function to call when the data is there. The lock ends with its holder, so a cell that fails or is
-    killed while it prepares lets the next one try.
+    Yields a function to call when the data is there. The lock ends with its holder, so a cell that fails or
+    is killed while it prepares lets the next one try.
     """
     marker.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(marker.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
@@ -177,7 +177,7 @@ def _prepared_once(marker: Path, stop: Stop) -> Iterator[Callable[[], None]]:
 
 
 def remote_site(url: str, commit: str, remote: str | None) -> Site:
-    """On a machine that has no copy of the project: everything under WORKSPACES or the user's cache folder."""
+    """On a machine without a copy of the project: everything under WORKSPACES or the user's cache folder."""
     base = Path(os.environ.get("WORKSPACES") or Path.home() / ".cache/sparsejepa")
     folder = base / hashlib.sha256(url.encode()).hexdigest()[:12]
     return Site(url, commit, folder, folder / "cache", folder / "runs", remote)

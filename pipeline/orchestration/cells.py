@@ -1,4 +1,4 @@
-"""The cells of a sweep: which params each changes, how it is called, what makes it the same as an earlier one."""
+"""The cells of a sweep: which params each changes, its name, what makes it the same as an earlier one."""
 
 import copy
 import hashlib

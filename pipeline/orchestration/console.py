@@ -1,4 +1,4 @@
-"""What a person sees of a sweep in the terminal: one line per change of a cell's state, with the time left."""
+"""A sweep in the terminal: one line per change of a cell's state, with the time left."""
 
 import time
 

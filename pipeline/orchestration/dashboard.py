@@ -32,7 +32,7 @@ SETTINGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=4200)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in, without a password"
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in, with no password"
     )
 
 
@@ -100,13 +100,11 @@ def answers(url: str) -> bool:
 
 
 def connect(root: Path) -> str | None:
-    """Point Prefect, before it is imported, at a server that answers; say in one line where, or that none is up."""
+    """Point Prefect, before it is imported, at a server that answers; where none does, one line says so."""
     url = running(root)
     if url is None:
         asked = os.environ.get("PREFECT_API_URL")
-        where = (
-            f"nothing answers at {asked}" if asked else "not up (`python -m pipeline dashboard` starts it)"
-        )
+        where = f"nothing at {asked}" if asked else "not up (`python -m pipeline dashboard` starts it)"
         print(f"dashboard: {where}; going on without", flush=True)
         return None
     for key, value in SETTINGS.items():

@@ -12,7 +12,7 @@ Environment = dict[str, str]
 
 
 def gpus() -> list[str]:
-    """Names for CUDA_VISIBLE_DEVICES: what that variable lists where it is set, else what nvidia-smi finds."""
+    """Names for CUDA_VISIBLE_DEVICES: what that variable lists if it is set, else what nvidia-smi finds."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]

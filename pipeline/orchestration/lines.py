@@ -12,7 +12,7 @@ PROGRESS = re.compile(r"(\w+): step (\d+)/(\d+), (.*)")
 
 @dataclass
 class Reading:
-    """What the lines so far said: stages that ran and were skipped, progress, the likely reason of a failure."""
+    """What the lines so far said: stages that ran or were skipped, progress, the reason of a failure."""
 
     ran: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """A stage that was started by hand shows itself on the dashboard: state, params, log, progress, metrics.
 
-stages/command.py loads this by name, and only where PREFECT_API_URL is set. What is sent goes through a thread of
-its own, so that training never waits for the server, and a server that fails disturbs no stage.
+stages/command.py loads this by name, and only where PREFECT_API_URL is set. What is sent goes through a
+thread of its own, so that training never waits for the server, and a server that fails disturbs no stage.
 """
 
 import os
@@ -55,7 +55,7 @@ def observed(stage: str) -> Iterator[None]:
 
 
 class Tee:
-    """A text stream that passes everything on and hands each line to `take` too; a bar's updates are lines."""
+    """A text stream that passes everything on, and each line to `take` too; a bar's updates are lines."""
 
     def __init__(self, stream: TextIO, take: "queue.SimpleQueue[str]") -> None:
         self._stream, self._take, self._rest = stream, take, ""

@@ -1,4 +1,4 @@
-"""Commands under a guard (pipeline.orchestration.guard), read line by line, that can be stopped from elsewhere."""
+"""Commands under a guard (pipeline.orchestration.guard), read line by line, that others can stop."""
 
 import contextlib
 import os
@@ -73,8 +73,8 @@ class Guarded:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment for a stage: this Python first in the PATH, and not on the dashboard by itself
-    (the run that starts it reports it)."""
+    """This process's environment for a stage: this Python first in the PATH, and no reporting of its own (the
+    run that starts it reports it)."""
     kept = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return kept | {"PATH": path, "PYTHONUNBUFFERED": "1", "DIE_WITH_PARENT": "1"} | changes

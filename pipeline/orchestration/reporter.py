@@ -1,4 +1,4 @@
-"""Output of stages on the dashboard: each line in the log of the run, pretraining's progress as an artifact."""
+"""Output of stages on the dashboard: lines in the log of the run, pretraining's progress as an artifact."""
 
 import re
 from uuid import UUID

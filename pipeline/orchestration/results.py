@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """Cells that differ in their seed only: number of them that are done, mean and sample standard deviation."""
+    """Cells that differ in their seed only: how many are done, mean and sample standard deviation."""
 
     swept: dict[str, Any]
     count: int

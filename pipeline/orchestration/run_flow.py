@@ -1,4 +1,4 @@
-"""`python -m pipeline run` as a Prefect flow: a task per stage, then the metrics and the key figure as artifacts."""
+"""`python -m pipeline run` as a Prefect flow: a task per stage, then metrics and key figure as artifacts."""
 
 import base64
 from pathlib import Path

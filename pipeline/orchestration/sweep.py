@@ -1,4 +1,4 @@
-"""`python -m pipeline sweep`: a grid of cells, each an experiment; the same command again does what is left."""
+"""`python -m pipeline sweep`: a grid of experiments; the same command again does what is left."""
 
 import argparse
 import shutil
@@ -125,7 +125,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def survey(request: Request, root: Path) -> Survey:
-    """Plan the cells and see which are done. Raises InputError for a dirty tree, ParamsError for a bad cell."""
+    """Plan the cells, see which are done. Raises InputError for a dirty tree, ParamsError for a bad cell."""
     commit = workspaces.require_clean(root)
     found = Survey(request, root, commit, plan(request.name, request.grid, root), {})
     if request.git:
@@ -136,7 +136,7 @@ def survey(request: Request, root: Path) -> Survey:
 
 @contextmanager
 def held(found: Survey) -> Iterator[None]:
-    """The sweep's lock, and a clean slate: what a killed sweep left running is ended, its clones are removed."""
+    """The sweep's lock, and a clean slate: what a killed sweep left is ended, its clones are removed."""
     folder = found.root / FOLDER / found.request.name
     with workspaces.locked(folder / "lock", f"sweep {found.request.name} is running already"):
         ended = workspaces.discard(folder / "clones")

@@ -29,7 +29,7 @@ Preset = Literal["smoke", "default", "cifar10-folder", "paper-cifar100", "cifar1
 
 
 class Local:
-    """What the cells of a sweep in this process share: places to compute, the terminal, the end of the sweep."""
+    """What the cells of a sweep in this process share: places to compute, the terminal, the sweep's end."""
 
     def __init__(self, pool: devices.Pool, console: Console) -> None:
         self.pool, self.console = pool, console

@@ -1,4 +1,4 @@
-"""reports/sweeps/<name>.{csv,md,html,svg}: the cells, mean and spread over seeds, accuracy against sparsity."""
+"""reports/sweeps/<name>.{csv,md,html,svg}: cells, mean and spread over seeds, accuracy against sparsity."""
 
 import hashlib
 from pathlib import Path

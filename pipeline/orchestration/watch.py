@@ -1,4 +1,4 @@
-"""What the page and a sweep's cells tell each other through the server: cancelled, still there, written off."""
+"""What the page and a sweep's cells tell each other by the server: cancelled, still there, written off."""
 
 import threading
 import time
@@ -39,8 +39,8 @@ def run_id() -> str:
 
 @contextmanager
 def watched(stop: Stop, runs: list[str], beat: str | None) -> Iterator[None]:
-    """Within the block, request a stop when one of the flow runs is cancelled, or when the sweep named `beat`,
-    which runs on another machine, has shown no sign of life for LOST_SECONDS.
+    """Within the block, request a stop when one of the flow runs is cancelled, or when the sweep named
+    `beat`, which runs on another machine, has shown no sign of life for LOST_SECONDS.
 
     The first look is over before the block begins. A server that does not answer stops nothing.
     """

@@ -1,4 +1,4 @@
-"""Git around a sweep: a clean commit, an isolated clone per cell, and experiments as the record of what is done.
+"""Git around a sweep: a clean commit, an isolated clone per cell, experiments as the record of what is done.
 
 A clone shares the cache, so nothing is computed twice, and holds its own dvc.lock and params.yaml, so cells
 cannot disturb one another (several `dvc exp run --temp` at once can: docs/orchestration.md).

@@ -1,8 +1,8 @@
 """A project that takes a second: the shipped params and orchestration around five small stages.
 
 The stages write the metrics files that the shipped ones write, computed from the params, and pretraining
-keeps its state in RUNS_DIR as the shipped one does. `HOLD` in the environment names a file: pretraining stops after
-step 3 until it exists, so that a test can act in the middle of a run without a clock.
+keeps its state in RUNS_DIR as the shipped one does. `HOLD` in the environment names a file: pretraining stops
+after step 3 until it exists, so that a test can act in the middle of a run without a clock.
 """
 
 import os
