@@ -33,6 +33,9 @@ BAR = re.compile(r"pretrain: +(\d+)%\|(.*)")
 def observed(stage: str) -> Iterator[None]:
     """Within the block this process is a flow run; without a server, or without Prefect, one line says so."""
     url = os.environ["PREFECT_API_URL"]
+    if os.environ.get("RANK", "0") != "0":  # torchrun's other processes
+        yield
+        return
     if find_spec("prefect") is None or not answers(url):
         print(f"observe: no Prefect or no server at {url}; going on without", file=sys.stderr, flush=True)
         yield

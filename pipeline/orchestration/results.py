@@ -1,6 +1,7 @@
 """What a sweep found: one row per cell from the experiments' own metrics, mean and spread over seeds."""
 
 import csv
+import functools
 import io
 import json
 import statistics
@@ -53,6 +54,7 @@ def row(root: Path, cell: Cell, revision: str | None, state: str, reason: str) -
     )
 
 
+@functools.cache
 def read(root: Path, revision: str) -> dict[str, Any]:
     """The metrics files of an experiment's commit, by stage."""
     wanted = [f"reports/metrics/{stage}.json" for stage in METRICS]

@@ -49,9 +49,10 @@ class Survey:
 
     def look(self) -> None:
         """See which experiments have come in."""
+        names = [one.name for one in self.open()]
         if self.request.git:
-            workspaces.fetch(self.root, self.request.git, [one.name for one in self.open()])
-        self.done = workspaces.experiments(self.root, [one.name for one in self.cells], self.commit)
+            workspaces.fetch(self.root, self.request.git, names)
+        self.done = self.done | workspaces.experiments(self.root, names, self.commit)
 
     def rows(self) -> list[Row]:
         return [self.row(one) for one in self.cells]
