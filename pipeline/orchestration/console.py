@@ -1,7 +1,5 @@
 """A sweep in the terminal: one line per change of a cell's state, with the time left."""
 
-import time
-
 from pipeline.orchestration.cell import Outcome
 from pipeline.orchestration.results import Row
 from pipeline.orchestration.sweep_page import in_words
@@ -12,7 +10,7 @@ class Console:
 
     def __init__(self, name: str, cells: int, waiting: int, jobs: int) -> None:
         self.cells, self.waiting, self.jobs = cells, waiting, min(jobs, waiting)
-        self.over, self.began = 0, time.monotonic()
+        self.over, self.seconds = 0, 0.0
         print(
             f"sweep {name}: {cells} cells, {cells - waiting} done before, {waiting} to run, "
             f"{self.jobs} at a time",
@@ -23,7 +21,7 @@ class Console:
         print(f"  started  {title}", flush=True)
 
     def ended(self, row: Row, outcome: Outcome) -> None:
-        self.over += 1
+        self.over, self.seconds = self.over + 1, self.seconds + outcome.seconds
         if outcome.state == "done":
             text = in_words(row.headline)
             text += ", all from the cache" if not outcome.ran else f", ran {', '.join(outcome.ran)}"
@@ -38,7 +36,7 @@ class Console:
         """Cells so far, and the time that the rest takes at the pace of those that are over."""
         done = self.cells - self.waiting + self.over
         missing = self.waiting - self.over
-        pace = (time.monotonic() - self.began) / self.over
+        pace = self.seconds / self.over / self.jobs
         left = f", {clock(pace * missing)} left" if missing else ""
         return f"[{done}/{self.cells}{left}]"
 

@@ -18,7 +18,7 @@ from pipeline.orchestration.processes import Guarded, environment
 
 HOME = Path(".prefect")
 ADDRESS = HOME / "address"
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -63,9 +63,12 @@ def runs(project: Path, name: str) -> list[dict[str, Any]]:
     return ask(project, "flow_runs/filter", flow_runs={"name": {"any_": [name]}})
 
 
-def artifacts(project: Path) -> dict[str, Any]:
-    """key -> data of the latest artifact."""
-    return {found["key"]: found["data"] for found in ask(project, "artifacts/latest/filter")}
+def artifacts(project: Path) -> dict[str, dict[str, Any]]:
+    """key -> the latest artifact."""
+    latest = ask(project, "artifacts/latest/filter")
+    numbers = [found["latest_id"] for found in latest]
+    found = ask(project, "artifacts/filter", artifacts={"id": {"any_": numbers}})
+    return {artifact["key"]: artifact for artifact in found}
 
 
 def dom(url: str) -> str:
@@ -106,10 +109,10 @@ def test_the_page_shows_cells_their_params_and_their_metrics(project):
     }
     page = dom(f"{site}/runs/flow-run/{failed['id']}")
     assert "Failed" in page and "the loss is not finite" in page
-    table = dom(f"{site}/artifacts/key/sweep-seen")
+    table = dom(f"{site}/artifacts/artifact/{artifacts(project)['sweep-seen']['id']}")
     for text in ("lambda=0 groups=4 seed=3", "done", "73.0", "failed", "the loss is not finite"):
         assert text in table
-    assert artifacts(project)["pareto-seen"].startswith("data:image/svg+xml;base64,")
+    assert artifacts(project)["pareto-seen"]["data"].startswith("data:image/svg+xml;base64,")
 
 
 def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project, tmp_path):
@@ -141,7 +144,7 @@ def test_run_shows_stages_that_ran_and_that_were_cached(project):
     first = pipeline(project, "run")
     assert first.returncode == 0, first.stdout + first.stderr
     assert {"metrics", "key-figure", "pretrain-pretrain"} <= set(artifacts(project))
-    assert artifacts(project)["pretrain-pretrain"] == 100.0
+    assert artifacts(project)["pretrain-pretrain"]["data"] == 100.0
     assert pipeline(project, "run").returncode == 0
     tasks = ask(project, "task_runs/filter", task_runs={"name": {"any_": ["report"]}})
     states = [found["state"]["name"] for found in tasks]

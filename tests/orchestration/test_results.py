@@ -7,7 +7,9 @@ import re
 import pytest
 
 from pipeline.orchestration import results, sweep_page
+from pipeline.orchestration.cell import Outcome
 from pipeline.orchestration.cells import Cell
+from pipeline.orchestration.console import Console, clock
 from pipeline.orchestration.results import HEADLINE, Row
 
 
@@ -95,3 +97,14 @@ def test_numbers_of_the_stages_are_found_by_their_path():
     found = results.numbers(content)
     assert found["probe.scenes.rankme.encoder"] == 9 and found["interpret.alignment"] == 0.25
     assert found["pretrain.sparsity.groups"] == 4 and "pretrain.sparsity.method" not in found
+
+
+def test_the_terminal_says_what_is_over_and_how_long_the_rest_takes(capsys):
+    console = Console("trial", cells=5, waiting=4, jobs=2)
+    console.ended(ROWS[0], Outcome("t", "done", 60.0, ran=("probe",)))
+    console.ended(ROWS[3], Outcome("t", "failed", 120.0, reason="x"))
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "sweep trial: 5 cells, 1 done before, 4 to run, 2 at a time"
+    assert second.endswith("accuracy 60.0 %, zero columns 0.0 %, ran probe; 1:00 [2/5, 1:30 left]")
+    assert third.endswith("the <loss> is not finite | twice; 2:00 [3/5, 1:30 left]")
+    assert clock(3725) == "1:02:05"
