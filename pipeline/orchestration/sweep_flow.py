@@ -5,6 +5,7 @@ Importing this imports Prefect; pipeline.orchestration.dashboard.connect has poi
 
 import base64
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -114,6 +115,8 @@ def run(request: Request) -> int:
     error = state.data if isinstance(state.data, BaseException) else None
     if isinstance(error, InputError):
         raise error
+    if error is not None:  # a fault of ours or of the cluster; the traceback is in the flow's log
+        print(f"error: {state.message}", file=sys.stderr)
     return 1
 
 
