@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pipeline.orchestration import workspaces
 from pipeline.orchestration.lines import Reading
 from pipeline.orchestration.processes import DVC, Guarded, environment
 
+SHARE = str(Path(__file__).with_name("share.py"))
 POLL = 0.2  # seconds between looks at a lock or at the request to stop
 
 
@@ -129,8 +131,8 @@ def _run(
     workspaces.write_params(folder, job.overrides)
     variables = environment(RUNS_DIR=str(site.runs), **place)
 
-    def dvc(*arguments: str) -> int:
-        with stop.ends(Guarded((*DVC, *arguments), folder, variables)) as process:
+    def start(*command: str) -> int:
+        with stop.ends(Guarded(command, folder, variables)) as process:
             for line in process:
                 reading.read(line)
                 on_line(line, reading)
@@ -140,12 +142,15 @@ def _run(
 
     with _prepared_once(site.folder / "prepared" / job.data_key, stop) as prepared:
         if site.remote:
-            dvc("fetch", "--run-cache")  # an empty remote is no failure: all is computed here then
-        status = 1 if stop.event.is_set() else dvc("exp", "run", "--name", job.name)
+            start(*DVC, "fetch", "--run-cache")  # an empty remote is no failure: all is computed here then
+        pull = ["--pull"] if site.remote else []
+        status = 1 if stop.event.is_set() else start(*DVC, "exp", "run", "--name", job.name, *pull)
     if status:
         return "failed", reading.reason()
-    if site.remote and dvc("push", "--run-cache"):
-        return "failed", f"dvc push: {reading.reason()}"
+    if site.remote:
+        both = ((*DVC, "push", "--run-cache"), (sys.executable, "-I", SHARE, site.remote))
+        if any(start(*command) for command in both):
+            return "failed", f"push to {site.remote}: {reading.reason()}"
     workspaces.push(folder, job.name)
     return "done", ""
 
