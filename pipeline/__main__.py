@@ -34,7 +34,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("error: stopped by Ctrl-C; the same command continues", file=sys.stderr)
+        print("error: stopped; the same command continues", file=sys.stderr)
         return 130
 
 

@@ -15,6 +15,7 @@ from typing import TextIO
 from pipeline.files import InputError
 from pipeline.orchestration.cell import Stop
 from pipeline.orchestration.processes import Guarded, environment
+from pipeline.orchestration.terminate import terminated
 
 HOME = Path(".prefect")
 ADDRESS = HOME / "address"
@@ -59,7 +60,11 @@ def serve(root: Path, host: str, port: int) -> int:
     command = (sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port))
     print("dashboard: starting (10 to 30 seconds)", flush=True)
     stop, log = Stop(), root / HOME / "server.log"
-    with log.open("w") as handle, stop.ends(Guarded(command, root, variables)) as process:
+    with (
+        terminated(),
+        log.open("w") as handle,
+        stop.ends(Guarded(command, root, variables)) as process,
+    ):
         _drain(process, handle)
         until = time.monotonic() + START_SECONDS
         while not answers(url):

@@ -42,7 +42,7 @@ def project(tmp_path_factory) -> Iterator[Path]:
             break
     assert "http://127.0.0.1:" in lines[-1], lines
     yield folder
-    server.send_signal(signal.SIGINT)
+    server.terminate()
     server.communicate()
     assert none_left(folder)  # the server ended with its command
 
