@@ -29,9 +29,10 @@ def runner(name: str, address: str | None, jobs: int) -> TaskRunner[Any]:
         return DaskTaskRunner(
             cluster_kwargs={"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
         )
-    from prefect_ray.task_runners import RayTaskRunner
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # 30 are too few on a busy machine
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")
+    from prefect_ray.task_runners import RayTaskRunner  # Ray reads these when it is imported
 
     if address:
         return RayTaskRunner(address=address)
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # 30 are too few on a busy machine
     return RayTaskRunner(init_kwargs={"num_cpus": jobs, "include_dashboard": False, "logging_level": "ERROR"})
