@@ -38,7 +38,7 @@ def default_jobs(devices: list[str]) -> int:
 
 
 def places(jobs: int, devices: list[str], num_cores: int) -> list[Environment]:
-    """The environment of each job: its GPU in turn (more jobs than GPUs share them) and equal threads.
+    """The environment of each job: equal shares of GPUs (more jobs than GPUs share them) and of threads.
 
     Raises InputError where there would be less than one job.
     """
@@ -47,8 +47,9 @@ def places(jobs: int, devices: list[str], num_cores: int) -> list[Environment]:
     threads = str(max(1, num_cores // jobs))
     found: list[Environment] = []
     for job in range(jobs):
-        device = {"CUDA_VISIBLE_DEVICES": devices[job % len(devices)]} if devices else {}
-        found.append({"OMP_NUM_THREADS": threads, **device})
+        mine = devices[job::jobs] or devices[job % max(len(devices), 1) :][:1]
+        shown = {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+        found.append({"OMP_NUM_THREADS": threads, **shown})
     return found
 
 

@@ -16,6 +16,11 @@ def test_each_job_has_a_gpu_and_more_jobs_than_gpus_share_them():
     assert found == ["0", "2", "0", "2"]
 
 
+def test_fewer_jobs_than_gpus_have_several_each():
+    found = [place["CUDA_VISIBLE_DEVICES"] for place in devices.places(2, ["0", "1", "2", "3"], 8)]
+    assert found == ["0,2", "1,3"]
+
+
 def test_one_job_per_gpu_by_default_and_one_without():
     assert devices.default_jobs(["0", "1", "2"]) == 3
     assert devices.default_jobs([]) == 1
