@@ -48,7 +48,7 @@ def test_cells_share_a_data_key_unless_they_change_the_data():
 def test_axes_lie_over_settings_and_settings_over_the_preset():
     (cell,) = cells(grid(lambdas=(0.3,), settings=("pretrain.steps=7",), preset="smoke"))
     assert cell.overrides["pretrain.steps"] == 7
-    assert cell.overrides["data.scenes.num_train"] == 2000
+    assert cell.overrides["data.scenes.num_train"] == 1000
     assert list(cell.overrides)[-1] == "sparsity.lambda"
 
 
