@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint bench lock setup
+.PHONY: repro test test-all lint bench lock setup dashboard
 
 repro: setup  ## the pipeline on the defaults of params.yaml; a second time it recomputes nothing
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
@@ -37,6 +37,9 @@ bench: setup  ## ratios of one run; the files say how to run each alone
 	python -m benchmarks.embed
 	python -m benchmarks.probe
 	python -m benchmarks.interpret
+
+dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it
+	python -m pipeline dashboard
 
 lock:  ## pin every version that pyproject.toml allows
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \

@@ -1,49 +1,42 @@
-"""`python -m pipeline preset NAME`: the overrides of presets/NAME.yaml as flags of `dvc exp run`.
-`python -m pipeline seeds ...`: mean and spread over seeds, settings compared on the seeds they share."""
+"""`python -m pipeline COMMAND`: one module per command, imported only when it is the one asked for."""
 
 import argparse
 import importlib
-import shlex
 import sys
-from pathlib import Path
-
-import yaml
 
 from pipeline.files import InputError
 
-PRESETS = Path(__file__).parent.parent / "presets"
+# command -> (module with add_arguments(parser) and main(arguments) -> exit status, what it does)
+COMMANDS = {
+    "run": ("pipeline.orchestration.run", "the pipeline once, stage by stage, on the dashboard if it is up"),
+    "sweep": ("pipeline.orchestration.sweep", "a grid of lambda, groups and seeds, each cell an experiment"),
+    "dashboard": ("pipeline.orchestration.dashboard", "start the page that shows runs and sweeps"),
+    "seeds": ("pipeline.reporting.seeds", "compare settings over the seeds that they share"),
+    "preset": ("pipeline.orchestration.preset", "print a preset as flags of `dvc exp run`"),
+}
 
 
-def preset_flags(name: str) -> str:
-    """`-S a.b=c -S d.e=f`, in the order of the file. Raises InputError naming the presets there are."""
-    path = PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))
-        raise InputError(f"preset {name}: not found; there are {known}")
-    overrides = yaml.safe_load(path.read_text())
-    return " ".join(f"-S {shlex.quote(f'{key}={value}')}" for key, value in overrides.items())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    preset = commands.add_parser("preset", help="print a preset as flags of `dvc exp run`")
-    preset.add_argument("name")
-    seeds = commands.add_parser("seeds", help="compare settings over the seeds that they share")
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Runs and sweeps.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     command = None
-    if sys.argv[1:2] == ["seeds"]:  # imported only then: --help stays fast
-        command = importlib.import_module("pipeline.reporting.seeds")
-        command.add_arguments(seeds)
+    for name, (module, text) in COMMANDS.items():
+        subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == asked:
+            command = importlib.import_module(module)
+            command.add_arguments(subparser)
     arguments = parser.parse_args()
+    assert command is not None
     try:
-        if command is not None:
-            command.main(arguments)
-        else:
-            print(preset_flags(arguments.name))
+        return command.main(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("error: stopped; the same command continues", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

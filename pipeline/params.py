@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -440,6 +440,11 @@ def load(path: Path) -> Params:
         raise ParamsError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise ParamsError(f"{path.name}: must hold sections such as data and model")
+    return validate(tree)
+
+
+def validate(tree: dict[str, Any]) -> Params:
+    """Check a tree as params.yaml holds it. Raises ParamsError as `load` does."""
     try:
         return Params.model_validate(tree)
     except ValidationError as error:

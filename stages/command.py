@@ -1,9 +1,13 @@
 """How a stage starts and how it fails: one line and an exit status for a user's mistake."""
 
+import ctypes
 import errno
+import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pipeline import params
@@ -23,9 +27,11 @@ def run(main: Main) -> None:
     128 + n: stopped by signal n. A traceback means a fault of ours.
     """
     signal.signal(signal.SIGTERM, _stop)
+    _end_with_parent()
     root = Path()
     try:
-        main(params.load(root / "params.yaml"), root)
+        with _observed():
+            main(params.load(root / "params.yaml"), root)
     except InputError as error:
         _leave(str(error), error.exit_status)
     except KeyboardInterrupt:
@@ -37,6 +43,20 @@ def run(main: Main) -> None:
             raise
         place = f" while writing {error.filename}" if error.filename else ""
         _leave(f"the disk is full{place} ({error.strerror}); nothing half-written was kept", 1)
+
+
+def _observed() -> AbstractContextManager[None]:
+    """On the dashboard where PREFECT_API_URL names one; without it nothing of Prefect is imported."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return nullcontext()
+    return importlib.import_module("pipeline.orchestration.observe").observed(Path(sys.argv[0]).stem)
+
+
+def _end_with_parent() -> None:
+    """Where a sweep started it (DIE_WITH_PARENT), on Linux: SIGTERM when this process's parent dies."""
+    if os.environ.get("DIE_WITH_PARENT") and sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import REPOSITORY, default_tree, override
 
 from pipeline.params import Params
@@ -59,7 +60,9 @@ def test_linked_and_named_files_exist():
 
 def test_every_preset_is_valid_and_is_printed_as_flags():
     presets = sorted((REPOSITORY / "presets").glob("*.yaml"))
-    assert {"smoke", "cifar10-folder"} <= {preset.stem for preset in presets}
+    assert {"smoke", "default", "cifar10-folder", "paper-cifar100", "cifar100-strong"} <= {
+        preset.stem for preset in presets
+    }
     for preset in presets:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", "preset", preset.stem],
@@ -69,7 +72,10 @@ def test_every_preset_is_valid_and_is_printed_as_flags():
         )
         words = shlex.split(done.stdout)
         assert done.returncode == 0 and words[0::2] == ["-S"] * len(words[0::2])
-        changes = dict(word.split("=", 1) for word in words[1::2])
+        changes: dict[str, object] = {}
+        for word in words[1::2]:
+            key, value = word.split("=", 1)
+            changes[key] = yaml.safe_load(value)
         if changes.get("data.name") == "folder":
             changes["data.root"] = "anywhere"
         Params.model_validate(override(default_tree(), changes))

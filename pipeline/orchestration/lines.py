@@ -1,0 +1,47 @@
+"""What the lines say that DVC and the stages print."""
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+RUNNING = re.compile(r"Running stage '([^']+)'")
+SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change|is cached)")
+RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Warning|Interrupt)\b")
+PROGRESS = re.compile(r"(\w+): step (\d+)/(\d+), (.*)")
+
+
+@dataclass
+class Reading:
+    """What the lines so far said: stages that ran or were skipped, progress, the reason of a failure."""
+
+    ran: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    percent: float | None = None  # of the stage that reports its steps
+    latest: str = ""  # its loss, speed and time left, in words
+    _errors: deque[str] = field(default_factory=lambda: deque(maxlen=1))
+    _dvc_errors: deque[str] = field(default_factory=lambda: deque(maxlen=1))
+    _last: str = ""
+
+    def read(self, line: str) -> None:
+        text = line.strip()
+        if found := RUNNING.match(text):
+            self.ran.append(found[1])
+        elif found := SKIPPED.match(text):
+            self.skipped.append(found[1])
+        elif found := PROGRESS.match(text):
+            self.percent, self.latest = 100 * int(found[2]) / int(found[3]), found[4]
+        elif text.startswith("error: "):
+            self._errors.append(text.removeprefix("error: "))
+        elif RAISED.match(text):
+            self._errors.append(text)
+        elif text.startswith("ERROR: "):
+            self._dvc_errors.append(text.removeprefix("ERROR: "))
+        self._last = text or self._last
+
+    def reason(self) -> str:
+        """One line: the stage's own error, else the last line of a traceback, else DVC's."""
+        if self._errors:
+            return self._errors[0]
+        if self._dvc_errors:
+            return self._dvc_errors[0]
+        return self._last or "no output"

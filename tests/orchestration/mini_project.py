@@ -1,0 +1,141 @@
+"""A project that takes a second: the shipped params and orchestration around five small stages.
+
+The stages write the metrics files that the shipped ones write, computed from the params, and pretraining
+keeps its state in RUNS_DIR as the shipped one does. `HOLD` in the environment names a file: pretraining stops
+after step 3 until it exists, so that a test can act in the middle of a run without a clock.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from conftest import REPOSITORY, SMALL, default_tree, override
+
+STAGE = """
+import json, os, pathlib, select, signal, sys, yaml
+
+params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
+sparsity, pretrain = params["sparsity"], params["pretrain"]
+metrics = pathlib.Path("reports/metrics")
+metrics.mkdir(parents=True, exist_ok=True)
+
+
+def train():
+    runs = pathlib.Path(os.environ.get("RUNS_DIR", "runs"))
+    state = runs / f"{sparsity['lambda']}-{sparsity['groups']}-{pretrain['seed']}"
+    state.parent.mkdir(exist_ok=True)
+    first = int(state.read_text()) if state.exists() else 0
+    if first:
+        print(f"pretrain: resumed after step {first} of {pretrain['steps']}", flush=True)
+    if sparsity["lambda"] == 7:
+        sys.exit("error: pretrain: the loss is not finite")
+    for step in range(first + 1, pretrain["steps"] + 1):
+        state.write_text(str(step))
+        print(f"pretrain: step {step}/{pretrain['steps']}, loss 0.5, 100 images/s, 0:01 left", flush=True)
+        hold = os.environ.get("HOLD")
+        while step == 3 and hold and not os.path.exists(hold):
+            select.select([], [], [], 0.05)
+    return {
+        "zero_share": sparsity["lambda"] / (1 + sparsity["lambda"]),
+        "sparsity": {"groups": sparsity["groups"]},
+        "final": {"rankme": 10.0, "loss": 0.5},
+        "collapsed": False,
+        "minutes": 0.1,
+        "device": "cpu: mini",
+        "seed": pretrain["seed"],
+        "steps_of_this_process": pretrain["steps"] - first,
+    }
+
+
+def probe():
+    accuracy = 0.7 - sparsity["lambda"] / 10 + pretrain["seed"] / 100
+    means = {"mean_accuracy": {"encoder": accuracy}, "mean_knn_accuracy": {"encoder": 0.5}}
+    return {"summary": {"scenes": means | {"gain_over_random_init": 100 * accuracy - 50}}}
+
+
+def report():
+    figures = pathlib.Path("reports/figures")
+    figures.mkdir(parents=True, exist_ok=True)
+    figure = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+    (figures / "probe_scenes_accuracy.svg").write_text(figure)
+    return {}
+
+
+stage = sys.argv[1]
+found = {"prepare": dict, "pretrain": train, "probe": probe, "report": report}[stage]()
+(metrics / f"{stage}.json").write_text(json.dumps(found))
+print(f"{stage}: done", flush=True)
+"""
+NEEDS = {
+    "prepare": ("data", []),
+    "pretrain": ("sparsity", ["prepare"]),
+    "probe": ("probe", ["pretrain"]),
+    "report": ("model", ["probe"]),
+}
+
+
+def make(folder: Path, **changes: object) -> Path:
+    """A committed project in `folder`; changes: of params, with __ for the dot."""
+    tree = override(default_tree(), SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+    (folder / "stages").mkdir(parents=True)
+    (folder / ".dvc").mkdir()
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    for stage in NEEDS:
+        (folder / f"stages/{stage}.py").write_text(f"import sys\nsys.argv.append({stage!r})\n{STAGE}")
+    graph = {
+        stage: {
+            "cmd": f"python stages/{stage}.py",
+            "deps": [f"stages/{stage}.py", *(f"reports/metrics/{need}.json" for need in needs)],
+            "params": [section, "pretrain"] if stage == "pretrain" else [section],
+            "metrics": [{f"reports/metrics/{stage}.json": {"cache": False}}],
+        }
+        for stage, (section, needs) in NEEDS.items()
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": graph}, sort_keys=False))
+    for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+        (folder / name).write_text((REPOSITORY / name).read_text())
+    for command in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("config", "user.name", "test"),
+        ("config", "user.email", "test@localhost"),
+        ("add", "--all"),
+        ("commit", "--quiet", "--message", "mini"),
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "change"], cwd=folder, check=True)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For `python -m pipeline` in a project that has no library of its own."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    return kept | {"PYTHONPATH": str(REPOSITORY)} | more
+
+
+def pipeline(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m pipeline ...` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+    )
+
+
+def start(folder: Path, *arguments: str, **more: str) -> "subprocess.Popen[str]":
+    """`python -m pipeline ...` in a process group of its own, its output to read line by line."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=folder,
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )

@@ -1,0 +1,178 @@
+"""Sweeps as a person runs them: done once, failed alone, killed and continued."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.orchestration.mini_project import commit, make, pipeline, start
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+def rows(project: Path, name: str = "trial") -> dict[float, dict[str, str]]:
+    """lambda -> row of the sweep's table."""
+    with (project / f"reports/sweeps/{name}.csv").open() as handle:
+        return {float(row["sparsity.lambda"]): row for row in csv.DictReader(handle)}
+
+
+def experiments(project: Path) -> set[str]:
+    command = ["git", "for-each-ref", "--format=%(refname)", "refs/exps"]
+    listed = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.split()
+    return {reference.rsplit("/", 1)[1] for reference in listed}
+
+
+def sweep(project: Path, lambdas: str, seeds: str = "0", *more: str, **variables: str):
+    words = ("sweep", "--lambda", lambdas, "--seeds", seeds, "--name", "trial", "--jobs", "2", *more)
+    return pipeline(project, *words, **variables)
+
+
+def running_in(project: Path) -> list[psutil.Process]:
+    """Processes that work in the project or in a clone of it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(project.resolve()):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def none_left(project: Path) -> bool:
+    """Whether whatever works in the project ends; waits for that as long as a test may."""
+    return not psutil.wait_procs(running_in(project), timeout=60)[1]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+    """A project after a sweep of three cells, of which the one with lambda 7 cannot succeed."""
+    project = make(tmp_path_factory.mktemp("sweep") / "project")
+    return project, sweep(project, "0,1,7")
+
+
+def test_cells_become_experiments_and_a_failed_one_leaves_the_others_alone(swept):
+    project, done = swept
+    assert done.returncode == 1, done.stderr
+    found = rows(project)
+    assert found[0]["state"] == found[1]["state"] == "done"
+    assert float(found[0]["accuracy"]) == 0.7 and float(found[1]["zero_share"]) == 0.5
+    failed = found[7]
+    assert failed["state"] == "failed" and "the loss is not finite" in failed["reason"]
+    log = failed["reason"].split("log: ")[1].rstrip(")")
+    assert "the loss is not finite" in (project / log).read_text()
+    assert experiments(project) == {found[0]["name"], found[1]["name"]}
+    assert "failed   lambda=7 seed=0: pretrain: the loss is not finite" in done.stdout
+    assert "dashboard: not up" in done.stdout
+    assert not any((project / ".sweeps/trial/clones").iterdir())
+    assert done.stdout.count("ran prepare") == 1  # the others waited for it
+
+
+def test_a_finished_sweep_starts_nothing_and_a_dry_run_says_what_is_left(swept):
+    project, _ = swept
+    again = sweep(project, "0,1")
+    assert again.returncode == 0 and "2 cells, all done" in again.stdout
+    assert "started" not in again.stdout and "dashboard" not in again.stdout
+    planned = sweep(project, "0,1,2", "0", "--dry-run")
+    states = [line.split("  ")[0].strip() for line in planned.stdout.splitlines()[:-1]]
+    assert [state.split()[0] for state in states] == ["done", "done", "to"]
+    assert "3 cells, 1 to run" in planned.stdout
+
+
+def test_a_bad_cell_stops_the_sweep_at_the_door(swept):
+    project, _ = swept
+    refused = sweep(project, "0,-1")
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert refused.stderr.startswith("error: sparsity.lambda: must be greater than or equal to 0")
+
+
+def test_a_cluster_without_a_dashboard_is_refused(swept):
+    project, _ = swept
+    refused = sweep(project, "0,2", "0", "--runner", "dask")
+    assert refused.returncode == 1
+    assert "error: --runner dask: needs the dashboard" in refused.stderr
+
+
+@pytest.mark.slow
+def test_one_more_lambda_runs_that_cell_and_changed_report_code_runs_reports(tmp_path):
+    project = make(tmp_path / "project")
+    assert sweep(project, "0,1").returncode == 0
+    more = sweep(project, "0,1,2")
+    assert more.stdout.count("started") == 1 and "done     lambda=2" in more.stdout
+    with (project / "stages/report.py").open("a") as handle:
+        handle.write("# changed\n")
+    dirty = sweep(project, "0,1,2")
+    assert dirty.returncode == 1 and "not committed: stages/report.py" in dirty.stderr
+    commit(project)
+    reported = sweep(project, "0,1,2")
+    assert reported.stdout.count("ran report; ") == 3
+    (project / "README.md").write_text("a page\n")
+    subprocess.run(["git", "add", "README.md"], cwd=project, check=True)
+    commit(project)
+    assert "started" not in sweep(project, "0,1,2").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["sweep", "stage"])
+def test_after_sigkill_the_same_command_continues_and_nothing_is_left_running(tmp_path, target):
+    """`sweep`: the whole process group at once, as when the power fails; `stage`: a cell's own process."""
+    project = make(tmp_path / "project")
+    words = ("sweep", "--lambda", "0,1", "--seeds", "0", "--name", "trial", "--jobs", "2")
+    running = start(project, *words, HOLD=str(tmp_path / "go"))
+    states = [project / "runs" / name for name in ("0.0-16-0", "1.0-16-0")]
+    assert held(states, running)
+    if target == "sweep":
+        os.killpg(running.pid, signal.SIGKILL)
+    else:
+        stages = [process for process in running_in(project) if "stages/pretrain.py" in process.cmdline()]
+        assert len(stages) >= 2
+        for process in stages:
+            process.kill()
+    output = running.communicate()[0]
+    assert none_left(project)
+    if target == "stage":
+        assert running.returncode == 1 and "exited with -9" in output
+    again = pipeline(project, *words)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not any((project / ".sweeps/trial/clones").iterdir())
+    assert len(experiments(project)) == 2
+    for name in experiments(project):
+        shown = subprocess.run(
+            ["git", "log", "--all", "--format=%H", "-1", f"--glob=refs/exps/*/*/{name}"],
+            cwd=project, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        metrics = subprocess.run(
+            ["git", "show", f"{shown}:reports/metrics/pretrain.json"],
+            cwd=project, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert json.loads(metrics)["steps_of_this_process"] == 3  # of 6: the state of step 3 was not lost
+
+
+def held(states: list[Path], running: "subprocess.Popen[str]") -> bool:
+    """Wait until pretraining of every cell has kept the state of step 3, where it holds."""
+    while running.poll() is None:
+        if all(state.exists() and state.read_text() == "3" for state in states):
+            return True
+        psutil.wait_procs([psutil.Process(running.pid)], timeout=0.1)
+    return False
+
+
+@pytest.mark.slow
+def test_two_sweeps_of_one_name_do_not_run_at_once_and_a_stopped_one_can_be_continued(tmp_path):
+    project = make(tmp_path / "project")
+    words = ("sweep", "--lambda", "0", "--name", "trial")
+    running = start(project, *words, HOLD=str(tmp_path / "go"))
+    assert held([project / "runs/0.0-16-0"], running)
+    second = pipeline(project, *words)
+    assert second.returncode == 1 and "error: sweep trial is running already" in second.stderr
+    os.kill(running.pid, signal.SIGTERM)  # Ctrl-C takes the same way, but a shell may have it ignored
+    output = running.communicate()[0]
+    assert running.returncode == 130 and "the same command continues" in output
+    assert none_left(project) and not any((project / ".sweeps/trial/clones").iterdir())
+    assert pipeline(project, *words).returncode == 0
