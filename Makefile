@@ -31,11 +31,15 @@ lint: setup
 	basedpyright
 	lint-imports
 
-bench: setup  ## ratios of one run; the files say how to run each alone
+bench: setup  ## ratios of one run, in benchmarks/results; the files say how to run each alone
 	python -m benchmarks.scenes
 	python -m benchmarks.step
+	python -m benchmarks.parts
 	python -m benchmarks.embed
+	python -m benchmarks.decode
 	python -m benchmarks.probe
+	python -m benchmarks.scaling
+	@python -c 'import lightly' 2>/dev/null && python -m benchmarks.peer || echo 'benchmarks.peer: skipped, lightly is not installed'
 
 lock:  ## pin every version that pyproject.toml allows
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
