@@ -96,20 +96,22 @@ def in_child(*arguments: Any) -> tuple[float, float]:
 
 
 def draw(found: dict[str, dict[int, tuple[float, float]]]) -> None:
-    """Time above, memory below, a column per curve."""
+    """Time above, memory below, a column per curve of the training step."""
+    shown = {curve: points for curve, points in found.items() if curve != "workers"}
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.3 * len(found), 4.2), layout="constrained", facecolor=LIGHT["ground"])
-        grid = figure.subplots(2, len(found), squeeze=False, sharex="col", sharey="row")
-        for column, (curve, points) in enumerate(found.items()):
+        figure = Figure(figsize=(2.1 * len(shown), 4.2), layout="constrained", facecolor=LIGHT["ground"])
+        grid = figure.subplots(2, len(shown), squeeze=False, sharex="col", sharey="row")
+        for column, (curve, points) in enumerate(shown.items()):
+            places = range(len(points))
             for row, scale in ((0, 1e6), (1, 1.0)):
-                axes = grid[row, column]
                 values = [scale * pair[row] for pair in points.values()]
-                axes.plot(list(points), values, marker="o", ms=4, color=LIGHT["encoder"])
-                axes.set_xscale("log", base=2 if curve != "images" else 10)
-                axes.set_ylim(bottom=0)
+                grid[row, column].plot(places, values, marker="o", ms=4, color=LIGHT["encoder"])
+            names = [f"{value // 1000}k" if value >= 1000 else str(value) for value in points]
+            grid[1, column].set_xticks(places, names)
             grid[0, column].set_title(curve, loc="left")
-        grid[0, 0].set_ylabel("µs an image")
-        grid[1, 0].set_ylabel("peak MiB")
+        for row, label in enumerate(("µs an image", "peak MiB")):
+            grid[row, 0].set_ylabel(label)
+            grid[row, 0].set_ylim(bottom=0)
         figure.savefig(RESULTS / "scaling.svg", metadata={"Date": None})
 
 
