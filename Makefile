@@ -31,12 +31,16 @@ lint: setup
 	basedpyright
 	lint-imports
 
-bench: setup  ## ratios of one run; the files say how to run each alone
+bench: setup  ## ratios of one run, in benchmarks/results; the files say how to run each alone
 	python -m benchmarks.scenes
 	python -m benchmarks.step
+	python -m benchmarks.parts
 	python -m benchmarks.embed
+	python -m benchmarks.decode
 	python -m benchmarks.probe
 	python -m benchmarks.interpret
+	python -m benchmarks.scaling
+	@python -c 'import lightly' 2>/dev/null && python -m benchmarks.peer || echo 'benchmarks.peer: skipped, lightly is not installed'
 
 dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it
 	python -m pipeline dashboard

@@ -3,17 +3,17 @@
     python -m benchmarks.embed
 
 Reads the shipped params.yaml: its model, embed.batch_size and runtime. Both are timed in turns in one process
-on the same random images, and the best of each counts, so that other work on the machine hurts neither more.
+on the same random images.
 """
 
-import json
-import time
+import argparse
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.common import interleaved, machine, median, save
 from pipeline import params
 from pipeline.data.normalise import normalise
 from pipeline.evaluation.embeddings import embed
@@ -25,8 +25,11 @@ TURNS = 5
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args()
     run = params.load(Path("params.yaml"))
-    runtime = resolve(run.runtime)
+    runtime = resolve(run.runtime.model_copy(update={"threads": given.threads}))
     size, batch_size = run.data.image_size, run.embed.batch_size
     num_images = BATCHES * batch_size
     encoder = build_encoder(run.model, size, seed=0).eval().to(runtime.device)
@@ -38,34 +41,28 @@ def main() -> None:
         with torch.inference_mode(), runtime.autocast():
             for _ in range(BATCHES):
                 encoder(batch)
-        if runtime.device.type == "cuda":
-            torch.cuda.synchronize()
 
     def whole() -> None:
         embed(encoder, images, standard, batch_size, runtime.device, runtime.autocast, progress="")
 
-    seconds = {"forward": [], "embed": []}
-    for _ in range(TURNS):
-        for name, call in (("forward", bare), ("embed", whole)):
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    rates = {name: num_images / min(values) for name, values in seconds.items()}
-    print(
-        json.dumps(
-            {
-                "forward_images_per_second": round(rates["forward"]),
-                "embed_images_per_second": round(rates["embed"]),
-                "ratio": round(rates["embed"] / rates["forward"], 3),
-                "images": num_images,
-                "batch_size": batch_size,
-                "turns": TURNS,
-                "precision": runtime.precision,
-                "device": runtime.describe(),
-            },
-            indent=2,
-        )
-    )
+    seconds = interleaved({"forward": bare, "embed": whole}, TURNS, runtime.device)
+    rates = {name: num_images / median(values, runtime.device) for name, values in seconds.items()}
+    content = {
+        "title": "Embedding beside the bare forward pass",
+        "machine": machine(runtime),
+        "rounds": TURNS,
+        "forward_images_per_second": rates["forward"],
+        "embed_images_per_second": rates["embed"],
+        "ratio_embed_to_forward": rates["embed"] / rates["forward"],
+        "images": num_images,
+        "batch_size": batch_size,
+        "precision": runtime.precision,
+    }
+    lines = [
+        f"embed {rates['embed']:,.0f} images/s, forward {rates['forward']:,.0f} ({runtime.precision}, "
+        f"batches of {batch_size}): ratio {rates['embed'] / rates['forward']:.2f}."
+    ]
+    save("embed", f"python -m benchmarks.embed --threads {given.threads}", content, lines)
 
 
 if __name__ == "__main__":

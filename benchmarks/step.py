@@ -1,30 +1,20 @@
-"""`python -m benchmarks.step`: images/s of a training step, one change at a time, all in one run.
+"""A training step, one change at a time, all in one run: `python -m benchmarks.step`.
 
 Ratios to the first row are what to quote: a machine that others share makes the absolute numbers lie.
 """
 
-import time
-from pathlib import Path
+import argparse
+from collections.abc import Callable
 
-import numpy as np
 import torch
 from timm.layers.attention import Attention
+from torch import nn
 
-from pipeline import params
-from pipeline.params import Params
+from benchmarks.common import build, interleaved, machine, median, save
+from pipeline.jepa.kernels import PointwiseLinear
 from pipeline.training.loop import Pretraining
-from pipeline.training.runtime import resolve
 
-ROUNDS, STEPS = 5, 10
-
-
-def build(changes: dict[str, dict[str, object]]) -> Pretraining:
-    """The default run with some sections changed, on random images."""
-    chosen = params.load(Path("params.yaml")).model_dump(mode="json")
-    for section, values in changes.items():
-        chosen[section] |= values
-    checked = Params.model_validate(chosen)
-    return Pretraining(checked, checked.augment, (0.5,) * 3, (0.25,) * 3, resolve(checked.runtime))
+STEPS = 10
 
 
 def fused_attention(run: Pretraining) -> Pretraining:
@@ -34,39 +24,70 @@ def fused_attention(run: Pretraining) -> Pretraining:
     return run
 
 
+def torchs_linear(run: Pretraining) -> Pretraining:
+    """Linear maps as torch does them, undoing `fit_kernels`."""
+    for parent in list(run.jepa.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is PointwiseLinear:
+                plain = nn.Linear(child.in_features, child.out_features)
+                plain.weight, plain.bias = child.weight, child.bias
+                setattr(parent, name, plain)
+    return run
+
+
+def steps_of(run: Pretraining) -> Callable[[], object]:
+    """STEPS steps on random images."""
+    size = run.params.data.image_size
+    shape = (run.params.pretrain.batch_size, size, size, 3)
+    batch = torch.randint(0, 256, shape, dtype=torch.uint8, device=run.runtime.device)
+    return lambda: [run.train_step(batch, step) for step in range(STEPS)]
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    threads = {"threads": given.threads}
+
+    def changed(**sections: dict[str, object]) -> Pretraining:
+        runtime = threads | sections.pop("runtime", {})
+        return build({**sections, "runtime": runtime})
+
+    whole = {"crop_scale": [1, 1], "crop_ratio": [1, 1], "flip": False}
+    blocks = {"embed_dim": 64, "depth": 2, "num_heads": 4, "joint": False}
     runs = {
-        "default": build({}),
-        "fp32": build({"runtime": {"precision": "fp32"}}),
-        "torch's fused attention": fused_attention(build({})),
-        "one pass per target block": build(
-            {"model": {"predictor": {"embed_dim": 64, "depth": 2, "num_heads": 4, "joint": False}}}
-        ),
-        "no crop, no flip": build({"augment": {"crop_scale": [1, 1], "crop_ratio": [1, 1], "flip": False}}),
-        "no sparsity": build({"sparsity": {"method": "none"}}),
-        **{method: build({"sparsity": {"method": method}}) for method in ("group_lasso", "rdmreg", "topk")},
-        "learned groups": build({"sparsity": {"assignment": "learned"}}),
-        "no regulariser": build({"regularizer": {"name": "none"}}),
-        "16 pixels more a side": build({"data": {"image_size": 48}}),
+        "default": changed(),
+        "fp32": changed(runtime={"precision": "fp32"}),
+        "fp32, torch's linear maps": torchs_linear(changed(runtime={"precision": "fp32"})),
+        "torch's fused attention": fused_attention(changed()),
+        "one pass per target block": changed(model={"predictor": blocks}),
+        "no crop, no flip": changed(augment=whole),
+        "no sparsity": changed(sparsity={"method": "none"}),
+        **{method: changed(sparsity={"method": method}) for method in ("group_lasso", "rdmreg", "topk")},
+        "learned groups": changed(sparsity={"assignment": "learned"}),
+        "no regulariser": changed(regularizer={"name": "none"}),
+        "16 pixels more a side": changed(data={"image_size": 48}),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(ROUNDS + 1):  # interleaved, so that a busy moment hits all; the first round warms up
-        for name, run in runs.items():
-            size = run.params.data.image_size
-            shape = (run.params.pretrain.batch_size, size, size, 3)
-            batch = torch.randint(0, 256, shape, dtype=torch.uint8, device=run.runtime.device)
-            began = time.perf_counter()
-            for step in range(STEPS):
-                terms = run.train_step(batch, step)
-            terms["grad_norm"].item()  # waits for a GPU
-            seconds[name].append((time.perf_counter() - began) / STEPS)
-    first = np.median(seconds["default"][1:])
     runtime = runs["default"].runtime
-    print(f"{runtime.device.type}: {runtime.describe()}, {runtime.precision}, torch {torch.__version__}")
-    for name, values in seconds.items():
-        median = float(np.median(values[1:]))
-        rate = runs[name].params.pretrain.batch_size / median
-        print(f"{name:28} {rate:10,.0f} images/s  {first / median:5.2f} x the default's speed")
+    seconds = interleaved({name: steps_of(run) for name, run in runs.items()}, given.rounds, runtime.device)
+    rates = {
+        name: STEPS * run.params.pretrain.batch_size / median(seconds[name], runtime.device)
+        for name, run in runs.items()
+    }
+    lines = ["| | images/s | times the default's speed |", "|---|--:|--:|"]
+    lines += [f"| {name} | {rate:,.0f} | {rate / rates['default']:.2f} |" for name, rate in rates.items()]
+    content = {
+        "title": "A training step of the default, one change at a time",
+        "machine": machine(runtime),
+        "rounds": given.rounds,
+        "precision": runtime.precision,
+        "images_per_second": rates,
+        **{f"ratio_{name}": rate / rates["default"] for name, rate in rates.items()},
+    }
+    save(
+        "step", f"python -m benchmarks.step --threads {given.threads} --rounds {given.rounds}", content, lines
+    )
 
 
 if __name__ == "__main__":

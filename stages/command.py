@@ -46,8 +46,11 @@ def run(main: Main) -> None:
 
 
 def _observed() -> AbstractContextManager[None]:
-    """On the dashboard where PREFECT_API_URL names one; without it nothing of Prefect is imported."""
-    if not os.environ.get("PREFECT_API_URL"):
+    """On the dashboard where PREFECT_API_URL names one; without it nothing of Prefect is imported.
+
+    Of several processes of one run (torchrun's RANK) only the launcher shows itself.
+    """
+    if not os.environ.get("PREFECT_API_URL") or "RANK" in os.environ:
         return nullcontext()
     return importlib.import_module("pipeline.orchestration.observe").observed(Path(sys.argv[0]).stem)
 

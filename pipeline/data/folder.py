@@ -75,11 +75,12 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
     images, classes, paths, broken = [], [], [], []
     for path, class_number in files:
         try:
-            with Image.open(root / path) as image:
+            with Image.open(os.path.join(root, path)) as image:
                 if image.mode.startswith(("I", "F")):
                     raise ValueError(f"mode {image.mode} is not 8 bits per channel")
-                # Lets the JPEG decoder skip detail, down to twice the size that is kept.
-                image.draft("RGB", (2 * image_size, 2 * image_size))
+                if min(image.size) > 2 * image_size:
+                    # Lets the JPEG decoder skip detail, down to twice the size that is kept.
+                    image.draft("RGB", (2 * image_size, 2 * image_size))
                 images.append(fit_square(image, image_size))
         except DAMAGE as error:
             broken.append(damage(path, error))

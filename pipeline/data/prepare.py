@@ -106,7 +106,8 @@ def fit_square(image: Image.Image, size: int) -> np.ndarray:
     """An image as (size, size, 3) uint8: shorter side scaled to it (antialiased bicubic), centre cropped."""
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns about each palette with transparency otherwise
-    image = image.convert("RGB")
+    if image.mode != "RGB":  # else it would be copied
+        image = image.convert("RGB")
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(image)

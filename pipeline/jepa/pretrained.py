@@ -1,4 +1,4 @@
-"""An exported encoder, read back; and the attention kernel that suits its device."""
+"""An exported encoder, read back."""
 
 from pathlib import Path
 
@@ -6,11 +6,10 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.layers.attention import Attention
 from timm.models.vision_transformer import VisionTransformer
-from torch import nn
 
 from pipeline.files import InputError, read_json
+from pipeline.jepa.kernels import fit_kernels
 
 
 def load_encoder(
@@ -32,16 +31,5 @@ def load_encoder(
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise InputError(f"{path}: not the weights of {folder / 'config.json'} ({error})") from None
     assert isinstance(encoder, VisionTransformer)
-    fit_attention(encoder, torch.device(device))
+    fit_kernels(encoder, torch.device(device))
     return encoder.to(device).eval().requires_grad_(False)
-
-
-def fit_attention(module: nn.Module, device: torch.device) -> None:
-    """Choose the faster of timm's two attention kernels for `device`; both compute the same.
-
-    On a CPU torch's fused kernel is the slower one for the short sequences of small images
-    (benchmarks/results/cpu-step.md).
-    """
-    for part in module.modules():
-        if isinstance(part, Attention):
-            part.fused_attn = device.type != "cpu"  # pyright: ignore[reportAttributeAccessIssue]

@@ -8,8 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.orchestration.cells import AXES
 from pipeline.orchestration.results import Setting
-from pipeline.reporting.figures import LIGHT, PAGE_INCH, STYLE
-from pipeline.reporting.figures import svg_text
+from pipeline.reporting.figures import LIGHT, PAGE_INCH, STYLE, svg_text
 
 COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random")
 LAMBDA, GROUPS = AXES["lambda"], AXES["groups"]

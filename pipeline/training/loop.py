@@ -17,9 +17,9 @@ from pipeline.data.normalise import normalise
 from pipeline.files import InputError
 from pipeline.jepa import masking
 from pipeline.jepa.encoder import encode
+from pipeline.jepa.kernels import fit_kernels
 from pipeline.jepa.masking import Masks
 from pipeline.jepa.objective import Jepa, update_target
-from pipeline.jepa.pretrained import fit_attention
 from pipeline.params import AugmentParams, Params
 from pipeline.sparsity.sparse_jepa import Draws, SparseJepa
 from pipeline.training.batches import Batches
@@ -69,7 +69,7 @@ class Pretraining:
             params.data.image_size,
             params.pretrain.seed,
         ).to(runtime.device)
-        fit_attention(self.jepa, runtime.device)
+        fit_kernels(self.jepa, runtime.device)
         if ranks is not ALONE:
             self.jepa.gather = ranks.gather
         self.model = SparseJepa(self.jepa, params.sparsity, params.pretrain.seed).to(runtime.device)

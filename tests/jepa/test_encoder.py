@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from pipeline.files import InputError, ParamsError
 from pipeline.jepa.encoder import build_encoder, encode, timm_config
+from pipeline.jepa.kernels import fit_attention
 from pipeline.jepa.positions import sincos_positions
-from pipeline.jepa.pretrained import fit_attention, load_encoder
+from pipeline.jepa.pretrained import load_encoder
 from pipeline.params import ModelParams
 
 

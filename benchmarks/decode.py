@@ -1,0 +1,79 @@
+"""`prepare` of a folder beside decoding its files and nothing else.
+
+    python -m benchmarks.decode [--root IMAGES]
+
+One process each, taking turns; without --root, drawn scenes saved as JPEG files.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.common import interleaved, machine, median, save
+from pipeline.data.folder import ENDINGS, folder_source
+from pipeline.data.prepare import write_set
+from pipeline.data.scenes import render
+from pipeline.training.runtime import Runtime
+
+NUM_DRAWN, CLASSES, SIZE = 2_000, 4, 32
+
+
+def draw_files(root: Path) -> None:
+    """NUM_DRAWN scenes under CLASSES folders."""
+    for number, pixels in enumerate(render("textured", NUM_DRAWN, SIZE, seed=0, chunk=0).images):
+        path = root / f"class{number % CLASSES}" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path, quality=95)
+
+
+def decode_all(files: list[Path]) -> int:
+    """Every file as an array of RGB bytes; nothing is kept."""
+    seen = 0
+    for path in files:
+        with Image.open(path) as image:
+            seen += np.asarray(image.convert("RGB")).nbytes
+    return seen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    device = torch.device("cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        root = given.root or Path(folder) / "images"
+        if given.root is None:
+            root.mkdir()
+            draw_files(root)
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
+
+        def prepare() -> None:
+            source = folder_source(root, SIZE, test_fraction=0.2, seed=0)
+            write_set(Path(folder) / "set", "folder", SIZE, source, workers=1, log_seconds=1e9)
+
+        seconds = interleaved({"decode": lambda: decode_all(files), "prepare": prepare}, given.rounds, device)
+    rates = {name: len(files) / median(values, device) for name, values in seconds.items()}
+    content = {
+        "title": "prepare beside decoding alone",
+        "machine": machine(Runtime(device, "fp32")),
+        "rounds": given.rounds,
+        "images": len(files),
+        "images_per_second": rates,
+        "ratio_prepare_to_decode": rates["prepare"] / rates["decode"],
+    }
+    times = rates["decode"] / rates["prepare"]
+    lines = [
+        f"{len(files):,} files of {'photographs' if given.root else 'scenes'} to {SIZE} pixels: decoding "
+        f"{rates['decode']:,.0f} images/s, prepare {rates['prepare']:,.0f} ({times:.2f} times the time)."
+    ]
+    save("decode", "python -m benchmarks.decode" + (" --root <images>" if given.root else ""), content, lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The limit that matrix products set: operations of the peer-sized step, and how fast they run alone.
+
+`python -m benchmarks.matmul` prints GFLOP/s of every product of the step.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.common import clock, interleaved, median
+from pipeline.jepa.kernels import PointwiseLinear
+
+WIDTH, DEPTH, PREDICTOR_WIDTH, PREDICTOR_DEPTH = 192, 6, 96, 3
+PATCHES, TARGETS, BLOCK, PIXELS = 64, 4, 12, 48
+ROUNDS, ROWS = 5, 16384
+
+
+def _transformer(tokens: int, sequence: int, width: int, depth: int) -> float:
+    """FLOP of a forward pass of `tokens` tokens in sequences: 12 d^2 of weights and 2 s d of attention."""
+    return 2 * tokens * depth * (12 * width**2 + 2 * sequence * width)
+
+
+def step_gflop(num_context: int, joint: bool) -> float:
+    """GFLOP an image of a training step: target forward; context, predictor forward, back twice that."""
+    target = _transformer(PATCHES, PATCHES, WIDTH, DEPTH) + 2 * PATCHES * PIXELS * WIDTH
+    context = _transformer(num_context, num_context, WIDTH, DEPTH) + 2 * num_context * PIXELS * WIDTH
+    sequence = num_context + (TARGETS * BLOCK if joint else BLOCK)
+    tokens = sequence * (1 if joint else TARGETS)
+    predictor = _transformer(tokens, sequence, PREDICTOR_WIDTH, PREDICTOR_DEPTH)
+    predictor += 2 * (num_context + TARGETS * BLOCK) * WIDTH * PREDICTOR_WIDTH
+    return (target + 3 * (context + predictor)) / 1e9
+
+
+def products(precision: str, device: torch.device) -> dict[str, float]:
+    """GFLOP/s of each linear map of the step, forward, by the fastest kernel there is for it."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    shapes = {
+        f"{part} {name}": (wide, out)
+        for part, width in (("encoder", WIDTH), ("predictor", PREDICTOR_WIDTH))
+        for name, wide, out in (
+            ("qkv", width, 3 * width),
+            ("projection", width, width),
+            ("mlp in", width, 4 * width),
+            ("mlp out", 4 * width, width),
+        )
+    }
+    found = {}
+    for name, (wide, out) in shapes.items():
+        tokens = torch.randn(ROWS // PATCHES, PATCHES, wide, device=device, dtype=dtype)
+        linear = torch.nn.Linear(wide, out, device=device, dtype=dtype)
+        one_wide = PointwiseLinear(linear)
+        with torch.no_grad():
+            seconds = interleaved(
+                {
+                    "linear": lambda t=tokens, m=linear: F.linear(t, m.weight, m.bias),
+                    "convolution": lambda t=tokens, m=one_wide: m(t),
+                },
+                ROUNDS,
+                device,
+            )
+        fastest = min(median(values, device) for values in seconds.values())
+        found[name] = 2e-9 * ROWS * wide * out / fastest
+    return found
+
+
+def peak_gflops(precision: str, device: torch.device) -> float:
+    """GFLOP/s of a forward pass's linear maps of the encoder, weighted by their share of its operations."""
+    rates = products(precision, device)
+    weights = {"qkv": 3, "projection": 1, "mlp in": 4, "mlp out": 4}
+    return sum(weights.values()) / sum(share / rates[f"encoder {name}"] for name, share in weights.items())
+
+
+if __name__ == "__main__":
+    for chosen in ("bf16", "fp32"):
+        place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        print(f"{chosen}, {clock(place)} seconds, {torch.get_num_threads()} threads")
+        for product, rate in products(chosen, place).items():
+            print(f"  {product:24} {rate:8,.0f} GFLOP/s")

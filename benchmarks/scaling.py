@@ -1,0 +1,153 @@
+"""How a training step's time and memory grow: `python -m benchmarks.scaling --threads 1`.
+
+One dial of the default at a time, each point in a process of its own (forked, so that its peak of resident
+memory is its own, imports included). Writes results/scaling.json, .md and .svg.
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from benchmarks.common import RESULTS, build, machine, median, save, timed
+from pipeline.data.prepare import scenes_source, write_set
+from pipeline.reporting.figures import LIGHT, STYLE
+from pipeline.training.batches import Batches
+from pipeline.training.runtime import Runtime
+from pipeline.training.tracking import peak_memory_mb
+
+CURVES: dict[str, tuple[int, ...]] = {
+    "images": (1_000, 10_000, 100_000, 400_000),
+    "image size": (32, 48, 64, 96),
+    "embed_dim": (64, 128, 256, 384),
+    "batch": (32, 128, 512),
+    "groups": (4, 16, 64),
+    "workers": (1, 2),
+}
+NUM_DRAWN = 2_000  # scenes that prepare draws per point of `workers`
+
+
+def changes(curve: str, value: int, where: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The sections that a point changes."""
+    sections: dict[str, dict[str, Any]] = {"runtime": where}
+    match curve:
+        case "image size":
+            sections["data"] = {"image_size": value}
+        case "embed_dim":
+            sections["model"] = {"embed_dim": value, "num_heads": value // 32}
+        case "batch":
+            sections["pretrain"] = {"batch_size": value}
+        case "groups":
+            sections["sparsity"] = {"groups": value}
+    return sections
+
+
+def point(curve: str, value: int, where: dict[str, Any], steps: int) -> tuple[float, float]:
+    """Seconds per image and peak MiB of this process. `workers`: of drawing scenes, on the wall's clock."""
+    run = build(changes(curve, value, where))
+    device, params = run.runtime.device, run.params
+    if curve == "workers":
+        data = params.data.model_copy(
+            update={"scenes": params.data.scenes.model_copy(update={"num_train": NUM_DRAWN, "num_test": 1})}
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "set"
+            taken = timed(
+                lambda: write_set(
+                    path, "scenes", 32, scenes_source(data), value, max_broken=0, log_seconds=1e9
+                ),
+                device,
+            )
+        return taken.wall / NUM_DRAWN, peak_memory_mb(device)
+    size, batch_size = params.data.image_size, params.pretrain.batch_size
+    number = value if curve == "images" else 4 * batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        images = np.lib.format.open_memmap(
+            Path(folder) / "images.npy", "w+", np.uint8, (number, size, size, 3)
+        )
+        batches = Batches(images, np.arange(number), batch_size, 0, device).from_step(0, steps + 1)
+        seconds = [
+            timed(lambda s=step: run.train_step(next(batches), s), device) for step in range(steps + 1)
+        ]
+    return median(seconds[1:], device) / batch_size, peak_memory_mb(device)
+
+
+def _child(pipe: Any, arguments: tuple[str, int, dict[str, Any], int]) -> None:
+    pipe.send(point(*arguments))
+
+
+def in_child(*arguments: Any) -> tuple[float, float]:
+    """`point` in a forked process."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(theirs, arguments))
+    process.start()
+    theirs.close()
+    found = ours.recv()
+    process.join()
+    return found
+
+
+def draw(found: dict[str, dict[int, tuple[float, float]]]) -> None:
+    """Time above, memory below, a column per curve of the training step."""
+    shown = {curve: points for curve, points in found.items() if curve != "workers"}
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2.1 * len(shown), 4.2), layout="constrained", facecolor=LIGHT["ground"])
+        grid = figure.subplots(2, len(shown), squeeze=False, sharex="col", sharey="row")
+        for column, (curve, points) in enumerate(shown.items()):
+            places = range(len(points))
+            for row, scale in ((0, 1e6), (1, 1.0)):
+                values = [scale * pair[row] for pair in points.values()]
+                grid[row, column].plot(places, values, marker="o", ms=4, color=LIGHT["encoder"])
+            names = [f"{value // 1000}k" if value >= 1000 else str(value) for value in points]
+            grid[1, column].set_xticks(places, names)
+            grid[0, column].set_title(curve, loc="left")
+        for row, label in enumerate(("µs an image", "peak MiB")):
+            grid[row, 0].set_ylabel(label)
+            grid[row, 0].set_ylim(bottom=0)
+        figure.savefig(RESULTS / "scaling.svg", metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=5)
+    given = parser.parse_args()
+    where = {"device": given.device, "threads": given.threads}
+    torch.set_num_threads(given.threads)
+    found = {
+        curve: {value: in_child(curve, value, where, given.steps) for value in values}
+        for curve, values in CURVES.items()
+    }
+    lines = ["| dial | value | µs an image | peak MiB |", "|---|--:|--:|--:|"]
+    for curve, points in found.items():
+        for value, (seconds, memory) in points.items():
+            lines.append(f"| {curve} | {value:,} | {1e6 * seconds:,.0f} | {memory:,.0f} |")
+    lines += ["", "`workers` is prepare drawing scenes, by the wall's clock; the others are a training step."]
+    runtime = Runtime(torch.device(given.device), "auto")
+    content = {
+        "title": "Scaling of the default, one dial at a time",
+        "machine": machine(runtime) | {"cores": os.cpu_count()},
+        "rounds": given.steps,
+        "points": {
+            curve: {
+                str(value): {"seconds_per_image": one[0], "peak_mb": one[1]} for value, one in row.items()
+            }
+            for curve, row in found.items()
+        },
+    }
+    draw(found)
+    command = f"python -m benchmarks.scaling --threads {given.threads} --steps {given.steps}"
+    save("scaling", command, content, lines)
+
+
+if __name__ == "__main__":
+    main()
