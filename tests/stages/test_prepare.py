@@ -49,6 +49,11 @@ def start(folder: Path, content: dict, **options) -> subprocess.Popen:
     )
 
 
+def listen() -> None:
+    """Undo what a shell does to a command in the background: Ctrl-C is ignored there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def images_in(folder: Path, classes=("a", "b"), count=6, size=(40, 32)) -> Path:
     rng = np.random.default_rng(0)
     for name in classes:
@@ -234,7 +239,7 @@ def test_a_missing_folder_exits_with_1_and_its_name(tmp_path):
 def test_a_stop_ends_the_pool_leaves_nothing_and_is_one_line(tmp_path, number, name):
     scenes = {"variant": "factors", "num_train": 10**8, "num_test": 1}
     content = tree({"name": "scenes", "scenes": scenes}, workers=2, log_seconds=1e-6)
-    process = start(tmp_path, content, start_new_session=True)
+    process = start(tmp_path, content, start_new_session=True, preexec_fn=listen)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("scenes train: 1,000 of")
     if number == signal.SIGINT:  # a terminal sends it to the whole group, `kill` to one process
