@@ -18,7 +18,7 @@ import torchvision
 from pipeline import params
 from pipeline.files import write_json
 from pipeline.params import Params
-from pipeline.training.loop import Pretraining
+from pipeline.training.pretraining import Pretraining
 from pipeline.training.runtime import Runtime, resolve
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,6 +1,6 @@
 """A training step beside lightly's I-JEPA (its modules, transform and collator) at equal architecture.
 
-    uv pip install -e .[bench]
+    uv pip install --group bench
     python -m benchmarks.peer --threads 1
 
 ViT 192/6/3 with patches of 4 on 32 pixels, predictor 96/3/3, four targets of 12 patches and a context of 24
@@ -28,7 +28,7 @@ from pipeline.jepa import masking
 from pipeline.jepa.encoder import build_encoder
 from pipeline.jepa.masking import Masks
 from pipeline.params import ModelParams
-from pipeline.training.loop import Pretraining
+from pipeline.training.pretraining import Pretraining
 
 BATCH, GRID, TARGETS, ROWS, COLUMNS = 256, 8, 4, 4, 3
 PLAIN = {"sparsity": {"method": "none"}, "regularizer": {"name": "none"}}

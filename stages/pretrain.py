@@ -14,14 +14,15 @@ from pipeline.data.store import ImageSet, Split, open_set
 from pipeline.evaluation.monitor import Monitor
 from pipeline.files import atomic_file, atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
-from pipeline.params import Params
+from pipeline.params import AugmentParams, Params
 from pipeline.sparsity.oi_vae import OiVae
 from pipeline.sparsity.views import WEIGHTS
 from pipeline.training.batches import Batches, hold_out
 from pipeline.training.checkpoint import Checkpoints, fingerprint, runs_folder
 from pipeline.training.distributed import Ranks, joined
 from pipeline.training.launch import launched
-from pipeline.training.loop import Encode, Pretraining
+from pipeline.training.loop import Member, train
+from pipeline.training.pretraining import Encode, Pretraining
 from pipeline.training.runtime import Runtime
 from stages import command
 
@@ -39,36 +40,45 @@ def main(params: Params, root: Path) -> None:
 
 def _pretrain(params: Params, root: Path, ranks: Ranks, runtime: Runtime) -> None:
     images = open_set(root / "artifacts/data" / params.data.name)
-    train = images.split("train")
     kept, blame = augment.allowed(params.augment, images.labels)
-    for name, labels in blame.items():
-        others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
-        named = ", ".join(labels[:2] if others else labels)
-        print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
-    for_training, held_out = hold_out(len(train), params.pretrain.monitor_images, params.pretrain.seed)
-    batches = Batches(
-        train.images,
-        for_training,
-        params.pretrain.batch_size,
-        params.pretrain.seed,
-        runtime.device,
-        ranks.share,
-    )
-    run = Pretraining(params, kept, images.mean, images.std, runtime, ranks)
-    checkpoints = Checkpoints(runs_folder(root) / run_fingerprint(params, images), writes=ranks.leads)
-    run.run(batches, checkpoints, _monitor(train, held_out, images) if ranks.leads else _look_away)
+    say_off(blame)
+    member = member_of(params, root, images, kept, ranks, runtime)
+    train(*member)
     if not ranks.leads:
         return
 
+    run = member.run
     export(run, params, images, root / "artifacts/encoder")
     with atomic_file(root / "reports/plots/training.csv") as temporary:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
     with atomic_file(root / "reports/plots/interaction.csv") as temporary:
         interaction_table(run).to_csv(temporary, index=False)
-    metrics = summarise(run, params, runtime, len(for_training))
+    metrics = summarise(run, params, runtime, len(member.batches.indices))
     metrics["augment"] = {"crop": "crop" not in blame, "flip": "flip" not in blame, "off_because_of": blame}
     write_json(root / "reports/metrics/pretrain.json", metrics | {"commit": commit(root)})
     print(last_line(metrics), flush=True)
+
+
+def member_of(
+    params: Params, root: Path, images: ImageSet, kept: AugmentParams, ranks: Ranks, runtime: Runtime
+) -> Member:
+    """The run of `params` on the training split, its state in the runs' folder under its fingerprint."""
+    split, pretrain = images.split("train"), params.pretrain
+    for_training, held_out = hold_out(len(split), pretrain.monitor_images, pretrain.seed)
+    batches = Batches(
+        split.images, for_training, pretrain.batch_size, pretrain.seed, runtime.device, ranks.share
+    )
+    run = Pretraining(params, kept, images.mean, images.std, runtime, ranks)
+    checkpoints = Checkpoints(runs_folder(root) / run_fingerprint(params, images), writes=ranks.leads)
+    return Member(run, batches, checkpoints, _monitor(split, held_out, images) if ranks.leads else _look_away)
+
+
+def say_off(blame: dict[str, list[str]]) -> None:
+    """Which augmentations are off, and for the sake of which labels."""
+    for name, labels in blame.items():
+        others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
+        named = ", ".join(labels[:2] if others else labels)
+        print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
 
 
 def run_fingerprint(params: Params, images: ImageSet) -> str:
@@ -133,6 +143,7 @@ def summarise(run: Pretraining, params: Params, runtime: Runtime, num_images: in
         "peak_memory_mb": max(row.get("peak_memory_mb", 0.0) for row in rows),
         "device": f"{runtime.device.type}: {runtime.describe()}",
         "processes": run.ranks.share.count,
+        "together": run.together,
         "precision": runtime.precision,
         "torch": torch.__version__,
         "parameters": {
@@ -174,9 +185,9 @@ def commit(root: Path) -> str | None:
     return head.stdout.strip() + ("+changes" if edits.stdout.strip() else "")
 
 
-def _monitor(train: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
-    labels = train.labels.iloc[held_out].reset_index(drop=True)
-    return Monitor(torch.from_numpy(train.images[held_out]), labels, images.labels)
+def _monitor(split: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
+    labels = split.labels.iloc[held_out].reset_index(drop=True)
+    return Monitor(torch.from_numpy(split.images[held_out]), labels, images.labels)
 
 
 def _look_away(_encode: Encode) -> dict[str, float]:

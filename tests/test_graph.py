@@ -60,7 +60,7 @@ def code_deps(stage: str) -> set[str]:
 
 
 class Reads(ast.NodeVisitor):
-    """Every params field that a file reads, as (class, field), found by following annotated arguments."""
+    """Every params field that a file reads, as (class, field), found by following annotated names."""
 
     def __init__(self) -> None:
         self.found: set[tuple[str, str]] = set()
@@ -91,6 +91,12 @@ class Reads(ast.NodeVisitor):
                 self.scope[target.id] = kind
             elif kind and isinstance(target, ast.Attribute):
                 self.members[target.attr] = kind
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        kind = annotated_section(node.annotation)
+        if kind and isinstance(node.target, ast.Name):
+            self.scope[node.target.id] = kind
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:

@@ -91,13 +91,18 @@ class SparsityMethod(nn.Module):
         self, energies: Float[Tensor, "batch sites groups"], targets: Float[Tensor, "batch sites dim"]
     ) -> None:
         """Update the running means of a training step."""
-        self.active_groups.lerp_(count_active(energies.mean(1)), RUNNING)
+        average(self.active_groups, count_active(energies.mean(1)), RUNNING)
         if hasattr(self, "correlation"):
             flat = targets.flatten(0, 1)
-            self.correlation.lerp_(flat.T @ flat / len(flat), CORRELATION_STEPS)
+            average(self.correlation, flat.T @ flat / len(flat), CORRELATION_STEPS)
 
     @torch.no_grad()
     def learn_groups(self) -> None:
         """Regroup by the squared correlations of the target features (`sparsity.assignment: learned`)."""
         learned = cluster_features(self.correlation.square(), self.groups)
         self.regroup(match_groups(learned, self.order, self.groups))
+
+
+def average(running: Tensor, value: Tensor, weight: float) -> None:
+    """running <- (1 - weight) running + weight value, in place. Not lerp_: vmap has no rule for it."""
+    running.mul_(1 - weight).add_(value, alpha=weight)

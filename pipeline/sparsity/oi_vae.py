@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pipeline.params import SparsityParams
 from pipeline.sparsity.groups import split_groups
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
 from pipeline.sparsity.proximal import column_norms, shrink_columns
 
 LOG_VARIANCE = (-8.0, 4.0)
@@ -106,7 +106,7 @@ class OiVae(SparsityMethod):
         missed = self.generate(carried) - split_groups(targets, self.order, self.groups)
         divergence = gaussian_kl(mean, log_variance).mean((0, 1))
         self.watch(carried.detach().square().mean(-1), targets)
-        self.kl.lerp_(divergence.detach(), RUNNING)
+        average(self.kl, divergence.detach(), RUNNING)
         paid = divergence.clamp(min=self.free_bits).sum() / targets.shape[-1]
         return {
             "reconstruction": strengths.weight * missed.square().mean() / 2,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pipeline.params import SparsityParams
 from pipeline.sparsity.groups import split_groups
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
 
 NEAR_ZERO = 0.1  # of a feature's or a group's rms, which the layer-norm sets to 1 on average
 SMOOTH = 1e-8  # keeps the gradient of a norm finite at zero
@@ -60,7 +60,7 @@ class Penalty(SparsityMethod):
         energies = grouped.detach().square().mean(-1)
         self.watch(energies, targets)
         sizes = energies.sqrt() if self.name == "group_lasso" else grouped.detach().abs()
-        self.near_zero.lerp_((sizes < NEAR_ZERO).float().mean(), RUNNING)
+        average(self.near_zero, (sizes < NEAR_ZERO).float().mean(), RUNNING)
         penalty = group_lasso(grouped) if self.name == "group_lasso" else l1(grouped)
         return {self.name: strengths.lambda_ * prediction.detach() * penalty}
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.params import SparsityParams
 from pipeline.sparsity.groups import split_groups
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
 
 
 def unit_scale(p: float) -> float:
@@ -77,7 +77,7 @@ class Rdmreg(SparsityMethod):
         assert noise is not None and directions is not None
         rectified = F.relu(tokens)
         self.watch(self.energies(tokens.detach()), targets)
-        self.zeros.lerp_((rectified.detach() == 0).float().mean(), RUNNING)
+        average(self.zeros, (rectified.detach() == 0).float().mean(), RUNNING)
         distance = sliced_wasserstein(rectified.flatten(0, 1), noise.flatten(0, 1), directions)
         return {"rdmreg": strengths.lambda_ * distance}
 

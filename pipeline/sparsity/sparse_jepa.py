@@ -17,9 +17,9 @@ from pipeline.sparsity.method import Strengths
 class Draws(NamedTuple):
     """Random numbers of a step. noise: of each token, first axis images; the others are shared by all."""
 
-    noise: Tensor | None
-    directions: Tensor | None
-    sigreg: Tensor | None
+    noise: Tensor | None = None
+    directions: Tensor | None = None
+    sigreg: Tensor | None = None
 
     def chunk(self, parts: int) -> "list[Draws]":
         """Those of each micro-batch."""

@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.params import SparsityParams
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths
+from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
 
 
 def keep_strongest(codes: Float[Tensor, "*batch groups size"], k: int) -> Float[Tensor, "*batch groups size"]:
     """The k groups of largest norm, zero elsewhere; the gradient is that of the identity."""
-    strongest = codes.square().sum(-1).topk(k, dim=-1).indices
-    kept = torch.zeros(codes.shape[:-1], device=codes.device, dtype=codes.dtype).scatter_(-1, strongest, 1.0)
+    energies = codes.square().sum(-1)
+    strongest = energies.topk(k, dim=-1)
+    kept = torch.zeros_like(energies).scatter(-1, strongest.indices, torch.ones_like(strongest.values))
     return codes + (codes * kept[..., None] - codes).detach()
 
 
@@ -45,7 +46,7 @@ class GroupTopK(SparsityMethod):
     ) -> dict[str, Tensor]:
         codes = self.codes(tokens)
         self.watch(codes.detach().square().mean(-1), targets)
-        self.zeros.lerp_((codes.detach() == 0).float().mean(), RUNNING)
+        average(self.zeros, (codes.detach() == 0).float().mean(), RUNNING)
         missed = self.decode(codes.flatten(-2)) - targets
         return {"topk": strengths.weight * missed.square().mean() / 2}
 

@@ -52,41 +52,46 @@ class Checkpoints:
         write_json(
             path.with_suffix(".json"), {"fingerprint": self.folder.name, "step": step, "sha256": digest}
         )
-        for old in self._steps()[KEEP:]:
+        for old in self.steps()[KEEP:]:
             self._path(old).with_suffix(".json").unlink()
             self._path(old).unlink(missing_ok=True)
         return path
 
     def load_last(self, device: torch.device) -> dict[str, Any] | None:
-        """The newest state that is whole and belongs to this run, or None.
-
-        A state that does not is named on standard output, and the one before it is tried.
-        """
-        for step in self._steps():
-            path = self._path(step)
-            try:
-                meta = json.loads(path.with_suffix(".json").read_text())
-                owner, digest = meta["fingerprint"], meta["sha256"]
-            except (ValueError, KeyError, TypeError):  # the power failed before its bytes reached the disk
-                print(f"{path.with_suffix('.json')}: refused, it is damaged", flush=True)
-                continue
-            if owner != self.folder.name:
-                print(f"{path}: refused, it belongs to run {owner}", flush=True)
-            elif not path.is_file() or _sha256(path) != digest:
-                print(f"{path}: refused, its content does not match its digest", flush=True)
-            else:
-                return torch.load(path, map_location=device, weights_only=True)
+        """The newest state that is whole and belongs to this run, or None."""
+        for step in self.steps():
+            state = self.load(step, device)
+            if state is not None:
+                return state
         return None
+
+    def load(self, step: int, device: torch.device) -> dict[str, Any] | None:
+        """The state after `step` steps; None, and its name on standard output, where it is damaged or of
+        another run."""
+        path = self._path(step)
+        try:
+            meta = json.loads(path.with_suffix(".json").read_text())
+            owner, digest = meta["fingerprint"], meta["sha256"]
+        except (ValueError, KeyError, TypeError):  # the power failed before its bytes reached the disk
+            print(f"{path.with_suffix('.json')}: refused, it is damaged", flush=True)
+            return None
+        if owner != self.folder.name:
+            print(f"{path}: refused, it belongs to run {owner}", flush=True)
+            return None
+        if not path.is_file() or _sha256(path) != digest:
+            print(f"{path}: refused, its content does not match its digest", flush=True)
+            return None
+        return torch.load(path, map_location=device, weights_only=True)
 
     def last(self) -> Path | None:
         """The newest finished state's file, unchecked."""
-        steps = self._steps()
+        steps = self.steps()
         return self._path(steps[0]) if steps else None
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step}.pt"
 
-    def _steps(self) -> list[int]:
+    def steps(self) -> list[int]:
         """Steps of finished states, newest first."""
         return sorted(
             (int(p.stem.removeprefix("step-")) for p in self.folder.glob("step-*.json")), reverse=True

@@ -13,11 +13,10 @@ from tqdm import tqdm
 
 
 class Clock:
-    """Seconds of a run over all its processes, since the last save, and of the current row of history."""
+    """Seconds since the last save, and of the current row of history."""
 
-    def __init__(self, step: int, seconds: float) -> None:
-        now = time.monotonic()
-        self._begun, self._saved = now - seconds, now
+    def __init__(self, step: int) -> None:
+        self._saved = time.monotonic()
         self.start_row(step)
 
     def start_row(self, step: int) -> None:
@@ -32,9 +31,10 @@ class Clock:
         return time.monotonic() - self._saved
 
     def saved(self) -> float:
-        """Note a save; returns the seconds of the whole run, those before it was resumed included."""
-        self._saved = time.monotonic()
-        return self._saved - self._begun
+        """Note a save; returns the seconds since the one before it."""
+        seconds = self.since_saved()
+        self._saved += seconds
+        return seconds
 
 
 class Progress:

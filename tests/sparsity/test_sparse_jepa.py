@@ -15,7 +15,7 @@ from pipeline.jepa import masking
 from pipeline.jepa.objective import update_target
 from pipeline.params import Params
 from pipeline.sparsity.build import build_method
-from pipeline.training.loop import Pretraining, parameter_groups
+from pipeline.training.pretraining import Pretraining, parameter_groups
 from pipeline.training.runtime import resolve
 from pipeline.training.schedules import ema_momentum, learning_rate, sparsity_strengths
 

@@ -27,7 +27,8 @@ from pipeline.training.batches import Batches
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.distributed import ALONE, Ranks, check, joined
 from pipeline.training.launch import RankError, launch, launched, verdict
-from pipeline.training.loop import InterruptedRunError, Pretraining
+from pipeline.training.loop import InterruptedRunError, train
+from pipeline.training.pretraining import Pretraining
 from stages import prepare
 
 TINY = SMALL | {"pretrain.batch_size": 24, "pretrain.steps": 8, "pretrain.history_every": 1}
@@ -73,17 +74,17 @@ def worker(folder: Path) -> None:
         for name in CASES:
             parts = case(name).pretrain.accumulation
             run, batches = build(case(name), replace(ranks, share=replace(ranks.share, parts=parts)), runtime)
-            run.run(batches, Checkpoints(folder / name, writes=ranks.leads), watch)
+            train(run, batches, Checkpoints(folder / name, writes=ranks.leads), watch)
             state = {key: value.double().sum().item() for key, value in run.model.state_dict().items()}
             found[name] = {"history": run.history, "state": state}
         run, batches = build(case(ACROSS), ranks, runtime)
-        run.run(batches, Checkpoints(folder / "begun alone", writes=ranks.leads), watch)
+        train(run, batches, Checkpoints(folder / "begun alone", writes=ranks.leads), watch)
         found["begun alone"] = {"history": run.history}
         run, batches = build(case(ACROSS), ranks, runtime)
         if not ranks.leads:
             stop_itself(run)
         try:
-            run.run(batches, Checkpoints(folder / "stopped", writes=ranks.leads), watch)
+            train(run, batches, Checkpoints(folder / "stopped", writes=ranks.leads), watch)
         except InterruptedRunError as error:
             found["stopped"] = {"line": str(error), "status": error.exit_status}
     (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(found))
@@ -105,7 +106,7 @@ def alone(name: str, folder: Path) -> Pretraining:
     """One process's run of a case, continued from what lies in `folder`."""
     with joined(case(name)) as (ranks, runtime):
         run, batches = build(case(name), ranks, runtime)
-        run.run(batches, Checkpoints(folder), watch)
+        train(run, batches, Checkpoints(folder), watch)
     return run
 
 
@@ -125,7 +126,7 @@ def shared(tmp_path_factory) -> Path:
         run, batches = build(case(ACROSS), ranks, runtime)
         stop_itself(run)
         with pytest.raises(InterruptedRunError):
-            run.run(batches, Checkpoints(folder / "begun alone"), watch)
+            train(run, batches, Checkpoints(folder / "begun alone"), watch)
     path = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests", REPOSITORY / "tests/training")))
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = path

@@ -11,10 +11,10 @@ from conftest import override
 
 from pipeline.files import InputError
 from pipeline.params import Params
-from pipeline.training import loop
 from pipeline.training.batches import Batches
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.loop import Pretraining, parameter_groups
+from pipeline.training.loop import train
+from pipeline.training.pretraining import Encode, Pretraining, parameter_groups, trained
 from pipeline.training.runtime import resolve
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
@@ -30,7 +30,7 @@ def build(tree: dict[str, Any], **changes: object) -> tuple[Pretraining, Batches
     return run, batches
 
 
-def watch(_encode: loop.Encode) -> dict[str, float]:
+def watch(_encode: Encode) -> dict[str, float]:
     return {"rankme": 1.0}
 
 
@@ -46,7 +46,7 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, 
         "sparsity.regroup_every": 2,
     }
     whole, batches = build(small_tree, **settings)
-    whole.run(batches, Checkpoints(tmp_path / "whole"), watch)
+    train(whole, batches, Checkpoints(tmp_path / "whole"), watch)
 
     first, batches = build(small_tree, **settings)
     step = first.train_step
@@ -58,9 +58,9 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, 
 
     monkeypatch.setattr(first, "train_step", dying)
     with pytest.raises(KilledError):
-        first.run(batches, Checkpoints(tmp_path / "killed"), watch)
+        train(first, batches, Checkpoints(tmp_path / "killed"), watch)
     second, batches = build(small_tree, **settings)
-    second.run(batches, Checkpoints(tmp_path / "killed"), watch)
+    train(second, batches, Checkpoints(tmp_path / "killed"), watch)
 
     ours, theirs = second.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -73,10 +73,10 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, 
 
 def test_a_finished_run_is_not_trained_again(small_tree, tmp_path, monkeypatch):
     first, batches = build(small_tree)
-    first.run(batches, Checkpoints(tmp_path / "run"), watch)
+    train(first, batches, Checkpoints(tmp_path / "run"), watch)
     second, batches = build(small_tree)
     monkeypatch.setattr(second, "train_step", lambda *_: pytest.fail("trained again"))
-    second.run(batches, Checkpoints(tmp_path / "run"), watch)
+    train(second, batches, Checkpoints(tmp_path / "run"), watch)
     assert second.step == 6 and second.history == first.history
 
 
@@ -92,7 +92,7 @@ def test_a_non_finite_loss_names_the_step_the_terms_and_the_last_good_checkpoint
 
     monkeypatch.setattr(run, "losses", exploding)
     with pytest.raises(InputError) as caught:
-        run.run(batches, Checkpoints(tmp_path / "run"), watch)
+        train(run, batches, Checkpoints(tmp_path / "run"), watch)
     message = str(caught.value)
     assert message.startswith("step 4: the loss is not finite (prediction inf, regularizer ")
     assert f"last good checkpoint: {tmp_path / 'run/step-4.pt'}" in message and "\n" not in message
@@ -109,7 +109,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(small_tree):
             small_tree,
             **{"pretrain.accumulation": parts, "regularizer.name": "none", "sparsity.method": "none"},
         )
-        run.optimizer = torch.optim.SGD(loop.trained(run.model), lr=0.1)
+        run.optimizer = torch.optim.SGD(trained(run.model), lr=0.1)
         run.train_step(images, step=0)
         weights.append(run.jepa.context_encoder.state_dict())
     assert all(torch.allclose(weights[0][k], weights[1][k], atol=1e-6) for k in weights[0])
@@ -122,7 +122,7 @@ def test_gradients_are_clipped_to_the_given_norm(small_tree):
     step = run.optimizer.step
     run.optimizer.step = lambda: (
         seen.append(  # type: ignore[method-assign]
-            torch.stack([w.grad.norm() for w in loop.trained(run.model) if w.grad is not None]).norm()
+            torch.stack([w.grad.norm() for w in trained(run.model) if w.grad is not None]).norm()
         )
         or step()
     )
@@ -138,7 +138,7 @@ def test_weight_decay_is_for_matrices_only(small_tree):
     assert all(weight.ndim >= 2 for weight in decayed["params"])
     assert run.jepa.predictor.mask_token in set(others["params"])
     known = len(decayed["params"]) + len(others["params"])
-    assert known == len(loop.trained(run.model))
+    assert known == len(trained(run.model))
 
 
 def test_features_are_those_of_the_target_encoder_and_move_with_it(small_tree, tmp_path):
@@ -146,19 +146,19 @@ def test_features_are_those_of_the_target_encoder_and_move_with_it(small_tree, t
     images = torch.from_numpy(IMAGES[:7])
     before = run.features(images)
     assert before.shape == (7, 32) and before.dtype == torch.float32
-    run.run(batches, Checkpoints(tmp_path / "run"), watch)
+    train(run, batches, Checkpoints(tmp_path / "run"), watch)
     assert not torch.equal(before, run.features(images))
 
 
 def test_the_monitor_does_not_change_the_run(small_tree, tmp_path):
     """It may draw random numbers of its own from the global state: the run does not use that."""
 
-    def greedy(encode: loop.Encode) -> dict[str, float]:
+    def greedy(encode: Encode) -> dict[str, float]:
         return {"rankme": float(torch.rand(())) + float(encode(torch.from_numpy(IMAGES[:3])).sum())}
 
     weights = []
     for number, monitor in enumerate((watch, greedy)):
         run, batches = build(small_tree)
-        run.run(batches, Checkpoints(Path(tmp_path / str(number))), monitor)
+        train(run, batches, Checkpoints(Path(tmp_path / str(number))), monitor)
         weights.append(run.jepa.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
