@@ -21,17 +21,22 @@ class StoppedError(BaseException):
 
 
 def run(main: Main) -> None:
-    """Call `main(params, root)` in the current folder and exit.
+    """Call `main(params, root)` with params.yaml of the current folder, and exit as `call` does."""
+    root = Path()
+    call(lambda: main(params.load(root / "params.yaml"), root))
+
+
+def call(work: Callable[[], None]) -> None:
+    """Do the work of a stage and exit.
 
     Status 0: done. 2: a mistake in params.yaml. 1: any other mistake that has a name, and a full disk.
     128 + n: stopped by signal n. A traceback means a fault of ours.
     """
     signal.signal(signal.SIGTERM, _stop)
     _end_with_parent()
-    root = Path()
     try:
         with _observed():
-            main(params.load(root / "params.yaml"), root)
+            work()
     except InputError as error:
         _leave(str(error), error.exit_status)
     except KeyboardInterrupt:

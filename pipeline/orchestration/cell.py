@@ -1,4 +1,7 @@
-"""One cell of a sweep, on whatever machine: clone, `dvc exp run`, experiment pushed back, clone gone."""
+"""One cell of a sweep, on whatever machine: clone, `dvc exp run`, experiment pushed back, clone gone.
+
+Or the pretraining of several cells in one process, which their own `dvc exp run` then finds finished.
+"""
 
 import contextlib
 import fcntl
@@ -42,6 +45,7 @@ class Job:
     overrides: dict[str, Any]
     data_key: str
     site: Site
+    together: tuple[dict[str, Any], ...] = ()  # overrides of cells: only pretrain these, in one process
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,15 @@ def _run(
                     prepared()
             return process.wait()
 
+    if job.together:
+        with _prepared_once(site.folder / "prepared" / job.data_key, stop) as prepared:
+            status = 1 if stop.event.is_set() else start(*DVC, "repro", "prepare")
+        files = [f"together/{at}.yaml" for at in range(len(job.together))]
+        for file, overrides in zip(files, job.together, strict=True):
+            workspaces.write_params(folder, overrides, file)
+        if status or start(sys.executable, "-m", "stages.pretrain_together", *files):
+            return "failed", reading.reason()
+        return "done", ""
     with _prepared_once(site.folder / "prepared" / job.data_key, stop) as prepared:
         if site.remote:
             start(*DVC, "fetch", "--run-cache")  # an empty remote is no failure: all is computed here then

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from pipeline.files import InputError, ParamsError
 from pipeline.orchestration import preset
 from pipeline.params import validate
+from pipeline.training import alike
 
 AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -43,7 +45,7 @@ class Cell:
     """One experiment. overrides: dotted path -> value of every param that it sets, swept ones last.
 
     name: of the experiment, the same for the same params. data_key: cells that share it share the prepared
-    data.
+    data. kind: cells that share it can be pretrained together; None: alone.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Cell:
     overrides: dict[str, Any]
     swept: dict[str, Any]
     data_key: str
+    kind: str | None
 
 
 def plan(sweep: str, grid: Grid, root: Path) -> list[Cell]:
@@ -105,7 +108,8 @@ def _cell(
     if place is not None and not Path(str(place)).is_absolute():  # a cell runs in a clone elsewhere
         overrides = overrides | {"data.root": str((root / place).resolve())}
         apply(changed, overrides)
-    params = validate(changed).model_dump(mode="json", by_alias=True)
+    checked = validate(changed)
+    params = checked.model_dump(mode="json", by_alias=True)
     overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
     words = [f"{axis}-{swept[path]:g}" for axis, path in AXES.items() if path in swept]
     title = " ".join(f"{axis}={swept[path]:g}" for axis, path in AXES.items() if path in swept)
@@ -116,7 +120,22 @@ def _cell(
         overrides=overrides,
         swept=swept,
         data_key=_digest([params["data"], params["embed"]["sets"]]),
+        kind=alike.kind(checked),
     )
+
+
+def packs(cells: list[Cell], largest: int, places: int) -> list[list[Cell]]:
+    """Cells to pretrain together: of one kind, 2 to `largest` at a time, spread over `places`."""
+    kinds: dict[str, list[Cell]] = {}
+    for one in cells:
+        if one.kind is not None:
+            kinds.setdefault(one.kind, []).append(one)
+    found = []
+    for alike_ones in kinds.values():
+        number = len(alike_ones)
+        parts = max(math.ceil(number / max(largest, 1)), min(places, number // 2))
+        found += [alike_ones[part::parts] for part in range(parts)]
+    return [pack for pack in found if len(pack) > 1]
 
 
 def _typed(value: Any, params: dict[str, Any], path: str) -> Any:

@@ -32,6 +32,11 @@ class Console:
             flush=True,
         )
 
+    def trained(self, outcome: Outcome) -> None:
+        """Of cells together, ahead of themselves; those that failed here run alone."""
+        reason = f": {outcome.reason} (log: {outcome.log})" if outcome.reason else ""
+        print(f"  {outcome.state:<8} {outcome.name}{reason}; {clock(outcome.seconds)}", flush=True)
+
     def _left(self) -> str:
         """Cells so far, and the time that the rest takes at the pace of those that are over."""
         done = self.cells - self.waiting + self.over

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.files import InputError
 from pipeline.orchestration import cell, devices, results, sweep_page, workspaces
 from pipeline.orchestration.cell import Job, Outcome, Site, Stop
-from pipeline.orchestration.cells import Cell, Grid, plan
+from pipeline.orchestration.cells import Cell, Grid, packs, plan
 from pipeline.orchestration.console import Console
 from pipeline.orchestration.results import Row
 from pipeline.orchestration.terminate import terminated
@@ -22,7 +22,9 @@ RUNNERS = ("threads", "dask", "ray")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. jobs: 0 lets the machine decide. git, remote: for cells on other machines."""
+    """What was asked for. jobs: 0 lets the machine decide. git, remote: for cells on other machines.
+    together: cells to pretrain in one process, at most.
+    """
 
     name: str
     grid: Grid
@@ -31,6 +33,7 @@ class Request:
     address: str | None
     git: str | None
     remote: str | None
+    together: int = 0
 
 
 @dataclass
@@ -86,6 +89,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="a file of presets/ without .yaml")
     parser.add_argument("--name", default="sweep", help="of the sweep; begins the experiments' names")
     parser.add_argument("--jobs", type=int, default=0, help="cells at a time; more than GPUs share them")
+    parser.add_argument(
+        "--together",
+        type=int,
+        default=0,
+        metavar="N",
+        help="pretrain up to N cells in one process, for a GPU",
+    )
     parser.add_argument("--runner", choices=RUNNERS, default="threads")
     parser.add_argument("--address", help="dask, ray: of the cluster; without it one is started here")
     parser.add_argument("--git", metavar="URL", help="what cells clone and push to; default: this repository")
@@ -99,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     request = Request(
         *(arguments.name, grid, arguments.jobs, arguments.runner, arguments.address),
-        *(arguments.git, arguments.remote),
+        *(arguments.git, arguments.remote, arguments.together),
     )
     root = Path.cwd()
     found = survey(request, root)
@@ -127,6 +137,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 def survey(request: Request, root: Path) -> Survey:
     """Plan the cells, see which are done. Raises InputError for a dirty tree, ParamsError for a bad cell."""
+    if request.together and request.runner != "threads":
+        raise InputError(f"--together: needs --runner threads, got {request.runner}")
+    if request.together < 0 or request.together == 1:
+        raise InputError(f"--together: must be at least 2, or 0 for none, got {request.together}")
     commit = workspaces.require_clean(root)
     found = Survey(request, root, commit, plan(request.name, request.grid, root), {})
     if request.git:
@@ -159,7 +173,18 @@ def conduct(found: Survey, launch: Launch) -> None:
             found.look()
         console.ended(found.row(by_name[outcome.name]), outcome)
 
-    launch(jobs(found, waiting), ended, console)
+    stopped = False
+
+    def trained(outcome: Outcome) -> None:
+        nonlocal stopped
+        stopped = stopped or outcome.state == "stopped"
+        console.trained(outcome)
+
+    together = packed(found, waiting)
+    if together:
+        launch(together, trained, console)
+    if not stopped:
+        launch(jobs(found, waiting), ended, console)
 
 
 def conclude(found: Survey) -> int:
@@ -189,6 +214,20 @@ def jobs(found: Survey, cells: list[Cell]) -> list[Job]:
         cache, runs = workspaces.cache_folder(root), root / "runs"
         site = Site(str(root), found.commit, folder, cache, runs, request.remote)
     return [Job(one.name, one.title, one.overrides, one.data_key, site) for one in cells]
+
+
+def packed(found: Survey, cells: list[Cell]) -> list[Job]:
+    """What to pretrain before the cells themselves run: jobs of several cells each."""
+    request = found.request
+    if request.together < 2:
+        return []
+    made = []
+    for at, pack in enumerate(packs(cells, request.together, jobs_of(request))):
+        title = f"pretraining of {len(pack)} cells together"
+        first = jobs(found, pack[:1])[0]
+        members = tuple(one.overrides for one in pack)
+        made.append(replace(first, name=f"together-{at}", title=title, together=members))
+    return made
 
 
 def threads(request: Request, count: int) -> Launch:

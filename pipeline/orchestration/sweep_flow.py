@@ -70,6 +70,7 @@ def sweep_flow(
     address: str | None = None,
     git: str | None = None,
     remote: str | None = None,
+    together: int = 0,
 ) -> State[Any]:
     """Run every cell of lambda x groups x seeds that is not done yet.
 
@@ -85,9 +86,10 @@ def sweep_flow(
         address: of the Dask or Ray cluster; empty: one is started here
         git: repository that cells clone and push to; empty: this one
         remote: DVC remote through which machines share the cache
+        together: cells to pretrain in one process, at most; for a GPU
     """
     grid = Grid(tuple(lambdas), tuple(groups), tuple(seeds), tuple(settings), preset)
-    request = Request(name, grid, jobs, runner, address, git, remote)
+    request = Request(name, grid, jobs, runner, address, git, remote, together)
     found = sweep.survey(request, Path.cwd())
     if found.open():
         with sweep.held(found):
@@ -108,6 +110,7 @@ def run(request: Request) -> int:
     state: State[Any] = sweep_flow(
         *(request.name, list(grid.lambdas), list(grid.groups), list(grid.seeds), list(grid.settings)),
         *(grid.preset, request.jobs, request.runner, request.address, request.git, request.remote),
+        request.together,
         return_state=True,
     )
     if state.is_completed():

@@ -117,14 +117,16 @@ def clone(source: str, commit: str, folder: Path, cache: Path, remote: str | Non
     (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n")
 
 
-def write_params(folder: Path, overrides: dict[str, Any]) -> None:
-    """Change params.yaml as `-S` does, comments kept; lists, which `-S` cannot set, too."""
+def write_params(folder: Path, overrides: dict[str, Any], file: str = "params.yaml") -> None:
+    """Change params.yaml, or write it changed to another file, as `-S` does: comments kept; lists, which `-S`
+    cannot set, too."""
     from ruamel.yaml import YAML
 
     reader = YAML()
-    path = folder / "params.yaml"
-    tree = reader.load(path.read_text())
+    tree = reader.load((folder / "params.yaml").read_text())
     apply(tree, overrides)
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
     with path.open("w") as handle:
         reader.dump(tree, handle)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -48,9 +49,12 @@ class Batches:
         self.steps_per_epoch = len(indices) // batch_size
         self._epoch = -1
         self._order = indices
-        self._resident: Tensor | None = None
-        if device.type == "cuda" and images.nbytes <= self.GPU_BYTES:
-            self._resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        self.fits = device.type == "cuda" and images.nbytes <= self.GPU_BYTES
+
+    @cached_property
+    def resident(self) -> UInt8[Tensor, "images size size 3"] | None:
+        """The whole set on the GPU, where it fits; can be set to another's of the same images."""
+        return torch.from_numpy(np.ascontiguousarray(self.images)).to(self.device) if self.fits else None
 
     def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:
         """The batches of the steps `step`..`last` - 1, on the device.
@@ -77,7 +81,7 @@ class Batches:
             self._order, self._epoch = self.indices[order.numpy()], epoch
         chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         chosen = self.share.rows(torch.from_numpy(chosen)).numpy()
-        if self._resident is not None:
-            return self._resident[torch.from_numpy(chosen).to(self.device)]
+        if self.resident is not None:
+            return self.resident[torch.from_numpy(chosen).to(self.device)]
         batch = torch.from_numpy(self.images[chosen])
         return batch.pin_memory() if self.device.type == "cuda" else batch

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -86,15 +87,18 @@ def advance(members: Sequence[Member], step: Step) -> None:
             if stop or overdue or at == pretrain.steps:
                 left = _settled(left)
                 seconds = clock.saved() / len(members)
-                for member in left:
-                    member.run.seconds += seconds
-                    path = member.checkpoints.save(member.run.state(), at)
+                paths = [_save(member, at, seconds) for member in left]
                 if stop:
                     raise InterruptedRunError(
                         f"stopped by {signal.Signals(stop).name} after step {at} of "
-                        f"{pretrain.steps}; the state is in {path}; the same command continues",
+                        f"{pretrain.steps}; the state is in {paths[0]}; the same command continues",
                         stop,
                     )
+
+
+def _save(member: Member, step: int, seconds: float) -> Path:
+    member.run.seconds += seconds
+    return member.checkpoints.save(member.run.state(), step)
 
 
 def _look(members: list[Member], step: int, clock: Clock, progress: Progress) -> list[Member]:

@@ -7,7 +7,7 @@ own stage `pretrain` would have left.
 members: runs; numbers: of all weights of one kind, flattened, in the order of their names.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, UInt8
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from pipeline.jepa.kernels import fit_attention
 from pipeline.jepa.masking import Masks
 from pipeline.sparsity.method import Strengths
 from pipeline.sparsity.sparse_jepa import Draws
@@ -30,7 +31,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class Stack:
     """Tensors of equal names and shapes of every member, one after the other in a row of `numbers`."""
 
-    def __init__(self, members: Sequence[dict[str, Tensor]], learns: bool = False) -> None:
+    def __init__(self, members: Sequence[Mapping[str, Tensor]], learns: bool = False) -> None:
         self.shapes = {name: tensor.shape for name, tensor in members[0].items()}
         self.sizes = [shape.numel() for shape in self.shapes.values()]
         rows = [torch.cat([tensor.detach().flatten() for tensor in member.values()]) for member in members]
@@ -68,11 +69,9 @@ class Together:
         self._share_weights(weights)
         self.buffers = self._share_buffers()
         self.optimizer = self._share_moments(weights)
-        # As built: vmap has rules for plain products on every device, for fused attention not on all.
         self.model = build_model(self.params).to(self.runtime.device)
-        for module in self.model.modules():
-            if hasattr(module, "fused_attn"):
-                module.fused_attn = False  # pyright: ignore[reportAttributeAccessIssue]
+        # As on a CPU: vmap has rules for plain products on every device, for fused attention not on all.
+        fit_attention(self.model, torch.device("cpu"))
         batched = vmap(self._terms, in_dims=(0, 0, 0, 0, 0, 0, 0, None))
         self.losses: Callable[..., dict[str, Tensor]] = batched
         if self.params.runtime.compile:

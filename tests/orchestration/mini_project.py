@@ -68,6 +68,19 @@ found = {"prepare": dict, "pretrain": train, "probe": probe, "report": report}[s
 (metrics / f"{stage}.json").write_text(json.dumps(found))
 print(f"{stage}: done", flush=True)
 """
+TOGETHER = """
+import os, pathlib, sys, yaml
+
+for file in sys.argv[1:]:
+    params = yaml.safe_load(pathlib.Path(file).read_text())
+    sparsity, pretrain = params["sparsity"], params["pretrain"]
+    if sparsity["lambda"] == 7:
+        sys.exit("error: pretrain: cannot together")
+    name = f"{sparsity['lambda']}-{sparsity['groups']}-{pretrain['seed']}"
+    state = pathlib.Path(os.environ["RUNS_DIR"]) / name
+    state.parent.mkdir(exist_ok=True)
+    state.write_text(str(pretrain["steps"]))
+"""
 NEEDS = {
     "prepare": ("data", []),
     "pretrain": ("sparsity", ["prepare"]),
@@ -84,6 +97,8 @@ def make(folder: Path, **changes: object) -> Path:
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     for stage in NEEDS:
         (folder / f"stages/{stage}.py").write_text(f"import sys\nsys.argv.append({stage!r})\n{STAGE}")
+    (folder / "stages/__init__.py").touch()  # before this project's own in sys.path
+    (folder / "stages/pretrain_together.py").write_text(TOGETHER)
     graph = {
         stage: {
             "cmd": f"python stages/{stage}.py",

@@ -5,7 +5,7 @@ import yaml
 from conftest import REPOSITORY, default_tree, override
 
 from pipeline.files import InputError, ParamsError
-from pipeline.orchestration.cells import Grid, plan
+from pipeline.orchestration.cells import Grid, packs, plan
 
 
 def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
@@ -43,6 +43,36 @@ def test_cells_share_a_data_key_unless_they_change_the_data():
     first, second = cells(grid(lambdas=(0, 0.1)))
     (other,) = cells(grid(settings=("data.seed=1",)))
     assert first.data_key == second.data_key != other.data_key
+
+
+def test_cells_of_one_kind_are_packed_evenly_over_the_places():
+    found = cells(grid(lambdas=(0, 0.1, 0.3), groups=(4, 8), seeds=(0, 1)))
+    for largest, places, sizes in (
+        (16, 1, [6, 6]),
+        (4, 1, [3, 3, 3, 3]),
+        (16, 2, [3, 3, 3, 3]),
+        (2, 1, [2] * 6),
+    ):
+        made = packs(found, largest, places)
+        assert [len(pack) for pack in made] == sizes
+        assert all(len({cell.swept["sparsity.groups"] for cell in pack}) == 1 for pack in made)
+        assert sorted(cell.name for pack in made for cell in pack) == sorted(cell.name for cell in found)
+    assert packs(found[:1], 16, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        (("sparsity.assignment=learned",), []),
+        (("runtime.processes=2",), []),
+        (("masking.target_sizes=[[2, 2], [1, 2]]",), [2, 2]),  # a step's shape is drawn by the seed
+        (("masking.target_sizes=[[1, 2], [2, 1]]",), [4]),
+        (("masking.mode=ijepa",), [2, 2]),
+    ],
+)
+def test_cells_whose_masks_or_groups_would_differ_are_not_packed_together(settings, sizes):
+    found = cells(grid(lambdas=(0, 0.1), seeds=(0, 1), settings=settings))
+    assert [len(pack) for pack in packs(found, 16, 1)] == sizes
 
 
 def test_axes_lie_over_settings_and_settings_over_the_preset():

@@ -16,7 +16,12 @@ from pipeline.orchestration.results import HEADLINE, Row
 def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, state: str = "done") -> Row:
     swept = {"sparsity.lambda": lambda_, "pretrain.seed": seed}
     cell = Cell(
-        f"t_{lambda_:g}_{seed}", f"lambda={lambda_:g} seed={seed}", swept | {"pretrain.steps": 6}, swept, ""
+        f"t_{lambda_:g}_{seed}",
+        f"lambda={lambda_:g} seed={seed}",
+        swept | {"pretrain.steps": 6},
+        swept,
+        data_key="",
+        kind=None,
     )
     headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros}
     reason = "the <loss> is not finite | twice" if state == "failed" else ""

@@ -99,6 +99,39 @@ def test_a_cluster_without_a_dashboard_is_refused(swept):
     assert "error: --runner dask: needs the dashboard" in refused.stderr
 
 
+def test_cells_pretrained_together_have_nothing_left_to_train(tmp_path):
+    project = make(tmp_path / "project")
+    done = sweep(project, "0,1", "0,1", "--together", "8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "started  pretraining of 2 cells together" in done.stdout  # four over two places
+    references = ["git", "for-each-ref", "--format=%(refname)", "refs/exps"]
+    listed = subprocess.run(
+        references, cwd=project, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert len(listed) == 4
+    for reference in listed:
+        show = ["git", "show", f"{reference}:reports/metrics/pretrain.json"]
+        text = subprocess.run(show, cwd=project, check=True, capture_output=True, text=True).stdout
+        assert json.loads(text)["steps_of_this_process"] == 0
+
+
+def test_where_training_together_fails_the_cells_run_alone(tmp_path):
+    project = make(tmp_path / "project")
+    done = sweep(project, "0,7", "0", "--together", "8")
+    assert "failed   together-0: pretrain: cannot together" in done.stdout
+    assert "done     lambda=0" in done.stdout
+
+
+def test_training_together_is_refused_where_it_cannot_be(swept):
+    project, _ = swept
+    for words, reason in (
+        (("--together", "1"), "--together: must be at least 2"),
+        (("--together", "4", "--runner", "dask"), "--together: needs --runner threads, got dask"),
+    ):
+        refused = sweep(project, "0,2", "0", *words)
+        assert refused.returncode == 1 and f"error: {reason}" in refused.stderr
+
+
 @pytest.mark.slow
 def test_one_more_lambda_runs_that_cell_and_changed_report_code_runs_reports(tmp_path):
     project = make(tmp_path / "project")
