@@ -1,5 +1,6 @@
 """Where a run happens: device, threads, precision. Nothing here is part of a result's key."""
 
+import ctypes
 import os
 import platform
 import shutil
@@ -30,7 +31,7 @@ class Runtime:
 
 
 def resolve(runtime: RuntimeParams) -> Runtime:
-    """Choose device and precision and set torch's threads for this process.
+    """Choose device and precision and set threads and, on a CPU, the allocator of this process.
 
     Raises ParamsError naming runtime.device where there is no such device, and runtime.compile where torch
     could not compile.
@@ -45,10 +46,23 @@ def resolve(runtime: RuntimeParams) -> Runtime:
         raise ParamsError(f"runtime.device: {name} asked for, {torch.cuda.device_count()} CUDA devices found")
     if runtime.compile and device.type == "cpu" and not _has_compiler():
         raise ParamsError("runtime.compile: torch.compile needs a C++ compiler (g++ or clang++) on a CPU")
+    if device.type == "cpu":
+        keep_freed_memory()
     precision = runtime.precision
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
     return Runtime(device, precision)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed, for the next step: activations of tens of MB would else go back to the
+    system and come again page by page. Without glibc nothing changes.
+    """
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -1,8 +1,12 @@
 """Runtime: what is asked for is what runs, or one line says why not."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
-from conftest import default_tree, override
+from conftest import REPOSITORY, default_tree, override
 
 from pipeline.files import ParamsError
 from pipeline.params import RuntimeParams
@@ -37,6 +41,28 @@ def test_compile_without_a_compiler_is_named(monkeypatch, tmp_path):
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ParamsError, match=r"^runtime\.compile: .* needs a C\+\+ compiler"):
         resolve(params(device="cpu", compile=True))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator alone")
+def test_freed_memory_is_used_again_without_page_faults():
+    code = """
+import resource, sys, torch
+from pipeline.training.runtime import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(2**25 // 4).add_(1)  # 32 MiB, 8,192 pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given = faults()
+keep_freed_memory()
+faults()
+print(given, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    given, kept = map(int, done.stdout.split())
+    assert kept < 1000 < given
 
 
 def test_threads_are_set():
