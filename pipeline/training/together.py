@@ -72,7 +72,7 @@ class Together:
         self.model = build_model(self.params).to(self.runtime.device)
         # As on a CPU: vmap has rules for plain products on every device, for fused attention not on all.
         fit_attention(self.model, torch.device("cpu"))
-        batched = vmap(self._terms, in_dims=(0, 0, 0, 0, 0, 0, 0, None))
+        batched = vmap(self._terms)
         self.losses: Callable[..., dict[str, Tensor]] = batched
         if self.params.runtime.compile:
             self.losses = torch.compile(batched)
@@ -85,7 +85,8 @@ class Together:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         strengths = [sparsity_strengths(run.params.sparsity, step, pretrain.steps) for run in self.runs]
-        lambdas = torch.tensor([one.lambda_ for one in strengths], device=self.runtime.device)
+        # Tensors: as numbers they would be compiled anew when they change.
+        given = torch.tensor([list(one) for one in strengths], device=self.runtime.device)
         terms: dict[str, Tensor] = {}
         inputs = [run.inputs(batch, step) for run, batch in zip(self.runs, batches, strict=True)]
         for parts in zip(*inputs, strict=True):
@@ -94,7 +95,7 @@ class Together:
                 found = self.losses(
                     *(self._weights(), self.buffers, torch.stack(images)),
                     *(torch.stack([mask.context for mask in masks]), torch.stack([m.targets for m in masks])),
-                    *(_stacked(draws), lambdas, strengths[0]),
+                    *(_stacked(draws), given),
                 )
             (torch.stack(list(found.values())).sum() / pretrain.accumulation).backward()
             for name, value in found.items():
@@ -122,11 +123,10 @@ class Together:
         context: Tensor,
         targets: Tensor,
         draws: dict[str, Tensor],
-        lambda_: Tensor,
-        strengths: Strengths,
+        strengths: Float[Tensor, "3"],
     ) -> dict[str, Tensor]:
         """Of one member; buffers are updated in place."""
-        own = strengths._replace(lambda_=lambda_)
+        own = Strengths(*strengths.unbind())  # pyright: ignore[reportArgumentType]
         given = (images, Masks(context, targets), Draws(**draws), own)
         return functional_call(self.model, weights | buffers, given)
 

@@ -1,5 +1,6 @@
 """Runs trained together end where they would have ended alone."""
 
+import math
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,21 @@ import pytest
 import torch
 from conftest import override
 
+from pipeline.files import ParamsError
 from pipeline.params import Params
 from pipeline.training.batches import Batches
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.loop import Member, train
 from pipeline.training.pretraining import Encode, Pretraining
 from pipeline.training.runtime import resolve
-from pipeline.training.together import train_together
+from pipeline.training.together import Together, train_together
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
 OWN = [{"pretrain.seed": seed, "sparsity.lambda": strength} for seed, strength in product((0, 1), (0.0, 0.3))]
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL."""
 
 
 def watch(encode: Encode) -> dict[str, float]:
@@ -85,3 +91,70 @@ def test_each_run_leaves_the_state_that_it_leaves_alone(small_tree, tmp_path, ch
         )
         assert ours is not None and theirs is not None and run.step == ours["step"] == 6
         close(ours, theirs)
+
+
+def test_after_a_kill_they_go_on_from_the_last_step_of_which_all_have_a_state(
+    small_tree, tmp_path, monkeypatch, capsys
+):
+    changes = {"runtime.checkpoint_seconds": 0.0}
+
+    def members(folder: str) -> list[Member]:
+        return [member(small_tree, tmp_path / folder, own | changes) for own in OWN]
+
+    train_together(members("whole"))
+    step, killed = Together.step, members("killed")
+
+    def dying(self: Together, batches: list[torch.Tensor], at: int) -> list[dict[str, torch.Tensor]]:
+        if at == 4:
+            raise KilledError
+        return step(self, batches, at)
+
+    monkeypatch.setattr(Together, "step", dying)
+    with pytest.raises(KilledError):
+        train_together(killed)
+    monkeypatch.setattr(Together, "step", step)
+    for end in ("json", "pt"):  # killed between the saves of two members
+        (killed[1].checkpoints.folder / f"step-4.{end}").unlink()
+    capsys.readouterr()
+    train_together(members("killed"))
+    assert "4 runs together, after step 3 of 6" in capsys.readouterr().out
+    for one, other in zip(members("killed"), members("whole"), strict=True):
+        ours, theirs = (each.checkpoints.load_last(torch.device("cpu")) for each in (one, other))
+        assert ours is not None and theirs is not None
+        assert all(torch.equal(ours["model"][key], theirs["model"][key]) for key in theirs["model"])
+
+
+def test_a_run_that_is_finished_or_begun_alone_is_left_to_its_own_stage(small_tree, tmp_path, capsys):
+    train(*member(small_tree, tmp_path, OWN[0]))
+    begun = member(small_tree, tmp_path, OWN[1])
+    begun.checkpoints.save(begun.run.state() | {"step": 2}, 2)
+    members = [member(small_tree, tmp_path, own) for own in OWN]
+    capsys.readouterr()
+    train_together(members)
+    assert "2 runs together; 2 finished or further, left to their own stage" in capsys.readouterr().out
+    assert [one.checkpoints.steps()[0] for one in members] == [6, 2, 6, 6]
+
+
+def test_a_run_whose_loss_is_not_finite_is_dropped_and_harms_no_other(small_tree, tmp_path, capsys):
+    members = [member(small_tree, tmp_path / "together", own) for own in OWN]
+    with torch.no_grad():
+        members[1].run.jepa.predictor.mask_token.fill_(math.nan)
+    train_together(members)
+    assert "step 0: the loss is not finite (prediction nan" in capsys.readouterr().out
+    assert [bool(one.checkpoints.steps()) for one in members] == [True, False, True, True]
+    train(*member(small_tree, tmp_path / "alone", OWN[0]))
+    alone = member(small_tree, tmp_path / "alone", OWN[0]).checkpoints.load_last(torch.device("cpu"))
+    close(members[0].checkpoints.load_last(torch.device("cpu")), alone)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"pretrain.learning_rate": 0.1}, "may differ in sparsity.lambda and pretrain.seed alone"),
+        ({"sparsity.assignment": "learned"}, "train alone"),
+    ],
+)
+def test_runs_that_cannot_train_together_are_refused(small_tree, tmp_path, changes, reason):
+    members = [member(small_tree, tmp_path, own) for own in ({}, changes)]
+    with pytest.raises(ParamsError, match=reason):
+        train_together(members)
