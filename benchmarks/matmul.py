@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.common import clock, interleaved, median
-from pipeline.jepa.kernels import PointwiseLinear
+from pipeline.jepa.kernels import FusedLinear
 
 WIDTH, DEPTH, PREDICTOR_WIDTH, PREDICTOR_DEPTH = 192, 6, 96, 3
 PATCHES, TARGETS, BLOCK, PIXELS = 64, 4, 12, 48
@@ -47,12 +47,12 @@ def products(precision: str, device: torch.device) -> dict[str, float]:
     for name, (wide, out) in shapes.items():
         tokens = torch.randn(ROWS // PATCHES, PATCHES, wide, device=device, dtype=dtype)
         linear = torch.nn.Linear(wide, out, device=device, dtype=dtype)
-        one_wide = PointwiseLinear(linear)
+        fused = FusedLinear(linear)
         with torch.no_grad():
             seconds = interleaved(
                 {
                     "linear": lambda t=tokens, m=linear: F.linear(t, m.weight, m.bias),
-                    "convolution": lambda t=tokens, m=one_wide: m(t),
+                    "oneDNN": lambda t=tokens, m=fused: m(t),
                 },
                 ROUNDS,
                 device,

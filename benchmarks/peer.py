@@ -6,14 +6,18 @@
 ViT 192/6/3 with patches of 4 on 32 pixels, predictor 96/3/3, four targets of 12 patches and a context of 24
 or 16, batches of 256. `lightly`: MaskedVisionTransformerTIMM, IJEPAPredictorTIMM and the steps of its
 documented example. `blocks` is ours with a pass per target block, as I-JEPA and lightly have it; `joint` is
-ours as it is shipped, all targets in one pass. In `step` rows both get the same masks, and ours also crops.
-In `end to end` rows lightly's transform and collator and our gathering, crops and masks are inside; lightly's
-masks are then replaced by those of the step, for equal numbers of tokens.
+ours as it is shipped, all targets in one pass. Each runs in a process of its own, two steps a turn after one
+that is not counted. In `step` rows both get the same masks, and ours also crops. In `end to end` rows
+lightly's transform and collator and our gathering, crops and masks are inside; lightly's masks are then
+replaced by those of the step, for equal numbers of tokens.
 """
 
 import argparse
 import copy
+import multiprocessing
 from collections.abc import Callable
+from contextlib import nullcontext
+from multiprocessing.connection import Connection
 from unittest import mock
 
 import numpy as np
@@ -22,17 +26,22 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.common import build, interleaved, machine, median, save
+from benchmarks.common import Seconds, build, machine, median, save, timed
 from benchmarks.matmul import peak_gflops, step_gflop
 from pipeline.jepa import masking
 from pipeline.jepa.encoder import build_encoder
 from pipeline.jepa.masking import Masks
 from pipeline.params import ModelParams
+from pipeline.training import runtime
 from pipeline.training.pretraining import Pretraining
 
 BATCH, GRID, TARGETS, ROWS, COLUMNS = 256, 8, 4, 4, 3
 PLAIN = {"sparsity": {"method": "none"}, "regularizer": {"name": "none"}}
 MODEL = {"patch_size": 4, "embed_dim": 192, "depth": 6, "num_heads": 3}
+SETTINGS = [(context, precision) for precision in ("bf16", "fp32") for context in (24, 16)]
+CONTESTANTS = ("lightly", "blocks", "joint")
+STEPS = 2  # of a turn
+Call = Callable[[], object]
 PREDICTOR = {"embed_dim": 96, "depth": 3, "num_heads": 3}
 
 
@@ -121,43 +130,74 @@ def lightly_loader(pixels: np.ndarray) -> Callable[[], Tensor]:
     return lambda: collate([transform(picture) for picture in pictures])[0]
 
 
-def calls(num_context: int, precision: str, device: str, threads: int) -> dict[str, Callable[[], object]]:
-    """The rows of one context and precision."""
-
-    def ours(joint: bool) -> Pretraining:
-        return build(
-            PLAIN
-            | {
-                "model": MODEL | {"predictor": PREDICTOR | {"joint": joint}},
-                "masking": {"num_targets": TARGETS, "target_sizes": [[ROWS, COLUMNS]], "num_context": 16},
-                "pretrain": {"batch_size": BATCH, "grad_clip": 0.0},
-                "runtime": {"precision": precision, "device": device, "threads": threads},
-            }
-        )
-
-    joint, blocks = ours(True), ours(False)
-    place = joint.runtime.device
+def row(who: str, num_context: int, precision: str, given: argparse.Namespace) -> dict[str, Call]:
+    """The calls of a contestant: its step, and where it takes part in that, its step with data and masks."""
+    run = build(
+        PLAIN
+        | {
+            "model": MODEL | {"predictor": PREDICTOR | {"joint": who == "joint"}},
+            "masking": {"num_targets": TARGETS, "target_sizes": [[ROWS, COLUMNS]], "num_context": 16},
+            "pretrain": {"batch_size": BATCH, "grad_clip": 0.0},
+            "runtime": {"precision": precision, "device": given.device, "threads": given.threads},
+        }
+    )
+    place = run.runtime.device
     masks = fixed_masks(num_context, BATCH, place)
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
-    batch, images = torch.from_numpy(pixels).to(place), torch.randn(BATCH, 3, 32, 32, device=place)
-    peer = lightly_step(joint)
+    whole = num_context == 16
+    if who == "lightly":
+        peer, images = lightly_step(run), torch.randn(BATCH, 3, 32, 32, device=place)
+        load = lightly_loader(pixels)
+        more: dict[str, Call] = {"end to end": lambda: peer(load().to(place), masks)} if whole else {}
+        return {"step": lambda: peer(images, masks)} | more
+    batch, chosen = torch.from_numpy(pixels).to(place), np.arange(BATCH)
 
-    def given(run: Pretraining) -> object:
+    def step() -> object:
         with mock.patch.object(masking, "sample", return_value=masks):
             return run.train_step(batch, 0)
 
-    rows: dict[str, Callable[[], object]] = {
-        "step, lightly": lambda: peer(images, masks),
-        "step, blocks": lambda: given(blocks),
-        "step, joint": lambda: given(joint),
-    }
-    if num_context == 16:
-        load, chosen = lightly_loader(pixels), np.arange(BATCH)
-        rows |= {
-            "end to end, lightly": lambda: peer(load().to(place), masks),
-            "end to end, joint": lambda: joint.train_step(torch.from_numpy(pixels[chosen]).to(place), 0),
+    def end_to_end() -> object:
+        return run.train_step(torch.from_numpy(pixels[chosen]).to(place), 0)
+
+    return {"step": step} | ({"end to end": end_to_end} if whole and who == "joint" else {})
+
+
+def contestant(who: str, given: argparse.Namespace, pipe: Connection) -> None:
+    """A process of its own, as each is used: ours tells its allocator to keep memory, lightly does not."""
+    allocator = mock.patch.object(runtime, "keep_freed_memory") if who == "lightly" else nullcontext()
+    with allocator:
+        calls = {
+            f"{context} {precision} {kind}, {who}": call
+            for context, precision in SETTINGS
+            for kind, call in row(who, context, precision, given).items()
         }
-    return rows
+    device = runtime.resolve(build({"runtime": {"device": given.device}}).params.runtime).device
+    pipe.send(list(calls))
+    while (name := pipe.recv()) is not None:
+        calls[name]()
+        taken = timed(lambda call=calls[name]: [call() for _ in range(STEPS)], device)
+        pipe.send(Seconds(taken.wall / STEPS, taken.cpu / STEPS))
+
+
+def race(given: argparse.Namespace) -> dict[str, list[Seconds]]:
+    """Every call of every contestant once per round, in turn."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes, names = {}, [], {}
+    for who in CONTESTANTS:
+        pipes[who], other = context.Pipe()
+        processes.append(context.Process(target=contestant, args=(who, given, other), daemon=True))
+        processes[-1].start()
+        names |= dict.fromkeys(pipes[who].recv(), who)
+    seconds: dict[str, list[Seconds]] = {name: [] for name in names}
+    for _ in range(given.rounds):
+        for name in sorted(names):  # by setting, so that what is compared runs side by side
+            pipes[names[name]].send(name)
+            seconds[name].append(pipes[names[name]].recv())
+    for pipe in pipes.values():
+        pipe.send(None)
+    for process in processes:
+        process.join()
+    return seconds
 
 
 def main() -> None:
@@ -166,22 +206,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    runtime = build({"runtime": {"device": given.device, "threads": given.threads}}).runtime
-    settings = [(context, precision) for precision in ("bf16", "fp32") for context in (24, 16)]
-    every = {
-        f"{context} {precision} {name}": call
-        for context, precision in settings
-        for name, call in calls(context, precision, given.device, given.threads).items()
-    }
-    seconds = interleaved(every, given.rounds, runtime.device)
-    rates = {name: BATCH / median(values, runtime.device) for name, values in seconds.items()}
-    limits = {precision: peak_gflops(precision, runtime.device) for precision in ("bf16", "fp32")}
+    seconds = race(given)
+    here = build({"runtime": {"device": given.device, "threads": given.threads}}).runtime
+    rates = {name: BATCH / median(values, here.device) for name, values in seconds.items()}
+    limits = {precision: peak_gflops(precision, here.device) for precision in ("bf16", "fp32")}
     lines = [
         "| context, precision | | images/s | times lightly | of the matrix limit of the repeated form |",
         "|---|---|--:|--:|--:|",
     ]
     ratios: dict[str, float] = {}
-    for context, precision in settings:
+    for context, precision in SETTINGS:
         limit = limits[precision] / step_gflop(context, joint=False)
         for name, rate in rates.items():
             if not name.startswith(f"{context} {precision} "):
@@ -202,7 +236,7 @@ def main() -> None:
     ]
     content = {
         "title": "A training step beside lightly's I-JEPA",
-        "machine": machine(runtime),
+        "machine": machine(here),
         "rounds": given.rounds,
         "batch": BATCH,
         **ratios,

@@ -11,7 +11,7 @@ from timm.layers.attention import Attention
 from torch import nn
 
 from benchmarks.common import build, interleaved, machine, median, save
-from pipeline.jepa.kernels import PointwiseLinear
+from pipeline.jepa.kernels import FusedLinear
 from pipeline.training.pretraining import Pretraining
 
 STEPS = 10
@@ -25,13 +25,15 @@ def fused_attention(run: Pretraining) -> Pretraining:
 
 
 def torchs_linear(run: Pretraining) -> Pretraining:
-    """Linear maps as torch does them, undoing `fit_kernels`."""
+    """Linear maps and GELU as torch does them, undoing `fit_kernels`."""
     for parent in list(run.jepa.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is PointwiseLinear:
+            if type(child) is FusedLinear:
                 plain = nn.Linear(child.in_features, child.out_features)
                 plain.weight, plain.bias = child.weight, child.bias
                 setattr(parent, name, plain)
+                if child.activates:
+                    parent.act = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]
     return run
 
 

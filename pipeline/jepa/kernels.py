@@ -7,36 +7,54 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from timm.layers.attention import Attention
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 
-class PointwiseLinear(nn.Linear):
-    """A linear map of tokens, x A^T + b, as a convolution of width 1, with the weights of `linear`.
+class FusedLinear(nn.Linear):
+    """A linear map of tokens, x A^T + b, with the weights of `linear`; where it `activates` the GELU of it.
 
-    In float32 on a CPU torch sends linear maps to MKL and convolutions to oneDNN, and on AMD's processors
-    oneDNN is the faster one by two (docs/performance.md). Under autocast both are oneDNN's already.
+    In float32 torch sends linear maps on a CPU to MKL, convolutions to oneDNN, and on AMD's processors oneDNN
+    is the faster one by two; so it is a convolution of width 1. Without gradients oneDNN's own linear map
+    takes bias and GELU with it (docs/performance.md).
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, activates: bool = False) -> None:
         nn.Module.__init__(self)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
+        self.activates = activates
 
     def forward(self, input: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
-        if input.ndim != 3 or torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
-        channels = input.transpose(1, 2).unsqueeze(2)  # a view: channels last is how tokens lie in memory
-        return F.conv2d(channels, self.weight[:, :, None, None], self.bias).squeeze(2).transpose(1, 2)
+        mixed = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if mixed else input.dtype
+        native = dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if native and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            bias = None if self.bias is None else self.bias.to(dtype)
+            attached = ("gelu", [], "none") if self.activates else ("none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(input.to(dtype), self.weight.to(dtype), bias, *attached)
+        if mixed or input.ndim != 3:
+            found = super().forward(input)
+        else:
+            channels = input.transpose(1, 2).unsqueeze(2)  # a view: channels last is how tokens lie in memory
+            found = F.conv2d(channels, self.weight[:, :, None, None], self.bias).squeeze(2).transpose(1, 2)
+        return F.gelu(found) if self.activates else found
 
 
 def fit_kernels(module: nn.Module, device: torch.device) -> None:
     """Choose attention and linear maps for `device`; names and values of the weights stay."""
     fit_attention(module, device)
-    if device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available():
-        for parent in module.modules():
-            for name, child in list(parent.named_children()):
-                if type(child) is nn.Linear:
-                    setattr(parent, name, PointwiseLinear(child))
+    if device.type != "cpu" or not (
+        torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
+    ):
+        return
+    for parent in list(module.modules()):
+        gelu = isinstance(parent, Mlp) and type(parent.act) is nn.GELU and parent.act.approximate == "none"
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Linear:
+                setattr(parent, name, FusedLinear(child, activates=gelu and name == "fc1"))
+        if gelu:
+            parent.act = nn.Identity()
 
 
 def fit_attention(module: nn.Module, device: torch.device) -> None:

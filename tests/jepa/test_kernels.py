@@ -8,7 +8,7 @@ from conftest import default_tree, override
 from torch import nn
 
 from pipeline.jepa.encoder import build_encoder, encode
-from pipeline.jepa.kernels import PointwiseLinear, fit_kernels
+from pipeline.jepa.kernels import FusedLinear, fit_kernels
 from pipeline.params import ModelParams
 
 SMALL = {"embed_dim": 32, "depth": 2, "num_heads": 2}
@@ -16,11 +16,18 @@ SMALL = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 
 @pytest.mark.parametrize("shape", [(3, 5, 8), (7, 8), (2, 3, 5, 8)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_pointwise_linear_is_the_linear_map(shape, bias):
+@pytest.mark.parametrize("activates", [True, False])
+def test_a_fused_linear_is_the_linear_map_with_and_without_gradients(shape, bias, activates):
     linear = nn.Linear(8, 6, bias=bias)
+    fused = FusedLinear(linear, activates)
     inputs = torch.randn(shape, requires_grad=True)
-    theirs, ours = linear(inputs), PointwiseLinear(linear)(inputs)
+    theirs, ours = nn.functional.gelu(linear(inputs)) if activates else linear(inputs), fused(inputs)
     assert torch.allclose(ours, theirs, atol=1e-6)
+    with torch.no_grad():
+        assert torch.allclose(fused(inputs), theirs, atol=1e-5)
+        with torch.autocast("cpu", torch.bfloat16):
+            halved = fused(inputs)
+    assert halved.dtype == torch.bfloat16 and torch.allclose(halved.float(), theirs, atol=0.05)
     weights = [inputs, *linear.parameters()]
     expected = torch.autograd.grad(theirs.square().sum(), weights)
     for found, wanted in zip(torch.autograd.grad(ours.square().sum(), weights), expected, strict=True):
@@ -38,6 +45,8 @@ def test_a_fitted_encoder_has_the_same_weights_features_and_gradients(device):
     positions = torch.tensor([[0, 5, 9]] * 3)
     theirs, ours = encode(encoder, images, positions), encode(fitted, images, positions)
     assert torch.allclose(ours, theirs, atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(encode(fitted, images, positions), theirs, atol=1e-5)
     theirs.square().sum().backward()
     ours.square().sum().backward()
     for found, wanted in zip(fitted.parameters(), encoder.parameters(), strict=True):
@@ -55,5 +64,5 @@ def test_a_cpu_gets_one_kind_of_linear_map_and_a_gpu_keeps_torchs():
         return {type(module) for module in encoder.modules() if isinstance(module, nn.Linear)}
 
     both = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
-    assert kinds("cpu") == {PointwiseLinear if both else nn.Linear}
+    assert kinds("cpu") == {FusedLinear if both else nn.Linear}
     assert kinds("cuda") == {nn.Linear}
