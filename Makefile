@@ -40,6 +40,7 @@ bench: setup  ## ratios of one run, in benchmarks/results; the files say how to 
 	python -m benchmarks.probe
 	python -m benchmarks.interpret
 	python -m benchmarks.scaling
+	python -m benchmarks.together --models small default --cells 4 16
 	@python -c 'import lightly' 2>/dev/null && python -m benchmarks.peer || echo 'benchmarks.peer: skipped, lightly is not installed'
 
 dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it
