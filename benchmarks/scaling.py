@@ -7,17 +7,21 @@ memory is its own, imports included). Writes results/scaling.json, .md and .svg.
 import argparse
 import multiprocessing
 import os
+import resource
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import torch
+import yaml
 from matplotlib.figure import Figure
 
-from benchmarks.common import RESULTS, build, machine, median, save, timed
-from pipeline.data.prepare import scenes_source, write_set
+from benchmarks.common import DEFAULTS, RESULTS, build, machine, median, save, timed
 from pipeline.reporting.figures import LIGHT, STYLE
 from pipeline.training.batches import Batches
 from pipeline.training.runtime import Runtime
@@ -31,7 +35,6 @@ CURVES: dict[str, tuple[int, ...]] = {
     "groups": (4, 16, 64),
     "workers": (1, 2),
 }
-NUM_DRAWN = 2_000  # scenes that prepare draws per point of `workers`
 
 
 def changes(curve: str, value: int, where: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -50,28 +53,19 @@ def changes(curve: str, value: int, where: dict[str, Any]) -> dict[str, dict[str
 
 
 def point(curve: str, value: int, where: dict[str, Any], steps: int) -> tuple[float, float]:
-    """Seconds per image and peak MiB of this process. `workers`: of drawing scenes, on the wall's clock."""
+    """Seconds per image and peak MiB of this process."""
+    if curve == "workers":
+        return prepare(value)
     run = build(changes(curve, value, where))
     device, params = run.runtime.device, run.params
-    if curve == "workers":
-        data = params.data.model_copy(
-            update={"scenes": params.data.scenes.model_copy(update={"num_train": NUM_DRAWN, "num_test": 1})}
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "set"
-            taken = timed(
-                lambda: write_set(
-                    path, "scenes", 32, scenes_source(data), value, max_broken=0, log_seconds=1e9
-                ),
-                device,
-            )
-        return taken.wall / NUM_DRAWN, peak_memory_mb(device)
     size, batch_size = params.data.image_size, params.pretrain.batch_size
     number = value if curve == "images" else 4 * batch_size
     with tempfile.TemporaryDirectory() as folder:
         images = np.lib.format.open_memmap(
             Path(folder) / "images.npy", "w+", np.uint8, (number, size, size, 3)
         )
+        for start in range(0, number, 10_000):  # a file of holes would be read otherwise than one of bytes
+            images[start : start + 10_000] = 1 + start % 255
         batches = Batches(images, np.arange(number), batch_size, 0, device).from_step(0, steps + 1)
         seconds = [
             timed(lambda s=step: run.train_step(next(batches), s), device) for step in range(steps + 1)
@@ -93,6 +87,26 @@ def in_child(*arguments: Any) -> tuple[float, float]:
     found = ours.recv()
     process.join()
     return found
+
+
+def prepare(workers: int) -> tuple[float, float]:
+    """The stage `prepare` on the default's scenes: seconds per image on the wall's clock, its peak MiB."""
+    tree = yaml.safe_load(DEFAULTS.read_text())
+    tree["runtime"]["workers"] = workers
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(tree))
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "stages.prepare"],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(DEFAULTS.parent)},
+            capture_output=True,
+            check=True,
+        )
+        taken = time.perf_counter() - began
+    scenes = tree["data"]["scenes"]
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
+    return taken / (scenes["num_train"] + scenes["num_test"]), peak
 
 
 def draw(found: dict[str, dict[int, tuple[float, float]]]) -> None:
@@ -131,7 +145,10 @@ def main() -> None:
     for curve, points in found.items():
         for value, (seconds, memory) in points.items():
             lines.append(f"| {curve} | {value:,} | {1e6 * seconds:,.0f} | {memory:,.0f} |")
-    lines += ["", "`workers` is prepare drawing scenes, by the wall's clock; the others are a training step."]
+    lines += [
+        "",
+        "`workers`: the stage prepare on the default's scenes, wall's clock; the others: a training step.",
+    ]
     runtime = Runtime(torch.device(given.device), "auto")
     content = {
         "title": "Scaling of the default, one dial at a time",
