@@ -179,8 +179,10 @@ def contestant(who: str, given: argparse.Namespace, pipe: Connection) -> None:
         pipe.send(Seconds(taken.wall / STEPS, taken.cpu / STEPS))
 
 
-def race(given: argparse.Namespace) -> dict[str, list[Seconds]]:
-    """Every call of every contestant once per round, in turn."""
+def race(
+    given: argparse.Namespace, device: torch.device
+) -> tuple[dict[str, list[Seconds]], dict[str, float]]:
+    """Every call of every contestant once per round, in turn; and GFLOP/s of the products, as often."""
     context = multiprocessing.get_context("spawn")
     pipes, processes, names = {}, [], {}
     for who in CONTESTANTS:
@@ -189,7 +191,10 @@ def race(given: argparse.Namespace) -> dict[str, list[Seconds]]:
         processes[-1].start()
         names |= dict.fromkeys(pipes[who].recv(), who)
     seconds: dict[str, list[Seconds]] = {name: [] for name in names}
+    limits: dict[str, list[float]] = {"bf16": [], "fp32": []}
     for _ in range(given.rounds):
+        for precision, found in limits.items():
+            found.append(peak_gflops(precision, device))
         for name in sorted(names):  # by setting, so that what is compared runs side by side
             pipes[names[name]].send(name)
             seconds[name].append(pipes[names[name]].recv())
@@ -197,7 +202,7 @@ def race(given: argparse.Namespace) -> dict[str, list[Seconds]]:
         pipe.send(None)
     for process in processes:
         process.join()
-    return seconds
+    return seconds, {precision: float(np.median(found)) for precision, found in limits.items()}
 
 
 def main() -> None:
@@ -206,10 +211,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    seconds = race(given)
     here = build({"runtime": {"device": given.device, "threads": given.threads}}).runtime
+    seconds, limits = race(given, here.device)
     rates = {name: BATCH / median(values, here.device) for name, values in seconds.items()}
-    limits = {precision: peak_gflops(precision, here.device) for precision in ("bf16", "fp32")}
     lines = [
         "| context, precision | | images/s | times lightly | of the matrix limit of the repeated form |",
         "|---|---|--:|--:|--:|",

@@ -61,11 +61,14 @@ def point(curve: str, value: int, where: dict[str, Any], steps: int) -> tuple[fl
     size, batch_size = params.data.image_size, params.pretrain.batch_size
     number = value if curve == "images" else 4 * batch_size
     with tempfile.TemporaryDirectory() as folder:
-        images = np.lib.format.open_memmap(
-            Path(folder) / "images.npy", "w+", np.uint8, (number, size, size, 3)
-        )
-        for start in range(0, number, 10_000):  # a file of holes would be read otherwise than one of bytes
-            images[start : start + 10_000] = 1 + start % 255
+        path = Path(folder) / "images.npy"
+        with path.open("wb") as file:  # bytes: a file of holes would be read otherwise
+            shape = (number, size, size, 3)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, number, 1000):
+                file.write(bytes([1 + start % 255]) * 3 * size**2 * min(1000, number - start))
+        images = np.load(path, mmap_mode="r")
         batches = Batches(images, np.arange(number), batch_size, 0, device).from_step(0, steps + 1)
         seconds = [
             timed(lambda s=step: run.train_step(next(batches), s), device) for step in range(steps + 1)
