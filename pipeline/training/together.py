@@ -218,6 +218,7 @@ def train_together(members: Sequence[Member]) -> None:
         left = [member for member in left if member.run.step == common]
     else:
         left = [member for member, own in zip(left, begun, strict=True) if not own]
+    left = left if len(left) > 1 else []
     alone = len(members) - len(left)
     print(
         f"pretrain: {len(left)} runs together"
@@ -225,7 +226,7 @@ def train_together(members: Sequence[Member]) -> None:
         f"{f'; {alone} finished or further, left to their own stage' if alone else ''}",
         flush=True,
     )
-    if len(left) > 1:
+    if left:
         advance(left, Together([member.run for member in left]).step)
 
 

@@ -156,7 +156,8 @@ def test_run_shows_stages_that_ran_and_that_were_cached(project):
 
 def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_no_prefect(project, tmp_path):
     script = (
-        "import sys; from stages import command\n"
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"  # before the project's own stages
+        "from stages import command\n"
         "sys.argv[0] = 'stages/probe.py'\n"
         "def main(params, root): print(params.sparsity.groups, 'groups', 'prefect' in sys.modules)\n"
         "command.run(main)"
