@@ -118,6 +118,17 @@ def test_the_page_shows_cells_their_params_and_their_metrics(project):
     assert artifacts(project)["pareto-seen"]["data"].startswith("data:image/svg+xml;base64,")
 
 
+def test_pretraining_cells_together_is_a_run_of_its_own_on_the_page(project):
+    words = ("sweep", "--lambda", "2,3", "--seeds", "5", "--name", "pack", "--jobs", "1", "--together", "2")
+    done = pipeline(project, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (pack,) = runs(project, "pretraining of 2 cells together")
+    assert pack["state"]["type"] == "COMPLETED"
+    for value in (2, 3):
+        (cell,) = runs(project, f"lambda={value} seed=5")
+        assert cell["state"]["type"] == "COMPLETED" and cell["start_time"] > pack["end_time"]
+
+
 def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project, tmp_path):
     words = ("sweep", "--lambda", "0,1", "--name", "cancelled", "--jobs", "1")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
