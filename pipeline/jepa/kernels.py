@@ -28,7 +28,8 @@ class FusedLinear(nn.Linear):
     def forward(self, input: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
         mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if mixed else input.dtype
-        native = dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        native = dtype == torch.float32
+        native |= dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         if native and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
             bias = None if self.bias is None else self.bias.to(dtype)
             attached = ("gelu", [], "none") if self.activates else ("none", [], "")

@@ -78,8 +78,9 @@ def advance(members: Sequence[Member], step: Step) -> None:
     with caught_signals() as caught, flushed_denormals(), progress:
         for given in zip(*streams, strict=True):
             for member, terms in zip(members, step(list(given), at), strict=True):
-                member.run.terms.add(at, terms)
-                member.run.step = at + 1
+                if member in left:
+                    member.run.terms.add(at, terms)
+                    member.run.step = at + 1
             at += 1
             left = _look(left, at, clock, progress)
             stop = first.ranks.agree(caught)

@@ -27,6 +27,8 @@ def test_a_fused_linear_is_the_linear_map_with_and_without_gradients(shape, bias
         assert torch.allclose(fused(inputs), theirs, atol=1e-5)
         with torch.autocast("cpu", torch.bfloat16):
             halved = fused(inputs)
+        double = copy.deepcopy(fused).double()(inputs.double())  # oneDNN has none: torch's own
+    assert double.dtype == torch.float64 and torch.allclose(double.float(), theirs, atol=1e-5)
     assert halved.dtype == torch.bfloat16 and torch.allclose(halved.float(), theirs, atol=0.05)
     weights = [inputs, *linear.parameters()]
     expected = torch.autograd.grad(theirs.square().sum(), weights)
