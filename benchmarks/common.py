@@ -18,8 +18,8 @@ import torchvision
 from pipeline import params
 from pipeline.files import write_json
 from pipeline.params import Params
-from pipeline.training.pretraining import Pretraining
-from pipeline.training.runtime import Runtime, resolve
+from pipeline.pretrain.pretraining import Pretraining
+from pipeline.runtime import Runtime, resolve
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULTS = Path(__file__).parent.parent / "params.yaml"

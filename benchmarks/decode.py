@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from benchmarks.common import interleaved, machine, median, save
-from pipeline.data.folder import ENDINGS, folder_source
-from pipeline.data.prepare import write_set
-from pipeline.data.scenes import render
-from pipeline.training.runtime import Runtime
+from pipeline.prepare.folder import ENDINGS, folder_source
+from pipeline.prepare.scenes.render import render
+from pipeline.prepare.source import write_set
+from pipeline.runtime import Runtime
 
 NUM_DRAWN, CLASSES, SIZE = 2_000, 4, 32
 

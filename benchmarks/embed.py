@@ -16,9 +16,9 @@ import torch
 from benchmarks.common import interleaved, machine, median, save
 from pipeline import params
 from pipeline.data.normalise import normalise
-from pipeline.evaluation.embeddings import embed
 from pipeline.jepa.encoder import build_encoder
-from pipeline.training.runtime import resolve
+from pipeline.measure.embeddings import embed
+from pipeline.runtime import resolve
 
 BATCHES = 8
 TURNS = 5

@@ -29,8 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.common import build, interleaved, machine, median, save, timed
 from benchmarks.peer import lightly_step
 from pipeline.jepa import masking
-from pipeline.training.batches import Batches
-from pipeline.training.pretraining import Pretraining
+from pipeline.pretrain.batches import Batches
+from pipeline.pretrain.pretraining import Pretraining
 
 EPOCH = 50_000
 DENSE_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # NVIDIA's data sheets, without sparsity

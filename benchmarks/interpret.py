@@ -19,10 +19,10 @@ import torch
 
 from pipeline import params
 from pipeline.data.labels import Label
-from pipeline.evaluation.codes import build_codes
-from pipeline.evaluation.factors import read_factors
-from pipeline.evaluation.interpretability import measure
-from pipeline.evaluation.multiinformation import measure_information
+from pipeline.interpret.codes import build_codes
+from pipeline.interpret.factors import read_factors
+from pipeline.interpret.interpretability import measure
+from pipeline.interpret.multiinformation import measure_information
 from pipeline.sparsity.build import build_method
 
 IMAGES, DIM, GROUPS, LATENTS, FACTORS, CLASSES = 10_000, 192, 16, 32, 12, 8

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.data.workers import num_workers
 from pipeline.params import Params
+from pipeline.prepare.workers import num_workers
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE_SECONDS = 0.05

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.reporting.figures import LIGHT, STYLE
+from pipeline.report.figures import LIGHT, STYLE
 
 BASELINES = {"methods": "none", "lambda": "0", "settings": "none"}
 DASH = "–"

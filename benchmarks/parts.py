@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from benchmarks.common import build, clock, machine, save, timed
 from benchmarks.peer import MODEL, PLAIN, PREDICTOR
 from pipeline.jepa import masking, objective
-from pipeline.training import pretraining
-from pipeline.training.pretraining import Pretraining
+from pipeline.pretrain import pretraining
+from pipeline.pretrain.pretraining import Pretraining
 
 PEER = PLAIN | {
     "model": MODEL | {"predictor": PREDICTOR | {"joint": True}},

@@ -28,12 +28,12 @@ from torch import Tensor, nn
 
 from benchmarks.common import Seconds, build, machine, median, save, timed
 from benchmarks.matmul import peak_gflops, step_gflop
+from pipeline import runtime
 from pipeline.jepa import masking
 from pipeline.jepa.encoder import build_encoder
 from pipeline.jepa.masking import Masks
 from pipeline.params import ModelParams
-from pipeline.training import runtime
-from pipeline.training.pretraining import Pretraining
+from pipeline.pretrain.pretraining import Pretraining
 
 BATCH, GRID, TARGETS, ROWS, COLUMNS = 256, 8, 4, 4, 3
 PLAIN = {"sparsity": {"method": "none"}, "regularizer": {"name": "none"}}

@@ -22,11 +22,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import params
-from pipeline.evaluation.components import principal_components
-from pipeline.evaluation.linear_probe import PATH_TOLERANCE, validation_rows
-from pipeline.evaluation.logistic import Problem, logits, solve
-from pipeline.evaluation.metrics import accuracy
-from pipeline.training.runtime import resolve
+from pipeline.measure.components import principal_components
+from pipeline.measure.metrics import accuracy
+from pipeline.probe.linear_probe import PATH_TOLERANCE, validation_rows
+from pipeline.probe.logistic import Problem, logits, solve
+from pipeline.runtime import resolve
 
 NUM_TRAIN, NUM_TEST, DIM, NUM_CLASSES = 50_000, 10_000, 192, 100
 STRENGTHS = (1.0, 1e-1, 1e-2, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)

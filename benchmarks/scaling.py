@@ -22,10 +22,10 @@ import yaml
 from matplotlib.figure import Figure
 
 from benchmarks.common import DEFAULTS, RESULTS, build, machine, median, save, timed
-from pipeline.reporting.figures import LIGHT, STYLE
-from pipeline.training.batches import Batches
-from pipeline.training.runtime import Runtime
-from pipeline.training.tracking import peak_memory_mb
+from pipeline.pretrain.batches import Batches
+from pipeline.pretrain.tracking import peak_memory_mb
+from pipeline.report.figures import LIGHT, STYLE
+from pipeline.runtime import Runtime
 
 CURVES: dict[str, tuple[int, ...]] = {
     "images": (1_000, 10_000, 100_000, 400_000),

@@ -2,7 +2,7 @@
 
 import time
 
-from pipeline.data.scenes import VARIANTS, render
+from pipeline.prepare.scenes.render import VARIANTS, render
 
 NUM_IMAGES = 1000
 SIZES = (32, 64)

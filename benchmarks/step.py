@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.common import build, interleaved, machine, median, save
 from pipeline.jepa.kernels import FusedLinear
-from pipeline.training.pretraining import Pretraining
+from pipeline.pretrain.pretraining import Pretraining
 
 STEPS = 10
 

@@ -1,4 +1,4 @@
-"""Several runs trained in one process (pipeline.training.together) beside one run.
+"""Several runs trained in one process (pipeline.pretrain.parallel.together) beside one run.
 
     python -m benchmarks.together                      # on a GPU: 16 ViT-Ti/4, batch 128
     python -m benchmarks.together --models small default --cells 4 16
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import build, interleaved, machine, median, save
-from pipeline.training.together import Together
+from pipeline.pretrain.parallel.together import Together
 
 TINY = {"patch_size": 4, "embed_dim": 192, "depth": 12, "num_heads": 3}
 MODELS: dict[str, dict[str, Any]] = {

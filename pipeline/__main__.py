@@ -8,11 +8,17 @@ from pipeline.files import InputError
 
 # command -> (module with add_arguments(parser) and main(arguments) -> exit status, what it does)
 COMMANDS = {
-    "run": ("pipeline.orchestration.run", "the pipeline once, stage by stage, on the dashboard if it is up"),
-    "sweep": ("pipeline.orchestration.sweep", "a grid of lambda, groups and seeds, each cell an experiment"),
-    "dashboard": ("pipeline.orchestration.dashboard", "start the page that shows runs and sweeps"),
-    "seeds": ("pipeline.reporting.seeds", "compare settings over the seeds that they share"),
-    "preset": ("pipeline.orchestration.preset", "print a preset as flags of `dvc exp run`"),
+    "run": (
+        "pipeline.orchestration.commands.run",
+        "the pipeline once, stage by stage",
+    ),
+    "sweep": (
+        "pipeline.orchestration.sweeps.sweep",
+        "a grid of lambda, groups and seeds, as experiments",
+    ),
+    "dashboard": ("pipeline.orchestration.prefect.dashboard", "start the page that shows runs and sweeps"),
+    "seeds": ("pipeline.orchestration.commands.seeds", "compare settings over the seeds that they share"),
+    "preset": ("pipeline.orchestration.commands.preset", "print a preset as flags of `dvc exp run`"),
 }
 
 

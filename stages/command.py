@@ -57,7 +57,7 @@ def _observed() -> AbstractContextManager[None]:
     """
     if not os.environ.get("PREFECT_API_URL") or "RANK" in os.environ:
         return nullcontext()
-    return importlib.import_module("pipeline.orchestration.observe").observed(Path(sys.argv[0]).stem)
+    return importlib.import_module("pipeline.orchestration.prefect.observe").observed(Path(sys.argv[0]).stem)
 
 
 def _end_with_parent() -> None:

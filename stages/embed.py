@@ -10,16 +10,17 @@ from timm.models.vision_transformer import VisionTransformer
 
 from pipeline.data.normalise import normalise
 from pipeline.data.store import SPLITS, ImageSet, open_set
-from pipeline.evaluation.baselines import fit_pixel_components
-from pipeline.evaluation.embeddings import Embedder, fingerprint
-from pipeline.evaluation.patches import SOURCE, fits
+from pipeline.embed.baselines import fit_pixel_components
+from pipeline.embed.reference import Reference, load_reference
+from pipeline.embed.views import TokenViews, Views
 from pipeline.files import InputError, atomic_folder, read_json, write_json
 from pipeline.jepa.pretrained import load_encoder
-from pipeline.jepa.reference import Reference, load_reference
+from pipeline.measure.embeddings import Embedder, fingerprint
+from pipeline.measure.patches import SOURCE, fits
 from pipeline.params import Params
+from pipeline.runtime import Runtime, resolve
+from pipeline.sparsity.exported import load_method
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.sparsity.views import TokenViews, Views, load_method
-from pipeline.training.runtime import Runtime, resolve
 from stages.command import run
 
 Arrays = dict[str, np.ndarray]

@@ -10,22 +10,23 @@ from torch import Tensor
 
 from pipeline.data.normalise import normalise
 from pipeline.data.store import SPLITS, ImageSet, open_set
-from pipeline.evaluation import codes, interpret_tables
-from pipeline.evaluation.embeddings import embed
-from pipeline.evaluation.factors import Factor, read_factors
-from pipeline.evaluation.interpretability import Code, Found, measure
-from pipeline.evaluation.multiinformation import measure_information, null_metrics
-from pipeline.evaluation.objects import object_scores, patch_masks
-from pipeline.evaluation.partitions import random_partitions
-from pipeline.evaluation.runs import Run, choose_rows, open_run
-from pipeline.evaluation.skill import group_skill, read_moments
-from pipeline.evaluation.stability import matched_similarity
-from pipeline.evaluation.theorem import theorem_sentence
 from pipeline.files import atomic_file, read_json, write_json
+from pipeline.interpret import codes
+from pipeline.interpret import tables as interpret_tables
+from pipeline.interpret.factors import Factor, read_factors
+from pipeline.interpret.interpretability import Code, Found, measure
+from pipeline.interpret.multiinformation import measure_information, null_metrics
+from pipeline.interpret.objects import object_scores, patch_masks
+from pipeline.interpret.partitions import random_partitions
+from pipeline.interpret.runs import Run, choose_rows, open_run
+from pipeline.interpret.skill import group_skill, read_moments
+from pipeline.interpret.stability import matched_similarity
+from pipeline.interpret.theorem import theorem_sentence
 from pipeline.jepa.encoder import encode
 from pipeline.jepa.pretrained import load_encoder
+from pipeline.measure.embeddings import embed
 from pipeline.params import InterpretParams, Params
-from pipeline.training.runtime import Runtime, resolve
+from pipeline.runtime import Runtime, resolve
 from stages.command import run
 
 Metrics = dict[str, Any]

@@ -6,13 +6,14 @@ Writes artifacts/data/<set>/ and reports/metrics/prepare.json.
 import os
 from pathlib import Path
 
-from pipeline.data.cifar import cifar_source
-from pipeline.data.clevr import clevr_source
-from pipeline.data.folder import folder_source
-from pipeline.data.prepare import Source, scenes_source, write_set
-from pipeline.data.workers import num_workers
 from pipeline.files import atomic_folder, write_json
 from pipeline.params import Params
+from pipeline.prepare.cifar import cifar_source
+from pipeline.prepare.clevr import clevr_source
+from pipeline.prepare.folder import folder_source
+from pipeline.prepare.scenes.source import scenes_source
+from pipeline.prepare.source import Source, write_set
+from pipeline.prepare.workers import num_workers
 from stages import command
 
 

@@ -11,19 +11,19 @@ from safetensors.torch import save_file
 
 from pipeline.data import augment
 from pipeline.data.store import ImageSet, Split, open_set
-from pipeline.evaluation.monitor import Monitor
 from pipeline.files import atomic_file, atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
 from pipeline.params import AugmentParams, Params
+from pipeline.pretrain.batches import Batches, hold_out
+from pipeline.pretrain.checkpoint import Checkpoints, fingerprint, runs_folder
+from pipeline.pretrain.loop import Member, train
+from pipeline.pretrain.monitor import Monitor
+from pipeline.pretrain.parallel.launch import launched
+from pipeline.pretrain.parallel.ranks import Ranks, joined
+from pipeline.pretrain.pretraining import Encode, Pretraining
+from pipeline.runtime import Runtime
+from pipeline.sparsity.exported import WEIGHTS
 from pipeline.sparsity.oi_vae import OiVae
-from pipeline.sparsity.views import WEIGHTS
-from pipeline.training.batches import Batches, hold_out
-from pipeline.training.checkpoint import Checkpoints, fingerprint, runs_folder
-from pipeline.training.distributed import Ranks, joined
-from pipeline.training.launch import launched
-from pipeline.training.loop import Member, train
-from pipeline.training.pretraining import Encode, Pretraining
-from pipeline.training.runtime import Runtime
 from stages import command
 
 TRACKED = {"augment", "model", "masking", "objective", "regularizer", "sparsity", "pretrain"}

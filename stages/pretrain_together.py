@@ -14,10 +14,10 @@ from pipeline import params
 from pipeline.data import augment
 from pipeline.data.store import open_set
 from pipeline.params import Params
-from pipeline.training.alike import check
-from pipeline.training.distributed import ALONE
-from pipeline.training.runtime import resolve
-from pipeline.training.together import train_together
+from pipeline.pretrain.parallel.alike import check
+from pipeline.pretrain.parallel.ranks import ALONE
+from pipeline.pretrain.parallel.together import train_together
+from pipeline.runtime import resolve
 from stages import command
 from stages.pretrain import member_of, say_off
 

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 
 from pipeline.data.store import ImageSet, open_set
-from pipeline.evaluation.embeddings import fingerprint
-from pipeline.evaluation.held_out import ProbedSet, open_test, open_train
-from pipeline.evaluation.patches import SPECS
-from pipeline.evaluation.probing import AREA, fit_set, score_set, tune_set
-from pipeline.evaluation.scores import Metrics, summarise
-from pipeline.evaluation.targets import check_enough_images, choose_labels
 from pipeline.files import InputError, atomic_file, read_json, write_json
+from pipeline.measure.embeddings import fingerprint
+from pipeline.measure.patches import SPECS
 from pipeline.params import Params
-from pipeline.training.runtime import Runtime, resolve
+from pipeline.probe.held_out import ProbedSet, open_test, open_train
+from pipeline.probe.probing import AREA, fit_set, score_set, tune_set
+from pipeline.probe.scores import Metrics, summarise
+from pipeline.probe.targets import check_enough_images, choose_labels
+from pipeline.runtime import Runtime, resolve
 from stages.command import run
 
 COLUMNS = (

@@ -9,7 +9,8 @@ from pipeline.data.store import open_set
 from pipeline.files import InputError, atomic_file, atomic_folder, read_json
 from pipeline.jepa import masking
 from pipeline.params import Params
-from pipeline.reporting import interpret, page, words
+from pipeline.report import page, words
+from pipeline.report.interpretation import section as interpret
 from stages.command import run
 
 NUM_PICTURES = 8

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["pipeline.data", "pipeline.jepa", "pipeline.sparsity", "pipeline.training", "pipeline.evaluation"],
+    [
+        f"pipeline.{room}"
+        for room in ("data", "jepa", "sparsity", "measure", "pretrain", "embed", "probe", "interpret")
+    ],
     "beartype.beartype",
 )
 torch.set_num_threads(1)

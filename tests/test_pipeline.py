@@ -12,10 +12,10 @@ import pytest
 import yaml
 from conftest import REPOSITORY, SMALL, override
 from PIL import Image
+from tests.data.test_clevr import clevr
 
 from pipeline.params import Params
 from stages import embed, interpret, prepare, pretrain, probe, report
-from tests.data.test_clevr import clevr
 
 TRAIN = [[7.0 + 0.7 * (at % 6)] * (3 + at % 8) for at in range(40)]  # depths of CLEVR's objects, by scene
 VAL = TRAIN[:16]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.data.labels import Label
-from pipeline.data.share import WHOLE, Share
+from pipeline.data.shard import WHOLE, Share
 from pipeline.params import AugmentParams
 
 

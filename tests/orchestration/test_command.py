@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-from pipeline.orchestration.run import stages
+from pipeline.orchestration.commands.run import stages
 
 
 def pipeline(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -14,10 +14,10 @@ from pipeline.files import ParamsError
 from pipeline.jepa import masking
 from pipeline.jepa.objective import update_target
 from pipeline.params import Params
+from pipeline.pretrain.pretraining import Pretraining, parameter_groups
+from pipeline.pretrain.schedules import ema_momentum, learning_rate, sparsity_strengths
+from pipeline.runtime import resolve
 from pipeline.sparsity.build import build_method
-from pipeline.training.pretraining import Pretraining, parameter_groups
-from pipeline.training.runtime import resolve
-from pipeline.training.schedules import ema_momentum, learning_rate, sparsity_strengths
 
 METHODS = ("oi_vae", "group_lasso", "l1", "rdmreg", "topk")
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 32, 3), dtype=np.uint8))

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from tests.data.test_clevr import clevr
 
 from pipeline import params
 from pipeline.data.store import open_set
 from pipeline.files import InputError, ParamsError
 from stages import prepare
-from tests.data.test_clevr import clevr
 
 REPOSITORY = Path(__file__).parents[2]
 

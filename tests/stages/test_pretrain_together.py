@@ -12,7 +12,7 @@ import yaml
 from conftest import REPOSITORY, override
 
 from pipeline.params import Params
-from pipeline.training.pretraining import Pretraining
+from pipeline.pretrain.pretraining import Pretraining
 from stages import prepare, pretrain
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline import params
 from pipeline.files import InputError
 from stages import report
-from tests.reporting import samples
+from tests.report import samples
 
 PARAMS = params.load(samples.REPOSITORY / "params.yaml")
 

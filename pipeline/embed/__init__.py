@@ -1,0 +1,1 @@
+"""Frozen features of every image, beside their baselines."""

@@ -1,1 +1,0 @@
-"""Evidence: embeddings, linear probes, k-NN, collapse monitors."""

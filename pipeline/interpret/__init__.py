@@ -1,0 +1,1 @@
+"""What groups of features stand for and share."""

@@ -1,0 +1,111 @@
+"""The codes that one run is judged by: its features in its groups, its latents, and their rivals.
+
+Legend: images of the training split, others of the test split, dim features, groups x size (see partitions).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipeline.interpret.interpretability import Code
+from pipeline.interpret.partitions import (
+    contiguous,
+    group_energies,
+    kmeans_groups,
+    singletons,
+    split_order,
+    standardise,
+)
+from pipeline.interpret.sparse_autoencoder import train_sparse_autoencoder
+from pipeline.params import InterpretParams
+from pipeline.sparsity.groups import ACTIVE_SHARE
+from pipeline.sparsity.method import SparsityMethod
+from pipeline.sparsity.topk import GroupTopK
+
+Arrays = Mapping[str, np.ndarray]
+NO_VARIANCE = 1e-9  # of the largest component: below is rounding of float32 features
+
+
+def build_codes(
+    train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int, params: InterpretParams
+) -> tuple[dict[str, Code], dict[str, Any]]:
+    """Codes by name from a run's views, and what is said of the sparse autoencoder.
+
+    encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in
+    k-means groups. pca, pixels_pca: principal components, neighbours in variance grouped. rotated: the
+    features turned at random, which keeps all that a linear probe reads. random_init: the run's groups of the
+    features before training. latent, energies: the module's code, and the root of each group's energy. sae: a
+    sparse autoencoder of the features with as many active units as the run has active groups.
+
+    groups: how many, where there is no method.
+    """
+    features, others = np.asarray(train["encoder"], np.float64), np.asarray(test["encoder"], np.float64)
+    dim = features.shape[1]
+    own = feature_groups(method, dim, groups)
+    rotation = np.linalg.qr(np.random.default_rng(params.seed).standard_normal((dim, dim)))[0]
+    standard, other_standard = standardise(features, features), standardise(others, features)
+    components, other_components = principal(standard, other_standard)
+    codes = {
+        "encoder": encoder_code(train, test, method, groups),
+        "kmeans": Code(features, others, kmeans_groups(features, len(own), params.seed)),
+        "pca": Code(components, other_components, contiguous(components.shape[1], len(own))),
+        "rotated": Code(standard @ rotation, other_standard @ rotation, contiguous(dim, len(own))),
+    }
+    for name in ("random_init", "pixels_pca"):
+        if name in train:
+            values, other_values = np.asarray(train[name], np.float64), np.asarray(test[name], np.float64)
+            width = values.shape[1]
+            partition = own if name == "random_init" and width == dim else contiguous(width, len(own))
+            codes[name] = Code(values, other_values, partition)
+    if method is not None:
+        values, other_values = np.asarray(train["groups"], np.float64), np.asarray(test["groups"], np.float64)
+        codes["energies"] = Code(np.sqrt(values), np.sqrt(other_values), singletons(values.shape[1]), True)
+        if "latent" in train:
+            values, other_values = (np.asarray(part["latent"], np.float64) for part in (train, test))
+            codes["latent"] = Code(values, other_values, latent_groups(method, values.shape[1]), True)
+    active = count_active(train["groups"] if method is not None else group_energies(standard, own))
+    model, explained = train_sparse_autoencoder(standard, active, params.sae, params.seed)
+    values, other_values = (model(part).astype(np.float64) for part in (standard, other_standard))
+    codes["sae"] = Code(values, other_values, singletons(params.sae.units), True)
+    return codes, {"units": params.sae.units, "active": model.active, "explained": explained}
+
+
+def encoder_code(train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int) -> Code:
+    """A run's features in its groups."""
+    features, others = (np.asarray(part["encoder"], np.float64) for part in (train, test))
+    return Code(features, others, feature_groups(method, features.shape[1], groups))
+
+
+def feature_groups(method: SparsityMethod | None, dim: int, groups: int) -> Int[np.ndarray, "groups size"]:
+    """The run's groups of encoder features; contiguous ones where it has none of its own."""
+    if method is None or isinstance(method, GroupTopK):
+        return contiguous(dim, min(groups, dim))
+    return split_order(method.order.cpu().numpy(), method.groups)
+
+
+def latent_groups(method: SparsityMethod, latents: int) -> Int[np.ndarray, "groups size"]:
+    """The groups of a code: topk's groups of latents, the features' groups where the code is of features
+    (rdmreg), and none where every latent may serve every group (oi_vae)."""
+    if isinstance(method, GroupTopK):
+        return contiguous(latents, method.groups)
+    if latents == len(method.order) and method.interaction() is None:
+        return split_order(method.order.cpu().numpy(), method.groups)
+    return singletons(latents)
+
+
+def count_active(energies: Float[np.ndarray, "images groups"]) -> int:
+    """Groups per image with more than a tenth of the mean energy, rounded, at least one."""
+    return max(round(float((energies > ACTIVE_SHARE * energies.mean()).sum(1).mean())), 1)
+
+
+def principal(
+    train: Float[np.ndarray, "images dim"], test: Float[np.ndarray, "others dim"]
+) -> tuple[Float[np.ndarray, "images kept"], Float[np.ndarray, "others kept"]]:
+    """Principal components of the training split, largest variance first; those of rounding are left out."""
+    values, vectors = np.linalg.eigh(train.T @ train / len(train))
+    kept = values > NO_VARIANCE * max(float(values[-1]), 1e-30)
+    kept[-1] = True
+    directions = vectors[:, kept][:, ::-1]
+    return train @ directions, test @ directions

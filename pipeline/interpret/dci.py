@@ -1,0 +1,135 @@
+"""How factors and units match: matrices of who tells what, and the numbers that sum them up.
+
+A unit is a feature or a group. A matrix (factors x units) holds how well a unit tells a factor, >= 0, with
+everything below a floor from permuted labels set to 0: raw values give a disentanglement of .48 on noise.
+Where factors are compared, each row is a share of what is told of its factor, so that one that is plain
+everywhere does not outweigh the others. All numbers lie in [0, 1] and are 0 where no unit tells anything.
+
+Sources: Eastwood and Williams 2018 (DCI), Ridgeway and Mozer 2018 (modularity, explicitness),
+Chen et al. 2018 (MIG). Legend: images of a split, dim features, factors x units, drawn matrices at once.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipeline.interpret.factors import Factor
+
+Matrix = Float[np.ndarray, "drawn factors units"]
+SMALL = 1e-30
+
+
+def told_by_features(
+    train: Float[np.ndarray, "images dim"],
+    test: Float[np.ndarray, "others dim"],
+    factors: list[Factor],
+    bins: int,
+    random: np.random.Generator,
+) -> Float[np.ndarray, "factors dim"]:
+    """Information that each feature alone gives of each factor, as a share of the factor's entropy.
+
+    The gain in log-likelihood on the test split of a histogram classifier p(class | bin of the feature) from
+    the training split over the class frequencies: a lower bound of the mutual information in expectation, and
+    below zero for noise. Bins hold equally many training images. Gains below the largest that any feature
+    has with permuted classes are 0, as are negative ones.
+    """
+    dim = train.shape[1]
+    probabilities = np.arange(1, bins) / bins
+    cells = np.empty((len(train), dim), dtype=np.int64)
+    other_cells = np.empty((len(test), dim), dtype=np.int64)
+    for feature in range(dim):
+        edges = np.unique(np.quantile(train[:, feature], probabilities))
+        cells[:, feature] = np.searchsorted(edges, train[:, feature], side="right")
+        other_cells[:, feature] = np.searchsorted(edges, test[:, feature], side="right")
+    told = np.zeros((len(factors), dim))
+    for row, factor in enumerate(factors):
+        known, other_known = factor.train_known, factor.test_known
+        classes, others = factor.train_classes[known], factor.test_classes[other_known]
+        shuffled, other_shuffled = random.permutation(classes), random.permutation(others)
+        a, b = cells[known], other_cells[other_known]
+        gains, uncertainty = _gains(a, b, classes, others, bins)
+        chance, _ = _gains(a, b, shuffled, other_shuffled, bins)
+        floor = max(float(chance.max(initial=0.0)), 0.0)
+        told[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
+    return told.clip(0, 1)
+
+
+def _gains(
+    cells: Int[np.ndarray, "images dim"],
+    other_cells: Int[np.ndarray, "others dim"],
+    classes: Int[np.ndarray, " images"],
+    others: Int[np.ndarray, " others"],
+    bins: int,
+) -> tuple[Float[np.ndarray, " dim"], float]:
+    """Gain in nats per test image of each feature, and the test images' cross-entropy without any."""
+    num_classes = int(max(classes.max(), others.max())) + 1
+    share = (np.bincount(classes, minlength=num_classes) + 1e-3) / (len(classes) + 1e-3 * num_classes)
+    seen = np.bincount(others, minlength=num_classes) / len(others)
+    gains = np.empty(cells.shape[1])
+    for feature in range(cells.shape[1]):
+        joint, other = (
+            np.bincount(cell[:, feature] * num_classes + label, minlength=bins * num_classes).reshape(
+                bins, -1
+            )
+            for cell, label in ((cells, classes), (other_cells, others))
+        )
+        # Dirichlet prior around the class frequencies: an empty bin tells nothing.
+        given = (joint + num_classes * share) / (joint.sum(1, keepdims=True) + num_classes)
+        gains[feature] = (other * np.log(given / share)).sum() / len(others)
+    return gains, float(-(seen * np.log(share)).sum())
+
+
+def shares(matrix: Matrix, whole: Float[np.ndarray, " factors"], floor: float) -> Matrix:
+    """What is above the floor, as a share of what everything together tells of the factor; 0 elsewhere, and
+    for factors of which everything together tells no more than the floor."""
+    floor = max(floor, 0.0)
+    kept = (matrix > floor) & (whole[:, None] > floor)
+    return np.where(kept, matrix / np.maximum(whole[:, None], SMALL), 0.0).clip(0, 1)
+
+
+def row_shares(matrix: Matrix) -> Matrix:
+    """Each factor's row divided by its sum; a row of zeros stays one."""
+    return matrix / np.maximum(matrix.sum(-1, keepdims=True), SMALL)
+
+
+def disentanglement(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
+    """1 - entropy over factors of what a unit tells, mean over units weighted by what they tell in all."""
+    factors = matrix.shape[-2]
+    weight = matrix.sum(-2)
+    return _mean(_concentration(matrix, axis=-2) if factors > 1 else np.ones_like(weight), weight)
+
+
+def completeness(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
+    """1 - entropy over units of who tells a factor, mean over factors weighted by what is told of them."""
+    units = matrix.shape[-1]
+    weight = matrix.sum(-1)
+    return _mean(_concentration(matrix, axis=-1) if units > 1 else np.ones_like(weight), weight)
+
+
+def modularity(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
+    """1 - sum over other factors (m_f / m_best)^2 / (factors - 1) of a unit, mean weighted by m_best."""
+    factors = matrix.shape[-2]
+    best = matrix.max(-2)
+    squares = (matrix**2).sum(-2) - best**2
+    share = 1 - squares / np.maximum(best**2 * max(factors - 1, 1), SMALL)
+    return _mean(np.where(best > 0, share, 0.0), best)
+
+
+def gap(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
+    """The best unit's share less the second's (MIG, where rows are information over entropy), mean over
+    factors. The second is 0 where there is one unit."""
+    ordered = np.sort(matrix, axis=-1)
+    second = ordered[..., -2] if matrix.shape[-1] > 1 else 0.0
+    return (ordered[..., -1] - second).mean(-1)
+
+
+def _concentration(matrix: Matrix, axis: int) -> Float[np.ndarray, "drawn n"]:
+    total = matrix.sum(axis, keepdims=True)
+    share = matrix / np.maximum(total, SMALL)
+    return 1 + (share * np.log(np.maximum(share, SMALL))).sum(axis) / np.log(matrix.shape[axis])
+
+
+def _mean(
+    values: Float[np.ndarray, "drawn n"], weight: Float[np.ndarray, "drawn n"]
+) -> Float[np.ndarray, " drawn"]:
+    total = weight.sum(-1)
+    return np.where(total > SMALL, (values * weight).sum(-1) / np.maximum(total, SMALL), 0.0)

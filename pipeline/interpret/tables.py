@@ -1,0 +1,143 @@
+"""Tables of the stage `interpret`: what its figures are drawn from. One row is one number, but for
+`correlation`, where it is one feature, and the columns are its correlations with all in percent.
+
+Legend: images of the test split, dim features, groups x size (see partitions), patches of an image.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from pipeline.interpret.factors import Factor
+from pipeline.interpret.interpretability import TOP_IMAGES, Code, Found
+from pipeline.interpret.partitions import correlation, group_energies, standardise
+
+DIGITS = 4
+SHOWN_IMAGES = 8  # whose patches are listed
+MOST_FEATURES = 192  # of a correlation matrix; more are thinned out evenly within the order of the groups
+COLUMNS = {
+    "groups": ("set", "code", "factor", "group", "skill", "ablation_drop"),
+    "top": ("set", "group", "kind", "rank", "image", "energy", "dead"),
+    "patches": ("set", "image", "patch", "group", "best", "energy", "foreground", "object"),
+}
+
+
+class Tables:
+    """Rows of every table, gathered set by set."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
+        self.correlations: list[pd.DataFrame] = []
+
+    def finished(self) -> dict[str, pd.DataFrame]:
+        """Every table with its columns, empty where nothing was added."""
+        return {
+            name: pd.concat(self.parts[name]) if self.parts[name] else pd.DataFrame(columns=list(columns))
+            for name, columns in COLUMNS.items()
+        } | {"correlation": self.correlation()}
+
+    def correlation(self) -> pd.DataFrame:
+        if not self.correlations:
+            return pd.DataFrame(columns=["set", "code", "group"])
+        return pd.concat(self.correlations)
+
+    def _add(self, table: str, **columns: Any) -> None:
+        self.parts[table].append(pd.DataFrame(columns, columns=list(COLUMNS[table])).round(DIGITS))
+
+    def add_matrices(self, name: str, code: str, found: Found, factors: list[Factor]) -> None:
+        """Skill and ablation drop of every factor and group."""
+        row, group = (index.ravel() for index in np.indices(found.skill.shape))
+        names = np.array([factor.name for factor in factors], dtype=object)
+        self._add(
+            "groups",
+            set=name,
+            code=code,
+            factor=names[row],
+            group=group,
+            skill=found.skill.ravel(),
+            ablation_drop=found.drops.ravel(),
+        )
+
+    def add_correlation(
+        self,
+        name: str,
+        code: str,
+        features: Float[np.ndarray, "images dim"],
+        partition: Int[np.ndarray, "groups size"],
+    ) -> None:
+        """Correlations of all features, in the order of their groups."""
+        order = partition[partition >= 0]
+        group = np.broadcast_to(np.arange(len(partition))[:, None], partition.shape)[partition >= 0]
+        kept = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST_FEATURES)).round().astype(int))
+        order, group = order[kept], group[kept]
+        found = correlation(np.asarray(features, np.float64)[:, order])
+        percent = pd.DataFrame((100 * found).round().astype(int)).add_prefix("with_")
+        head = pd.DataFrame({"set": name, "code": code, "group": group})
+        self.correlations.append(pd.concat([head, percent], axis=1))
+
+    def add_top_images(self, name: str, code: Code, rows: Int[np.ndarray, " images"], seed: int) -> None:
+        """The test images of highest energy of every group, and as many at random; a dead group has random
+        ones for both."""
+        energies = group_energies(code.scaled(), code.partition)
+        random = np.random.default_rng(seed)
+        top = min(TOP_IMAGES, len(rows))
+        for group, column in enumerate(energies.T):
+            dead = bool(np.ptp(column) == 0)
+            chosen = {
+                "top": random.permutation(len(rows))[:top]
+                if dead
+                else np.argsort(-column, kind="stable")[:top],
+                "random": random.permutation(len(rows))[:top],
+            }
+            for kind, images in chosen.items():
+                self._add(
+                    "top",
+                    set=name,
+                    group=group,
+                    kind=kind,
+                    rank=np.arange(top),
+                    image=rows[images],
+                    energy=column[images],
+                    dead=dead,
+                )
+
+    def add_patches(
+        self,
+        name: str,
+        tokens: Float[np.ndarray, "images patches dim"],
+        partition: Int[np.ndarray, "groups size"],
+        foreground: Float[np.ndarray, "images patches"],
+        owner: Int[np.ndarray, "images patches"],
+        best: int,
+    ) -> None:
+        """Energy of every group at every patch of a few images, relative to its mean and spread over all."""
+        images, patches, dim = tokens.shape
+        flat = standardise(tokens.reshape(-1, dim), tokens.reshape(-1, dim))
+        energies = group_energies(flat, partition)
+        energies = standardise(energies, energies).reshape(images, patches, -1)
+        shown = np.unique(np.linspace(0, images - 1, min(images, SHOWN_IMAGES)).astype(int))
+        at, patch, group = (index.ravel() for index in np.indices((len(shown), *energies.shape[1:])))
+        image = shown[at]
+        self._add(
+            "patches",
+            set=name,
+            image=image,
+            patch=patch,
+            group=group,
+            best=group == best,
+            energy=energies[image, patch, group],
+            foreground=foreground[image, patch],
+            object=owner[image, patch],
+        )
+
+
+def rounded(content: Any) -> Any:
+    """Every number to DIGITS digits after the point: more would not be the same with another number of
+    threads."""
+    if isinstance(content, dict):
+        return {key: rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [rounded(value) for value in content]
+    return round(float(content), DIGITS) if isinstance(content, float | np.floating) else content

@@ -1,0 +1,1 @@
+"""What monitors, probes and interpretability share."""

@@ -1,0 +1,119 @@
+"""Cosine k-nearest-neighbour classification.
+
+Source: Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric Instance Discrimination, section 3.4.
+Legend: images to search in, others to classify, dim of the features.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.files import InputError
+from pipeline.measure.metrics import accuracy
+
+SIMILARITIES = 2**25  # per chunk: 128 MiB
+MAX_JUDGED = 2000  # validation images: a standard error of a point is enough to choose by
+
+
+def neighbors(
+    train: Float[Tensor, "images dim"], test: Float[Tensor, "others dim"], num_neighbors: int
+) -> tuple[Float[Tensor, "others neighbors"], Int[Tensor, "others neighbors"]]:
+    """Cosine and index of the `num_neighbors` most similar training images of each test image.
+
+    A feature of zeros has cosine 0 with all. Memory: one block of 2^25 similarities.
+
+    Raises InputError where there are fewer training images than neighbours.
+    """
+    _check(num_neighbors, len(train))
+    base = F.normalize(train, dim=1).T.contiguous()
+    found = [
+        (F.normalize(chunk, dim=1) @ base).topk(num_neighbors, dim=1)
+        for chunk in test.split(max(SIMILARITIES // len(train), 1))
+    ]
+    return torch.cat([top.values for top in found]), torch.cat([top.indices for top in found])
+
+
+def vote(
+    cosines: Float[Tensor, "others neighbors"],
+    classes: Int[Tensor, "others neighbors"],
+    num_classes: int,
+    temperature: float,
+) -> Int[Tensor, " others"]:
+    """The class with the largest sum over neighbours of exp(cosine / temperature); the lowest of equals."""
+    # Shifted by the best cosine: the winner is the same, and small temperatures do not overflow.
+    weights = ((cosines - cosines[:, :1]) / temperature).exp()
+    votes = torch.zeros(len(cosines), num_classes, dtype=weights.dtype, device=weights.device)
+    return votes.scatter_add(1, classes, weights).argmax(1)
+
+
+def classify(
+    train: Float[Tensor, "images dim"],
+    test: Float[Tensor, "others dim"],
+    targets: dict[str, Int[Tensor, " images"]],
+    num_classes: dict[str, int],
+    num_neighbors: int | dict[str, int],
+    temperature: float,
+) -> dict[str, Int[Tensor, " others"]]:
+    """Predicted class of every test image for every label; `num_neighbors` of all labels, or of each.
+
+    Training images whose target is -1 are not searched; labels that miss the same images share one search.
+    Raises InputError as `neighbors` does.
+    """
+    votes = dict.fromkeys(targets, num_neighbors) if isinstance(num_neighbors, int) else num_neighbors
+    predicted = {}
+    for names in _with_the_same_images(targets):
+        known = targets[names[0]] >= 0
+        cosines, indices = neighbors(train[known], test, max(votes[name] for name in names))
+        for name in names:
+            nearest = slice(votes[name])
+            classes = targets[name][known][indices[:, nearest]]
+            predicted[name] = vote(cosines[:, nearest], classes, num_classes[name], temperature)
+    return {name: predicted[name] for name in targets}
+
+
+def choose_neighbors(
+    train: Float[Tensor, "images dim"],
+    targets: dict[str, Int[Tensor, " images"]],
+    num_classes: dict[str, int],
+    grid: tuple[int, ...],
+    temperature: float,
+    validation: Bool[Tensor, " images"],
+) -> dict[str, int]:
+    """For every label the number of neighbours with the highest accuracy on the validation part, of which
+    2,000 images at most are classified; the smallest of equals. One search serves the whole grid.
+
+    Raises InputError where the labelled images are fewer than the largest number of the grid.
+    """
+    ascending = sorted(grid)
+    judged = validation.nonzero()[:MAX_JUDGED, 0]
+    chosen = dict.fromkeys(targets, ascending[0])
+    for names in _with_the_same_images(targets):
+        known = targets[names[0]] >= 0
+        fitting = known & ~validation if len(ascending) > 1 else known
+        _check(ascending[-1], int(fitting.sum()))
+        if len(ascending) == 1:
+            continue
+        cosines, indices = neighbors(train[fitting], train[judged], ascending[-1])
+        for name in names:
+            classes, truth = targets[name][fitting][indices], targets[name][judged]
+            scores = [
+                accuracy(vote(cosines[:, :k], classes[:, :k], num_classes[name], temperature), truth)
+                for k in ascending
+            ]
+            chosen[name] = ascending[scores.index(max(scores))]
+    return chosen
+
+
+def _with_the_same_images(targets: dict[str, Tensor]) -> list[list[str]]:
+    groups: dict[bytes, list[str]] = {}
+    for name, target in targets.items():
+        groups.setdefault((target >= 0).cpu().numpy().tobytes(), []).append(name)
+    return list(groups.values())
+
+
+def _check(num_neighbors: int, num_images: int) -> None:
+    if num_neighbors > num_images:
+        raise InputError(
+            f"probe.knn_neighbors: must be <= the {num_images} labelled training images, got {num_neighbors}"
+        )

@@ -1,0 +1,1 @@
+"""The engine of sweeps; it does not know Prefect."""

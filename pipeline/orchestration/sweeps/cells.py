@@ -1,0 +1,161 @@
+"""The cells of a sweep: which params each changes, its name, what makes it the same as an earlier one."""
+
+import copy
+import hashlib
+import itertools
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.files import InputError, ParamsError
+from pipeline.orchestration.commands import preset
+from pipeline.params import validate
+from pipeline.pretrain.parallel import alike
+
+AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is swept: values of sparsity.lambda, sparsity.groups, pretrain.seed, over a preset and settings.
+
+    An axis without values stays as the preset, the settings (section.key=value) or params.yaml have it.
+    """
+
+    lambdas: tuple[float, ...]
+    groups: tuple[int, ...]
+    seeds: tuple[int, ...]
+    settings: tuple[str, ...]
+    preset: str | None
+
+    def axes(self) -> dict[str, list[Any]]:
+        """Dotted path -> values, of the axes that are swept."""
+        values = {"lambda": self.lambdas, "groups": self.groups, "seed": self.seeds}
+        return {AXES[axis]: list(dict.fromkeys(found)) for axis, found in values.items() if found}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment. overrides: dotted path -> value of every param that it sets, swept ones last.
+
+    name: of the experiment, the same for the same params. data_key: cells that share it share the prepared
+    data. kind: cells that share it can be pretrained together; None: alone.
+    """
+
+    name: str
+    title: str
+    overrides: dict[str, Any]
+    swept: dict[str, Any]
+    data_key: str
+    kind: str | None
+
+
+def plan(sweep: str, grid: Grid, root: Path) -> list[Cell]:
+    """The cells in the order of the grid, checked as the stages will check them.
+
+    Raises ParamsError naming the dotted path of a setting that no run could have.
+    """
+    if not NAME.fullmatch(sweep):
+        raise InputError(f"--name {sweep}: letters, digits, - and _, beginning with a letter or digit")
+    tree = _read(root / "params.yaml")
+    fixed = (preset.overrides(grid.preset) if grid.preset else {}) | dict(map(setting, grid.settings))
+    axes = grid.axes()
+    for path in axes:
+        if path in dict(map(setting, grid.settings)):
+            raise ParamsError(f"{path}: both swept and set")
+    cells = []
+    for values in itertools.product(*axes.values()):
+        swept = dict(zip(axes, values, strict=True))
+        cells.append(_cell(sweep, tree, fixed | swept, swept, root))
+    return cells
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`a.b=c` -> ("a.b", c), c read as YAML. Raises ParamsError where there is no `=`."""
+    path, separator, value = text.partition("=")
+    if not separator or not path:
+        raise ParamsError(f"{text}: a setting is section.key=value")
+    try:
+        return path.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ParamsError(f"{path}: {value} is not valid YAML") from None
+
+
+def apply(tree: Any, overrides: dict[str, Any]) -> None:
+    """Set dotted paths of a params tree in place. Raises ParamsError for a key that is not there."""
+    for path, value in overrides.items():
+        *sections, key = path.split(".")
+        node = tree
+        for section in sections:
+            node = node.get(section) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or key not in node:
+            raise ParamsError(f"{path}: unknown key")
+        node[key] = value
+
+
+def _cell(
+    sweep: str, tree: dict[str, Any], overrides: dict[str, Any], swept: dict[str, Any], root: Path
+) -> Cell:
+    changed = copy.deepcopy(tree)
+    apply(changed, overrides)
+    place = changed["data"]["root"]
+    if place is not None and not Path(str(place)).is_absolute():  # a cell runs in a clone elsewhere
+        overrides = overrides | {"data.root": str((root / place).resolve())}
+        apply(changed, overrides)
+    checked = validate(changed)
+    params = checked.model_dump(mode="json", by_alias=True)
+    overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
+    words = [f"{axis}-{swept[path]:g}" for axis, path in AXES.items() if path in swept]
+    title = " ".join(f"{axis}={swept[path]:g}" for axis, path in AXES.items() if path in swept)
+    digest = _digest({key: value for key, value in params.items() if key != "runtime"})
+    return Cell(
+        name="_".join([sweep, *words, digest]),
+        title=title or "as set",
+        overrides=overrides,
+        swept=swept,
+        data_key=_digest([params["data"], params["embed"]["sets"]]),
+        kind=alike.kind(checked),
+    )
+
+
+def packs(cells: list[Cell], largest: int, places: int) -> list[list[Cell]]:
+    """Cells to pretrain together: of one kind, 2 to `largest` at a time, spread over `places`."""
+    kinds: dict[str, list[Cell]] = {}
+    for one in cells:
+        if one.kind is not None:
+            kinds.setdefault(one.kind, []).append(one)
+    found = []
+    for alike_ones in kinds.values():
+        number = len(alike_ones)
+        parts = max(math.ceil(number / max(largest, 1)), min(places, number // 2))
+        found += [alike_ones[part::parts] for part in range(parts)]
+    return [pack for pack in found if len(pack) > 1]
+
+
+def _typed(value: Any, params: dict[str, Any], path: str) -> Any:
+    """YAML 1.1 reads 1e-5 as text; the checked params know that it is a number."""
+    if not isinstance(value, str):
+        return value
+    node: Any = params
+    for part in path.split("."):
+        node = node[part]
+    return node
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path.name}: not found here; run this in the project's folder") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None

@@ -1,0 +1,140 @@
+"""reports/sweeps/<name>.{csv,md,html,svg}: cells, mean and spread over seeds, accuracy against sparsity."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import atomic_file
+from pipeline.orchestration.sweeps import results
+from pipeline.orchestration.sweeps.cells import AXES
+from pipeline.orchestration.sweeps.results import HEADLINE, Row, Setting
+from pipeline.report.tables import DASH, number, percent, points
+
+TITLES = {
+    "accuracy": "accuracy, %",
+    "knn": "k-NN, %",
+    "gain": "gain, points",
+    "zero_share": "zero columns, %",
+    "rankme": "RankMe",
+    "collapsed": "collapsed, %",
+    "minutes": "minutes",
+}
+SHORT = {path: axis for axis, path in AXES.items()}
+CODE = (Path(__file__), Path(__file__).with_name("sweep.html.j2"), Path(__file__).with_name("pareto.py"))
+
+
+def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -> list[Path]:
+    """Write the four files where what they are made of has changed; returns their paths, the page first."""
+    text = results.table(rows)
+    digest = hashlib.sha256((text + command).encode())
+    for path in CODE:
+        digest.update(path.read_bytes())
+    paths = [folder / f"{name}.{kind}" for kind in ("html", "md", "csv", "svg")]
+    marker = f"made of {digest.hexdigest()[:16]}"
+    if all(path.exists() for path in paths) and marker in paths[0].read_text():
+        return paths
+    found = results.settings(rows)
+    chart = _chart(found, name)
+    content = {
+        "name": name,
+        "command": command,
+        "commit": commit[:10],
+        "devices": ", ".join(sorted({row.device for row in rows if row.device})) or DASH,
+        "settings": settings_table(found),
+        "cells": cells_table(rows),
+        "open": [row for row in rows if row.state != "done"],
+        "made_of": marker,
+    }
+    contents = (_html(content, chart), _markdown(content), text, _file(chart))
+    for path, written in zip(paths, contents, strict=True):
+        with atomic_file(path) as temporary:
+            temporary.write_text(written)
+    return paths
+
+
+def value(name: str, found: float | None) -> str:
+    """A number of the headline as the tables show it."""
+    if name == "gain":
+        return points(None if found is None else found / 100)
+    if name in ("rankme", "minutes"):
+        return number(found)
+    return percent(found)
+
+
+def in_words(headline: dict[str, float | None]) -> str:
+    """`accuracy 64.1 %, zero columns 31.2 %`, of what is known."""
+    parts = [
+        f"{text} {percent(headline[name])} %"
+        for name, text in (("accuracy", "accuracy"), ("zero_share", "zero columns"))
+        if headline[name] is not None
+    ]
+    return ", ".join(parts) or "no accuracy"
+
+
+def settings_table(found: list[Setting]) -> tuple[list[str], list[list[str]]]:
+    """Columns, and a row per setting: what is swept, how many seeds are done, mean ± standard deviation."""
+    swept = list(dict.fromkeys(path for one in found for path in one.swept))
+    front = results.pareto(found)
+    rows = []
+    for one in found:
+        cells = [f"{one.swept[path]:g}" for path in swept] + [f"{one.count} of {one.cells}"]
+        for name in HEADLINE:
+            text, spread = value(name, one.mean[name]), one.spread[name]
+            deviation = "" if spread is None else f" ± {value(name, spread).lstrip('+')}"
+            cells.append(text + deviation)
+        rows.append([*cells, "yes" if one in front else ""])
+    columns = [*(SHORT[path] for path in swept), "seeds done", *map(TITLES.__getitem__, HEADLINE)]
+    return [*columns, "on the front"], rows
+
+
+def cells_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Columns, and a row per cell."""
+    columns = ["cell", "state", *map(TITLES.__getitem__, HEADLINE), "experiment"]
+    return columns, [
+        [
+            row.cell.title,
+            row.state,
+            *(value(name, row.headline[name]) for name in HEADLINE),
+            row.cell.name if row.state == "done" else row.reason,
+        ]
+        for row in rows
+    ]
+
+
+def _chart(found: list[Setting], name: str) -> str | None:
+    from pipeline.orchestration.sweeps.pareto import pareto_chart
+
+    return pareto_chart(found, results.pareto(found), salt=f"sweep {name}")
+
+
+def _file(chart: str | None) -> str:
+    from pipeline.report.figures import for_file
+
+    return for_file(chart) if chart else '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>\n'
+
+
+def _html(content: dict[str, Any], chart: str | None) -> str:
+    import jinja2
+
+    from pipeline.report.figures import DARK, LIGHT, for_page
+
+    source = Path(__file__).with_name("sweep.html.j2").read_text()
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    figure = for_page(chart, "mean accuracy against the share of zero columns") if chart else ""
+    return template.render(content, chart=figure, light=LIGHT, dark=DARK) + "\n"
+
+
+def _markdown(content: dict[str, Any]) -> str:
+    lines = [f"# Sweep {content['name']}", "", f"    {content['command']}", ""]
+    lines += [f"Commit {content['commit']}, {content['devices']}. Mean ± standard deviation over seeds.", ""]
+    lines += _markdown_table(*content["settings"])
+    lines += ["", f"![accuracy against zero columns]({content['name']}.svg)", "", "## Cells", ""]
+    lines += _markdown_table(*content["cells"])
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(columns: list[str], rows: list[list[str]]) -> list[str]:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(columns), "|" + "---|" * len(columns), *map(line, rows)]

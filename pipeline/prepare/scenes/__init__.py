@@ -1,0 +1,1 @@
+"""Generated scenes, drawn from independent factors."""

@@ -1,0 +1,1 @@
+"""Pretraining: the step, the loop around it, resume, and what is exported."""

@@ -1,0 +1,87 @@
+"""A cheap look at the features during pretraining, on a fixed handful of held-out images.
+
+A curve to watch and to compare between runs, not a result: half of the images fit the probes, half score.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.data.labels import Label
+from pipeline.measure.collapse import is_collapsed, spread
+from pipeline.measure.components import principal_components
+from pipeline.measure.knn import classify
+from pipeline.measure.metrics import accuracy
+from pipeline.measure.ridge import apply_ridge, ridge
+
+# Not params: the same for all runs, so that their curves compare.
+NEIGHBORS = 10
+TEMPERATURE = 0.07
+STRENGTH = 1e-2
+
+Encode = Callable[[UInt8[Tensor, "images size size 3"]], Float[Tensor, "images dim"]]
+
+
+class Monitor:
+    """Scores an encoder on fixed images; call it with `encode`, as often as wanted.
+
+    Even rows fit, odd rows score. Labels that are not categorical or count, or that have fewer than two
+    classes or ten labelled images in either half, are left out: which keys a monitor returns depends on the
+    labels alone. Nothing is drawn at random.
+    """
+
+    def __init__(
+        self, images: UInt8[Tensor, "images size size 3"], labels: pd.DataFrame, specs: dict[str, Label]
+    ) -> None:
+        assert len(images) == len(labels)
+        self.images = images
+        self.targets: dict[str, Tensor] = {}
+        self.num_classes: dict[str, int] = {}
+        for name, spec in specs.items():
+            if spec.kind == "real":
+                continue
+            target = torch.from_numpy(labels[name].to_numpy(np.int64, copy=True)).to(images.device)
+            halves = (target[0::2], target[1::2])
+            if all((half >= 0).sum() >= NEIGHBORS for half in halves) and len(halves[0].unique()) >= 2:
+                self.targets[name] = target
+                self.num_classes[name] = len(spec.classes)
+
+    def __call__(self, encode: Encode) -> dict[str, float]:
+        """rankme, feature_std, mean_cosine (pipeline.measure.collapse.Spread), collapsed (0 or 1); and,
+        where there is a label to classify, knn_accuracy and ridge_accuracy (ridge regression on the one-hot
+        class, argmax), each the mean over labels, in [0, 1].
+        """
+        with torch.no_grad():
+            features = encode(self.images).float()
+        found = spread(features)
+        scores = {
+            "rankme": found.rankme,
+            "feature_std": found.feature_std,
+            "mean_cosine": found.mean_cosine,
+            "collapsed": float(is_collapsed(found)),
+        }
+        if not self.targets:
+            return scores
+        fit, score = features[0::2], features[1::2]
+        targets = {name: target[0::2] for name, target in self.targets.items()}
+        by_neighbors = classify(fit, score, targets, self.num_classes, NEIGHBORS, TEMPERATURE)
+        by_ridge = self._ridge(fit, score, targets)
+        for key, predicted in (("knn_accuracy", by_neighbors), ("ridge_accuracy", by_ridge)):
+            right = [accuracy(predicted[name], self.targets[name][1::2]) for name in self.targets]
+            scores[key] = sum(right) / len(right)
+        return scores
+
+    def _ridge(self, fit: Tensor, score: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        components = principal_components(fit)
+        rotated, other = components(fit), components(score)
+        predicted = {}
+        for name, target in targets.items():
+            known = target >= 0
+            one_hot = F.one_hot(target[known], self.num_classes[name]).double()
+            predicted[name] = apply_ridge(ridge(rotated[known], one_hot, (STRENGTH,)), other)[0].argmax(1)
+        return predicted

@@ -1,0 +1,67 @@
+"""What is learned from the training split: all probes of one view. No test image is seen here.
+
+A view is one kind of features of the same images: the encoder's, those of its initialisation, pixels.
+Legend: images of the training split, dim of the features.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pipeline.data.labels import Label
+from pipeline.measure.components import Components, principal_components
+from pipeline.measure.knn import choose_neighbors
+from pipeline.params import ProbeParams
+from pipeline.probe.linear_probe import Fit, fit_classes, fit_numbers
+from pipeline.probe.low_shot import Draw, fit_few
+from pipeline.probe.sgd_probe import SgdFit, fit_sgd
+from pipeline.probe.targets import Targets
+
+
+@dataclass(frozen=True)
+class FittedView:
+    """Everything but scores: where probes are fitted, their weights and all that was chosen.
+
+    neighbors: of the k-NN, by label. few: the fits to draws of few labels. sgd: the papers' probe.
+    """
+
+    components: Components
+    classes: dict[str, Fit]
+    numbers: dict[str, Fit]
+    neighbors: dict[str, int]
+    few: list[Draw]
+    sgd: dict[str, SgdFit]
+
+
+def fit_view(
+    features: Float[Tensor, "images dim"],
+    targets: Targets,
+    specs: Mapping[str, Label],
+    params: ProbeParams,
+    validation: Bool[Tensor, " images"],
+    only_linear: bool = False,
+    with_extras: bool = True,
+) -> FittedView:
+    """Fit every label: logistic and ridge regression, k of the k-NN, and with extras the few-label draws and
+    the papers' probe. Every choice is made on the `validation` part of these images.
+
+    Raises InputError naming probe.knn_neighbors where there are fewer labelled training images.
+    """
+    components = principal_components(features)
+    rotated = components(features)
+    num_classes = {name: len(specs[name].classes) for name in targets.classes}
+    classes = fit_classes(rotated, components.variance, targets.classes, num_classes, params.l2, validation)
+    numbers = fit_numbers(rotated, targets.numbers, params.l2, validation)
+    nearest: dict[str, int] = {}
+    few, sgd = [], {}
+    if not only_linear:
+        grid, heat = params.knn_neighbors, params.knn_temperature
+        nearest = choose_neighbors(features, targets.classes, num_classes, grid, heat, validation)
+    if with_extras and not only_linear:
+        few = fit_few(rotated, components.variance, targets, num_classes, params)
+        if params.sgd.epochs and targets.classes:
+            standard = components.standardise(features)
+            sgd = fit_sgd(standard, targets.classes, num_classes, params.sgd, validation, params.seed)
+    return FittedView(components, classes, numbers, nearest, few, sgd)

@@ -1,0 +1,62 @@
+"""Probes that learn from few labels: from a share of the training images, drawn several times.
+
+The whole procedure sees the drawn images' labels only: the strength is chosen on a part of them too. What the
+features are standardised by comes from all training images, as those need no labels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.params import ProbeParams
+from pipeline.probe.linear_probe import Fit, fit_classes, fit_numbers, validation_rows
+from pipeline.probe.targets import Targets, unusable
+
+FEWEST = 20  # drawn images below which nothing is said
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Fits to one draw of `fraction` of the training images; labels that its images do not vary in lack."""
+
+    fraction: float
+    classes: dict[str, Fit]
+    numbers: dict[str, Fit]
+
+
+def drawn_rows(num_images: int, fraction: float, draw: int, seed: int) -> np.ndarray:
+    """Rows of draw number `draw`, ascending; a larger fraction of the same draw holds a smaller one's."""
+    order = np.random.default_rng([seed, draw]).permutation(num_images)
+    return np.sort(order[: round(fraction * num_images)])
+
+
+def fit_few(
+    train: Float[Tensor, "images components"],
+    variance: Float[Tensor, " components"],
+    targets: Targets,
+    num_classes: dict[str, int],
+    params: ProbeParams,
+) -> list[Draw]:
+    """Every draw of every fraction that leaves at least 20 images."""
+    found = []
+    for fraction in params.low_shot.fractions:
+        for draw in range(params.low_shot.draws):
+            rows = torch.from_numpy(drawn_rows(len(train), fraction, draw, params.seed)).to(train.device)
+            if len(rows) < FEWEST:
+                continue
+            few = targets.rows(rows)
+            few = few.only({*few.classes, *few.numbers} - set(unusable(few)))
+            chosen = validation_rows(len(rows), params.validation_fraction, params.seed)
+            validation = torch.from_numpy(chosen).to(train.device)
+            classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
+            numbers = fit_numbers(train[rows], few.numbers, params.l2, validation)
+            found.append(Draw(fraction, classes, numbers))
+    return found
+
+
+def suffix(fraction: float) -> str:
+    """What the scores' names end in: 0.01 -> "1pct"."""
+    return f"{100 * fraction:g}pct".replace(".", "_")

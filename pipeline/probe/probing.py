@@ -1,0 +1,190 @@
+"""All probes of one set: fitted on its training split, then scored on its test split.
+
+`fit_set` is given no test image and `score_set` changes no probe: no choice can depend on what is reported.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.data.augment import allowed
+from pipeline.data.labels import Label
+from pipeline.data.normalise import normalise
+from pipeline.files import read_json
+from pipeline.jepa.pretrained import load_encoder
+from pipeline.measure.collapse import spread
+from pipeline.measure.intervals import Bootstrap
+from pipeline.params import AugmentParams, ProbeParams
+from pipeline.probe.fine_tune import FineTuned, Recipe, classify_images, fine_tune
+from pipeline.probe.fitting import FittedView, fit_view
+from pipeline.probe.held_out import Examples, Patches, ProbedSet
+from pipeline.probe.linear_probe import validation_rows
+from pipeline.probe.scores import DIGITS, Metrics, class_scores, majority, score_view
+from pipeline.probe.targets import Targets, unscorable, unusable
+from pipeline.runtime import Runtime
+
+AREA = "foreground"  # the label whose number alone predicts counts where objects are alike
+TUNED = {"fine_tuned": "encoder", "fine_tuned_random_init": "initial"}  # view: the weights it starts from
+
+
+@dataclass
+class Fitted:
+    """Finished probes by view: of images, of the covered area alone, of patches, of the whole network.
+
+    seconds: spent on each view so far.
+    """
+
+    views: dict[str, FittedView] = field(default_factory=dict)
+    area: FittedView | None = None
+    patches: dict[str, FittedView] = field(default_factory=dict)
+    tuned: dict[str, tuple[Recipe, FineTuned]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, view: str) -> Iterator[None]:
+        """Add the seconds of the body to those of `view`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[view] = round(self.seconds.get(view, 0.0) + time.perf_counter() - start, 3)
+
+
+def fit_set(probed: ProbedSet, train: Examples, views: list[str], params: ProbeParams) -> Fitted:
+    """Fit the probes of every view. Labels that cannot be fitted are named in a printed line."""
+    found = Fitted()
+    labels, targets = _usable(probed.image_set.name, probed.labels, train.targets)
+    validation = _validation(len(train), params, probed.device)
+    for view in views:
+        with found.timed(view):
+            found.views[view] = fit_view(train.features(view), targets, labels, params, validation)
+    counts = [name for name, spec in labels.items() if spec.kind == "count"]
+    if counts and AREA in train.targets.numbers and AREA not in unusable(train.targets):
+        # The number of objects follows from the area they cover where objects are alike: what is left to see?
+        with found.timed("foreground_area"):
+            few = targets.only(counts)
+            found.area = fit_view(area_of(train), few, labels, params, validation, only_linear=True)
+    if train.patches:
+        patches = train.patches
+        labels, targets = _usable(probed.image_set.name, probed.patch_labels, patches.targets)
+        images = _validation(patches.num_images, params, probed.device)
+        rows = torch.repeat_interleave(images, patches.per_image)  # patches of one image stay on one side
+        for view in patches.views:
+            with found.timed(view):
+                found.patches[view] = fit_view(
+                    patches.features(view), targets, labels, params, rows, with_extras=False
+                )
+    return found
+
+
+def tune_set(
+    probed: ProbedSet,
+    train: Examples,
+    fitted: Fitted,
+    encoder: Path,
+    params: ProbeParams,
+    augment: AugmentParams,
+    runtime: Runtime,
+) -> None:
+    """Add the end-to-end probes to `fitted`, from the encoder's weights in the folder `encoder`."""
+    labels, targets = _usable(probed.image_set.name, probed.labels, train.targets)
+    if not targets.classes:
+        return
+    num_classes = {name: len(labels[name].classes) for name in targets.classes}
+    config = read_json(encoder / "config.json")["pretrained_cfg"]
+    own = partial(normalise, mean=config["mean"], std=config["std"])
+    kept, _ = allowed(augment, {name: labels[name] for name in targets.classes})
+    validation = _validation(len(train), params, probed.device)
+    for view, weights in TUNED.items():
+        make = partial(load_encoder, encoder, weights, runtime.device)
+        recipe = Recipe(make, own, kept, params.seed, runtime)
+        with fitted.timed(view):
+            tuned = fine_tune(
+                recipe, params.fine_tune, train.images, targets.classes, num_classes, validation
+            )
+        fitted.tuned[view] = recipe, tuned
+
+
+def score_set(
+    probed: ProbedSet, fitted: Fitted, train: Examples, test: Examples, params: ProbeParams
+) -> tuple[dict[str, dict[str, Metrics]], dict[str, float]]:
+    """Scores by label and view, and RankMe of each view on the test split. Labels that cannot be scored are
+    named in a printed line; those with classes keep their `majority`.
+
+    train: for k-NN to search in, and for the most frequent class.
+    """
+    reasons = unscorable(test.targets.only(probed.labels))
+    for name, reason in reasons.items():
+        print(f"{probed.image_set.name}: {name} is not probed: {reason}")
+    targets = test.targets.only(set(probed.labels) - {*reasons, *unusable(train.targets)})
+    metrics: dict[str, dict[str, Metrics]] = {name: {} for name in (*probed.labels, *probed.patch_labels)}
+    ranks = {}
+
+    def keep(view: str, found: dict[str, Metrics]) -> None:
+        for name, scores in found.items():
+            metrics[name][view] = scores
+
+    def score(
+        view: str,
+        probes: FittedView,
+        ours: Examples | Patches,
+        theirs: Targets,
+        features: Tensor,
+        own: Bootstrap,
+    ) -> None:
+        searched = ours.features(view) if probes.neighbors else None
+        specs, heat = {**probed.labels, **probed.patch_labels}, params.knn_temperature
+        keep(view, score_view(probes, searched, features, ours.targets, theirs, specs, heat, own))
+
+    bootstrap = Bootstrap(len(test), params.bootstrap, params.seed)
+    for view, probes in fitted.views.items():
+        features = test.features(view)
+        with fitted.timed(view):
+            score(view, probes, train, targets, features, bootstrap)
+        ranks[view] = round(spread(features).rankme, DIGITS)
+    if fitted.area is not None:
+        few = targets.only(fitted.area.classes)
+        score("foreground_area", fitted.area, train, few, area_of(test), bootstrap)
+    for view, (recipe, tuned) in fitted.tuned.items():
+        with fitted.timed(view):
+            guesses = classify_images(tuned, recipe, params.fine_tune, test.images)
+        for name, target in targets.classes.items():
+            scores = class_scores(None, guesses[name], target, bootstrap)
+            known = int((train.targets.classes[name] >= 0).sum())
+            metrics[name][view] = scores | {"learning_rate": tuned.learning_rate, "n_train": known}
+    classes = [(train.targets, test.targets.only(probed.labels))]
+    if test.patches and train.patches:
+        own = Bootstrap(test.patches.num_images, params.bootstrap, params.seed)
+        bad = {*unusable(train.patches.targets), *unscorable(test.patches.targets)}
+        some = test.patches.targets.only(set(probed.patch_labels) - bad)
+        for view, probes in fitted.patches.items():
+            with fitted.timed(view):
+                score(view, probes, train.patches, some, test.patches.features(view), own)
+        classes.append((train.patches.targets, some))
+    for ours, theirs in classes:
+        for name, target in theirs.classes.items():
+            metrics[name]["majority"] = majority(ours.classes[name], target)
+    return {name: views for name, views in metrics.items() if views}, ranks
+
+
+def area_of(examples: Examples) -> Tensor:
+    """The covered area as the only feature, (images, 1)."""
+    return examples.targets.numbers[AREA][:, None].float()
+
+
+def _usable(name: str, labels: dict[str, Label], targets: Targets) -> tuple[dict[str, Label], Targets]:
+    """The labels that can be fitted, and their targets."""
+    reasons = unusable(targets.only(labels))
+    for label, reason in reasons.items():
+        print(f"{name}: {label} is not probed: {reason}")
+    kept = {label: spec for label, spec in labels.items() if label not in reasons}
+    return kept, targets.only(kept)
+
+
+def _validation(num_images: int, params: ProbeParams, device: torch.device) -> Tensor:
+    chosen = validation_rows(num_images, params.validation_fraction, params.seed)
+    return torch.from_numpy(chosen).to(device)

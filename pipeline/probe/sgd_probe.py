@@ -1,0 +1,122 @@
+"""The linear probe as papers train it: a linear layer on normalised features, by SGD or AdamW.
+
+A batch normalisation without weights (here by the training split's own mean and deviation, which those of
+batches tend to), a linear layer that starts at zero, momentum SGD or AdamW, linear warm-up, a cosine to zero.
+Features are frozen and computed once, so images are not augmented. The learning rate is chosen on the
+validation part, then the layer is trained on the whole training split at that rate.
+
+All labels, and in the first pass all learning rates, are trained side by side on the same batches.
+
+Sources: He et al. 2022 (MAE), appendix A.1; Assran et al. 2023 (I-JEPA), appendix A.2.
+Legend: images, dim of the features.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.measure.metrics import accuracy
+from pipeline.params import SgdParams
+
+
+@dataclass(frozen=True)
+class SgdFit:
+    """weights: (classes, dim + 1), the bias last, of standardised features. learning_rate: the chosen one."""
+
+    weights: Float[Tensor, "classes dim_and_bias"]
+    learning_rate: float
+
+
+def fit_sgd(
+    features: Float[Tensor, "images dim"],
+    targets: dict[str, Int[Tensor, " images"]],
+    num_classes: dict[str, int],
+    params: SgdParams,
+    validation: Bool[Tensor, " images"],
+    seed: int,
+) -> dict[str, SgdFit]:
+    """A layer for every label on standardised features. Images whose target is -1 teach nothing of it.
+
+    Chosen is the learning rate with the highest validation accuracy, the lowest of equals. Batches are drawn
+    from `seed` and the epoch.
+    """
+    ascending = sorted(params.learning_rates)
+    chosen = dict.fromkeys(targets, ascending[0])
+    if len(ascending) > 1:
+        fitting = {name: target[~validation] for name, target in targets.items()}
+        wanted = [(name, rate) for name in targets for rate in ascending]
+        layers = _train(features[~validation], fitting, num_classes, wanted, params, seed)
+        for name, target in targets.items():
+            truth = target[validation]
+            scores = [
+                accuracy(predict(layers[name, rate], features[validation]), truth) for rate in ascending
+            ]
+            chosen[name] = ascending[scores.index(max(scores))]
+    layers = _train(features, targets, num_classes, list(chosen.items()), params, seed)
+    return {name: SgdFit(layers[name, rate], rate) for name, rate in chosen.items()}
+
+
+def predict(
+    weights: Float[Tensor, "classes dim_and_bias"], features: Float[Tensor, "images dim"]
+) -> Int[Tensor, " images"]:
+    """The class with the largest logit, of standardised features."""
+    return (features @ weights[:, :-1].T + weights[:, -1]).argmax(1)
+
+
+def cosine(step: int, steps: int, warmup_fraction: float) -> float:
+    """Share of the learning rate at a step: linear warm-up, then a cosine that ends at 0 after the last."""
+    warmup = round(warmup_fraction * steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    return (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2
+
+
+def _train(
+    features: Tensor,
+    targets: dict[str, Tensor],
+    num_classes: dict[str, int],
+    wanted: list[tuple[str, float]],
+    params: SgdParams,
+    seed: int,
+) -> dict[tuple[str, float], Tensor]:
+    """A layer for each (label, learning rate)."""
+    dim = features.shape[1]
+    layers = [
+        torch.zeros(num_classes[name], dim + 1, device=features.device, requires_grad=True)
+        for name, _ in wanted
+    ]
+    groups = [{"params": [layer], "lr": rate} for layer, (_, rate) in zip(layers, wanted, strict=True)]
+    optimizer: torch.optim.Optimizer
+    if params.optimizer == "sgd":
+        optimizer = torch.optim.SGD(groups, momentum=params.momentum, weight_decay=params.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay)
+    sizes = [len(layer) for layer in layers]
+    batches = math.ceil(len(features) / params.batch_size)
+    steps = params.epochs * batches
+    order = torch.arange(len(features))
+    for step in range(steps):
+        if step % batches == 0:
+            generator = torch.Generator().manual_seed(seed + step // batches)
+            order = torch.randperm(len(features), generator=generator).to(features.device)
+        start = step % batches * params.batch_size
+        rows = order[start : start + params.batch_size]
+        batch = features[rows]
+        weights = torch.cat(layers)
+        outputs = torch.addmm(weights[:, -1], batch, weights[:, :-1].T).split(sizes, dim=1)
+        losses = [
+            F.cross_entropy(output, targets[name][rows], ignore_index=-1, reduction="sum")
+            / max(int((targets[name][rows] >= 0).sum()), 1)
+            for output, (name, _) in zip(outputs, wanted, strict=True)
+        ]
+        share = cosine(step, steps, params.warmup_fraction)
+        for group, (_, rate) in zip(optimizer.param_groups, wanted, strict=True):
+            group["lr"] = rate * share
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        optimizer.step()
+    return {key: layer.detach() for key, layer in zip(wanted, layers, strict=True)}

@@ -1,0 +1,1 @@
+"""The report: words, tables, figures, page."""

@@ -1,1 +1,0 @@
-"""What people read: figures, tables, the page."""

@@ -1,1 +1,0 @@
-"""Pretraining: the step, the loop, schedules, checkpoints, precision."""

@@ -1,0 +1,118 @@
+"""What a sweep consists of: the product of its axes, checked, and named by what it computes."""
+
+import pytest
+import yaml
+from conftest import REPOSITORY, default_tree, override
+
+from pipeline.files import InputError, ParamsError
+from pipeline.orchestration.sweeps.cells import Grid, packs, plan
+
+
+def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
+    return Grid(lambdas, groups, seeds, settings, preset)
+
+
+def cells(swept: Grid, name: str = "trial"):
+    return plan(name, swept, REPOSITORY)
+
+
+def test_the_cells_are_the_product_of_the_axes_without_repeats():
+    found = cells(grid(lambdas=(0, 0.1, 0.1), groups=(4, 8), seeds=(0, 1)))
+    assert len(found) == len({cell.name for cell in found}) == 8
+    assert found[0].swept == {"sparsity.lambda": 0, "sparsity.groups": 4, "pretrain.seed": 0}
+    assert found[0].title == "lambda=0 groups=4 seed=0"
+
+
+def test_without_axes_there_is_one_cell_of_params_as_they_are():
+    (cell,) = cells(grid())
+    assert cell.overrides == {} and cell.title == "as set"
+
+
+def test_a_name_depends_on_what_is_computed_and_on_nothing_else(tmp_path):
+    def names(tree: dict) -> list[str]:
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+        return [cell.name for cell in plan("trial", grid(lambdas=(0, 0.1)), tmp_path)]
+
+    before = names(default_tree())
+    assert names(override(default_tree(), {"runtime.threads": 1})) == before
+    assert names(override(default_tree(), {"sparsity.lambda": 0.5})) == before
+    assert not set(names(override(default_tree(), {"pretrain.steps": 7}))) & set(before)
+
+
+def test_cells_share_a_data_key_unless_they_change_the_data():
+    first, second = cells(grid(lambdas=(0, 0.1)))
+    (other,) = cells(grid(settings=("data.seed=1",)))
+    assert first.data_key == second.data_key != other.data_key
+
+
+def test_cells_of_one_kind_are_packed_evenly_over_the_places():
+    found = cells(grid(lambdas=(0, 0.1, 0.3), groups=(4, 8), seeds=(0, 1)))
+    for largest, places, sizes in (
+        (16, 1, [6, 6]),
+        (4, 1, [3, 3, 3, 3]),
+        (16, 2, [3, 3, 3, 3]),
+        (2, 1, [2] * 6),
+    ):
+        made = packs(found, largest, places)
+        assert [len(pack) for pack in made] == sizes
+        assert all(len({cell.swept["sparsity.groups"] for cell in pack}) == 1 for pack in made)
+        assert sorted(cell.name for pack in made for cell in pack) == sorted(cell.name for cell in found)
+    assert packs(found[:1], 16, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        (("sparsity.assignment=learned",), []),
+        (("runtime.processes=2",), []),
+        (("masking.target_sizes=[[2, 2], [1, 2]]",), [2, 2]),  # a step's shape is drawn by the seed
+        (("masking.target_sizes=[[1, 2], [2, 1]]",), [4]),
+        (("masking.mode=ijepa",), [2, 2]),
+    ],
+)
+def test_cells_whose_masks_or_groups_would_differ_are_not_packed_together(settings, sizes):
+    found = cells(grid(lambdas=(0, 0.1), seeds=(0, 1), settings=settings))
+    assert [len(pack) for pack in packs(found, 16, 1)] == sizes
+
+
+def test_axes_lie_over_settings_and_settings_over_the_preset():
+    (cell,) = cells(grid(lambdas=(0.3,), settings=("pretrain.steps=7",), preset="smoke"))
+    assert cell.overrides["pretrain.steps"] == 7
+    assert cell.overrides["data.scenes.num_train"] == 1000
+    assert list(cell.overrides)[-1] == "sparsity.lambda"
+
+
+def test_yamls_text_for_small_numbers_becomes_a_number():
+    (cell,) = cells(grid(settings=("pretrain.learning_rate=1e-5",)))
+    assert cell.overrides["pretrain.learning_rate"] == 1e-5
+
+
+def test_a_relative_folder_of_images_is_found_from_the_clone(tmp_path):
+    (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    (cell,) = plan("trial", grid(settings=("data.name=folder", "data.root=photos")), tmp_path)
+    assert cell.overrides["data.root"] == str(tmp_path / "photos")
+
+
+@pytest.mark.parametrize(
+    ("swept", "message"),
+    [
+        (grid(lambdas=(-1.0,)), "sparsity.lambda: must be greater than or equal to 0"),
+        (grid(groups=(7,)), "sparsity.groups: must divide model.embed_dim"),
+        (grid(settings=("sparsity.lamda=1",)), "sparsity.lamda: unknown key"),
+        (grid(settings=("sparsity=1",)), "sparsity"),
+        (grid(settings=("data.name.x=1",)), "data.name.x: unknown key"),
+        (grid(settings=("steps",)), "steps: a setting is section.key=value"),
+        (grid(settings=("pretrain.steps=[",)), "pretrain.steps: [ is not valid YAML"),
+        (grid(lambdas=(0.1,), settings=("sparsity.lambda=1",)), "sparsity.lambda: both swept and set"),
+    ],
+)
+def test_a_cell_that_no_run_could_have_is_refused_by_its_dotted_path(swept, message):
+    with pytest.raises(ParamsError, match="^" + message.replace("[", r"\[")):
+        cells(swept)
+
+
+def test_names_that_git_could_not_hold_and_unknown_presets_are_refused():
+    with pytest.raises(InputError, match="--name a b"):
+        cells(grid(), name="a b")
+    with pytest.raises(InputError, match="preset huge: not found; there are "):
+        cells(grid(preset="huge"))

@@ -1,0 +1,116 @@
+"""Tables of a sweep: what is done counts once, mean and spread are over seeds, the front is not beaten."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from pipeline.orchestration.sweeps import page as sweep_page
+from pipeline.orchestration.sweeps import results
+from pipeline.orchestration.sweeps.cell import Outcome
+from pipeline.orchestration.sweeps.cells import Cell
+from pipeline.orchestration.sweeps.console import Console, clock
+from pipeline.orchestration.sweeps.results import HEADLINE, Row
+
+
+def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, state: str = "done") -> Row:
+    swept = {"sparsity.lambda": lambda_, "pretrain.seed": seed}
+    cell = Cell(
+        f"t_{lambda_:g}_{seed}",
+        f"lambda={lambda_:g} seed={seed}",
+        swept | {"pretrain.steps": 6},
+        swept,
+        data_key="",
+        kind=None,
+    )
+    headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros}
+    reason = "the <loss> is not finite | twice" if state == "failed" else ""
+    return Row(cell, state, reason, "abc", headline, {"probe.scenes.gain": 1.5}, "cpu")
+
+
+ROWS = [
+    row(0, 0, 0.60, 0.0),
+    row(0, 1, 0.64, 0.0),
+    row(0.1, 0, 0.58, 0.5),
+    row(0.1, 1, None, None, state="failed"),
+    row(0.3, 0, 0.50, 0.4),
+]
+
+
+def test_mean_and_sample_standard_deviation_are_of_the_seeds_that_are_done():
+    dense, sparse, _ = results.settings(ROWS)
+    assert (dense.count, dense.cells) == (2, 2) and (sparse.count, sparse.cells) == (1, 2)
+    assert dense.mean["accuracy"] == pytest.approx(0.62)
+    assert dense.spread["accuracy"] == pytest.approx(0.02 * 2**0.5)
+    assert sparse.mean["accuracy"] == 0.58 and sparse.spread["accuracy"] is None
+
+
+def test_no_setting_on_the_front_is_beaten_in_both():
+    found = results.settings(ROWS)
+    assert [one.swept["sparsity.lambda"] for one in results.pareto(found)] == [0, 0.1]
+
+
+def test_a_method_without_zeros_has_a_row_but_no_place_on_the_front():
+    found = results.settings([*ROWS, row(1, 0, 0.9, None)])
+    assert len(found) == 4 and len(results.pareto(found)) == 2
+
+
+def test_the_csv_holds_every_cell_with_params_and_numbers():
+    rows = list(csv.DictReader(io.StringIO(results.table(ROWS))))
+    assert [found["state"] for found in rows] == ["done", "done", "done", "failed", "done"]
+    assert rows[2]["sparsity.lambda"] == "0.1" and rows[2]["accuracy"] == "0.58"
+    assert rows[3]["accuracy"] == "" and rows[0]["probe.scenes.gain"] == "1.5"
+
+
+def test_the_pages_show_cells_reasons_and_the_figure(tmp_path):
+    paths = sweep_page.write(tmp_path, "trial", "python -m pipeline sweep", "0" * 40, ROWS)
+    page, markdown, _, figure = (path.read_text() for path in paths)
+    assert "62.0 ± 2.8" in page and "62.0 ± 2.8" in markdown
+    assert "the &lt;loss&gt; is not finite" in page and r"finite \| twice" in markdown
+    assert "lambda=0.3 seed=0" in page and "<svg" in page and figure.startswith("<svg")
+    assert not re.search(r"(?:src|href)=\"https?:", page)
+
+
+def test_equal_results_leave_the_files_alone_and_new_ones_replace_them(tmp_path):
+    def write(rows: list[Row]) -> list[int]:
+        paths = sweep_page.write(tmp_path, "trial", "command", "0" * 40, rows)
+        return [path.stat().st_mtime_ns for path in paths]
+
+    first = write(ROWS)
+    assert write(ROWS) == first
+    assert write(ROWS[:-1])[0] != first[0]
+
+
+def test_a_sweep_without_a_result_has_tables_too(tmp_path):
+    paths = sweep_page.write(tmp_path, "trial", "command", "0" * 40, [row(0, 0, None, None, "failed")])
+    assert "Accuracy against sparsity" not in paths[0].read_text() and paths[3].exists()
+
+
+def test_numbers_of_the_stages_are_found_by_their_path():
+    content = {
+        "probe": {"summary": {"scenes": {"mean_accuracy": {"encoder": 0.6}, "rankme": {"encoder": 9}}}},
+        "pretrain": {
+            "zero_share": 0.5,
+            "final": {"rankme": 8, "loss": 0.1},
+            "collapsed": False,
+            "minutes": 2,
+            "sparsity": {"method": "oi_vae", "groups": 4},
+        },
+        "interpret": {"summary": {"alignment": 0.25}},
+    }
+    assert results.headline(content)["accuracy"] == 0.6 and results.headline(content)["collapsed"] == 0.0
+    found = results.numbers(content)
+    assert found["probe.scenes.rankme.encoder"] == 9 and found["interpret.alignment"] == 0.25
+    assert found["pretrain.sparsity.groups"] == 4 and "pretrain.sparsity.method" not in found
+
+
+def test_the_terminal_says_what_is_over_and_how_long_the_rest_takes(capsys):
+    console = Console("trial", cells=5, waiting=4, jobs=2)
+    console.ended(ROWS[0], Outcome("t", "done", 60.0, ran=("probe",)))
+    console.ended(ROWS[3], Outcome("t", "failed", 120.0, reason="x"))
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "sweep trial: 5 cells, 1 done before, 4 to run, 2 at a time"
+    assert second.endswith("accuracy 60.0 %, zero columns 0.0 %, ran probe; 1:00 [2/5, 1:30 left]")
+    assert third.endswith("the <loss> is not finite | twice; 2:00 [3/5, 1:30 left]")
+    assert clock(3725) == "1:02:05"

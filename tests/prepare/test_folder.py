@@ -1,0 +1,177 @@
+"""A folder of images: classes, order, split, pixels, and every mistake named in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.files import InputError
+from pipeline.prepare.folder import decode, folder_source
+
+RED = (255, 0, 0)
+
+
+def save(path: Path, colour=RED, size=(16, 16), mode="RGB", **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).convert(mode).save(path, **options)
+    return path
+
+
+def source(root, test_fraction=0.25, seed=0):
+    return folder_source(root, 16, test_fraction, seed)
+
+
+def files(root, split, **options):
+    """(path, class name) of each image of a split, in order."""
+    made = source(root, **options)
+    classes = made.labels["class"].classes
+    return [(path, classes[number]) for task in made.tasks(split) for path, number in task[1]]
+
+
+@pytest.fixture
+def flat(tmp_path):
+    for name, count in (("cat", 8), ("ant", 4), ("bee", 20)):
+        for number in range(count):
+            save(tmp_path / name / f"{number:02}.png")
+    return tmp_path
+
+
+def test_train_and_test_folders_are_kept_and_ordered_by_path(tmp_path):
+    for path in ("train/b/2.png", "train/b/10.png", "train/a/x.png", "test/b/0.png"):
+        save(tmp_path / path)
+    assert source(tmp_path).labels["class"].classes == ("a", "b")
+    assert files(tmp_path, "train") == [
+        ("train/a/x.png", "a"),
+        ("train/b/10.png", "b"),
+        ("train/b/2.png", "b"),
+    ]
+    assert files(tmp_path, "test") == [("test/b/0.png", "b")]
+
+
+def test_a_split_takes_the_same_share_of_every_class_and_loses_nothing(flat):
+    train, test = files(flat, "train"), files(flat, "test")
+    names = [name for _, name in test]
+    assert {name: names.count(name) for name in names} == {"ant": 1, "bee": 5, "cat": 2}
+    assert not set(train) & set(test)
+    assert len(train) + len(test) == 32
+    assert train == sorted(train)
+    assert test == sorted(test)
+
+
+def test_a_split_depends_on_its_seed_only(flat):
+    assert files(flat, "test", seed=3) == files(flat, "test", seed=3)
+    assert files(flat, "test", seed=3) != files(flat, "test", seed=4)
+
+
+def test_every_class_keeps_an_image_on_both_sides_of_a_split(flat):
+    for fraction in (0.01, 0.99):
+        for split in ("train", "test"):
+            assert {name for _, name in files(flat, split, test_fraction=fraction)} == {"ant", "bee", "cat"}
+
+
+def test_endings_of_any_case_are_read_hidden_files_skipped_and_others_counted(tmp_path, capsys):
+    for name in ("a.JPG", "b.jpeg", "c.Png", "d.webp"):
+        for part in ("train", "test"):
+            save(tmp_path / part / "x" / name)
+    for name in (".hidden.png", "notes.txt", "Thumbs.db"):
+        (tmp_path / "train" / "x" / name).write_text("")
+    assert [path for path, _ in files(tmp_path, "train")] == [
+        f"train/x/{name}" for name in ("a.JPG", "b.jpeg", "c.Png", "d.webp")
+    ]
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}: 2 files that are not .jpg, .jpeg, .png, .webp were ignored"
+    ]
+
+
+def test_a_file_of_the_right_size_keeps_its_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(256, size=(16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path, [("a.png", 0)], 16).images[0], pixels)
+
+
+@pytest.mark.parametrize("size", [(64, 24), (24, 64)])
+def test_the_shorter_side_is_scaled_and_the_centre_kept(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(256, size=(*size[::-1], 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "a.png")
+    scaled = image.resize((size[0] // 2, size[1] // 2), Image.Resampling.BICUBIC)
+    left, top = ((side - 12) // 2 for side in scaled.size)
+    expected = np.asarray(scaled.crop((left, top, left + 12, top + 12))).astype(int)
+    made = decode(tmp_path, [("a.png", 0)], 12).images[0]
+    assert np.abs(made - expected).max() <= 1
+
+
+def test_skipping_detail_of_a_large_jpeg_changes_it_by_a_few_levels_at_most(tmp_path):
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(256, size=(12, 12, 3), dtype=np.uint8))
+    coarse.resize((600, 600), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.convert("RGB").save(tmp_path / "a.png")
+    fast, slow = decode(tmp_path, [("a.jpg", 0), ("a.png", 0)], 32).images.astype(int)
+    assert np.abs(fast - slow).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.png", "P"), ("a.png", "L"), ("a.png", "RGBA"), ("a.jpg", "CMYK"), ("a.png", "1")]
+)
+def test_other_modes_become_rgb(tmp_path, name, mode):
+    save(tmp_path / name, (255, 255, 255), mode=mode)
+    made = decode(tmp_path, [(name, 5)], 16)
+    assert made.images.shape == (1, 16, 16, 3)
+    assert made.images.min() >= 250
+    assert made.labels["class"].tolist() == [5]
+
+
+def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_path):
+    whole = save(tmp_path / "whole.png")
+    (tmp_path / "half.png").write_bytes(whole.read_bytes()[:40])
+    jpeg = save(tmp_path / "whole.jpg", RED, size=(64, 64)).read_bytes()
+    (tmp_path / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (tmp_path / "text.png").write_text("no image")
+    Image.fromarray(np.zeros((16, 16), np.uint16)).save(tmp_path / "deep.png")
+    names = ["half.png", "whole.png", "text.png", "half.jpg", "gone.png", "whole.jpg", "deep.png"]
+    made = decode(tmp_path, [(name, number) for number, name in enumerate(names)], 16)
+    assert made.paths == ["whole.png", "whole.jpg"]
+    assert made.labels["class"].tolist() == [1, 5]
+    assert [line.split(" (")[0] for line in made.broken] == [
+        "half.png",
+        "text.png",
+        "half.jpg",
+        "gone.png",
+        "deep.png",
+    ]
+    assert made.broken[1] == "text.png (not an image)"
+    assert not any("\n" in line for line in made.broken)
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ([], "has no folder per class"),
+        (["a.png"], "has no folder per class"),
+        (["train/a/0.png"], "has train/ and needs both"),
+        (["test/a/0.png"], "has test/ and needs both"),
+        (["train/a/0.png", "test/"], "test has no folder per class"),
+        (["train/a/0.png", "test/a/0.png", "test/b/0.png"], "has classes that train/ lacks: b"),
+        (["train/a/0.png", "train/c/", "test/a/0.png"], r"class .*/train/c has no \.jpg"),
+        (["a/0.png", "a/1.png", "b/0.txt"], r"class .*/b has no \.jpg"),
+        (["a/0.png", "a/1.png", "b/0.png"], "class .*/b has one image"),
+    ],
+)
+def test_each_mistake_is_one_line_that_names_the_param_and_the_folder(tmp_path, made, named):
+    for path in made:
+        if path.endswith("/"):
+            (tmp_path / path).mkdir(parents=True)
+        else:
+            save((tmp_path / path).with_suffix(".png")).rename(tmp_path / path)
+    with pytest.raises(InputError, match=named) as caught:
+        source(tmp_path)
+    assert str(caught.value).startswith("data.root: ")
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_root_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"data\.root: .*nowhere: No such file"):
+        source(tmp_path / "nowhere")

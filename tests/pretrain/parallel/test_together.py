@@ -1,0 +1,160 @@
+"""Runs trained together end where they would have ended alone."""
+
+import math
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import override
+
+from pipeline.files import ParamsError
+from pipeline.params import Params
+from pipeline.pretrain.batches import Batches
+from pipeline.pretrain.checkpoint import Checkpoints
+from pipeline.pretrain.loop import Member, train
+from pipeline.pretrain.parallel.together import Together, train_together
+from pipeline.pretrain.pretraining import Encode, Pretraining
+from pipeline.runtime import resolve
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
+OWN = [{"pretrain.seed": seed, "sparsity.lambda": strength} for seed, strength in product((0, 1), (0.0, 0.3))]
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL."""
+
+
+def watch(encode: Encode) -> dict[str, float]:
+    return {"rankme": encode(torch.from_numpy(IMAGES[:20])).std().item()}
+
+
+def member(tree: dict[str, Any], folder: Path, changes: dict[str, object]) -> Member:
+    params = Params.model_validate(override(tree, changes))
+    runtime = resolve(params.runtime)
+    run = Pretraining(params, params.augment, (0.5,) * 3, (0.25,) * 3, runtime)
+    batches = Batches(
+        IMAGES, np.arange(200), params.pretrain.batch_size, params.pretrain.seed, runtime.device
+    )
+    name = "_".join(f"{value}" for value in changes.values())
+    return Member(run, batches, Checkpoints(folder / name), watch)
+
+
+def close(ours: Any, theirs: Any, where: str = "") -> None:
+    """Trees of numbers and tensors, equal up to rounding."""
+    if isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys(), where
+        for key in theirs:
+            if key not in ("seconds", "together", "images_per_second", "peak_memory_mb"):
+                close(ours[key], theirs[key], f"{where}.{key}")
+    elif isinstance(theirs, (list, tuple)):
+        assert len(ours) == len(theirs), where
+        for at, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            close(one, other, f"{where}[{at}]")
+    elif isinstance(theirs, torch.Tensor):
+        # Of keys and of what a batch norm follows a bias does nothing: its gradient is rounding alone.
+        if where.endswith("qkv.bias"):
+            ours, theirs = (torch.cat(bias.chunk(3)[::2]) for bias in (ours, theirs))
+        if where.endswith("heads.bias"):
+            ours, theirs = (bias.chunk(2)[1] for bias in (ours, theirs))
+        rough = 1e-3 if where.endswith("running_mean") else 2e-5  # it follows that bias
+        assert torch.allclose(ours, theirs, atol=rough, rtol=2e-4), (where, (ours - theirs).abs().max())
+    elif theirs is None:
+        assert ours is None, where
+    else:
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-4), where
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sparsity.method": "none"},
+        {"sparsity.method": "group_lasso", "pretrain.accumulation": 2},
+        {"sparsity.method": "rdmreg", "regularizer.name": "sigreg"},
+        {"sparsity.method": "topk", "pretrain.grad_clip": 0.0},
+        {"sparsity.site": "pooled", "sparsity.generator": "gelu", "model.predictor.joint": False},
+    ],
+)
+def test_each_run_leaves_the_state_that_it_leaves_alone(small_tree, tmp_path, changes):
+    for own in OWN:
+        train(*member(small_tree, tmp_path / "alone", own | changes))
+    together = [member(small_tree, tmp_path / "together", own | changes) for own in OWN]
+    train_together(together)
+    for (run, _, checkpoints, _), own in zip(together, OWN, strict=True):
+        alone = member(small_tree, tmp_path / "alone", own | changes)
+        ours, theirs = (
+            checkpoints.load_last(torch.device("cpu")),
+            alone.checkpoints.load_last(torch.device("cpu")),
+        )
+        assert ours is not None and theirs is not None and run.step == ours["step"] == 6
+        close(ours, theirs)
+
+
+def test_after_a_kill_they_go_on_from_the_last_step_of_which_all_have_a_state(
+    small_tree, tmp_path, monkeypatch, capsys
+):
+    changes = {"runtime.checkpoint_seconds": 0.0}
+
+    def members(folder: str) -> list[Member]:
+        return [member(small_tree, tmp_path / folder, own | changes) for own in OWN]
+
+    train_together(members("whole"))
+    step, killed = Together.step, members("killed")
+
+    def dying(self: Together, batches: list[torch.Tensor], at: int) -> list[dict[str, torch.Tensor]]:
+        if at == 4:
+            raise KilledError
+        return step(self, batches, at)
+
+    monkeypatch.setattr(Together, "step", dying)
+    with pytest.raises(KilledError):
+        train_together(killed)
+    monkeypatch.setattr(Together, "step", step)
+    for end in ("json", "pt"):  # killed between the saves of two members
+        (killed[1].checkpoints.folder / f"step-4.{end}").unlink()
+    capsys.readouterr()
+    train_together(members("killed"))
+    assert "4 runs together, after step 3 of 6" in capsys.readouterr().out
+    for one, other in zip(members("killed"), members("whole"), strict=True):
+        ours, theirs = (each.checkpoints.load_last(torch.device("cpu")) for each in (one, other))
+        assert ours is not None and theirs is not None
+        assert all(torch.equal(ours["model"][key], theirs["model"][key]) for key in theirs["model"])
+
+
+def test_a_run_that_is_finished_or_begun_alone_is_left_to_its_own_stage(small_tree, tmp_path, capsys):
+    train(*member(small_tree, tmp_path, OWN[0]))
+    begun = member(small_tree, tmp_path, OWN[1])
+    begun.checkpoints.save(begun.run.state() | {"step": 2}, 2)
+    members = [member(small_tree, tmp_path, own) for own in OWN]
+    capsys.readouterr()
+    train_together(members)
+    assert "2 runs together; 2 finished or further, left to their own stage" in capsys.readouterr().out
+    assert [one.checkpoints.steps()[0] for one in members] == [6, 2, 6, 6]
+
+
+def test_a_run_whose_loss_is_not_finite_is_dropped_and_harms_no_other(small_tree, tmp_path, capsys):
+    members = [member(small_tree, tmp_path / "together", own) for own in OWN]
+    with torch.no_grad():
+        members[1].run.jepa.predictor.mask_token.fill_(math.nan)
+    train_together(members)
+    assert "step 0: the loss is not finite (prediction nan" in capsys.readouterr().out
+    assert [bool(one.checkpoints.steps()) for one in members] == [True, False, True, True]
+    train(*member(small_tree, tmp_path / "alone", OWN[0]))
+    alone = member(small_tree, tmp_path / "alone", OWN[0]).checkpoints.load_last(torch.device("cpu"))
+    close(members[0].checkpoints.load_last(torch.device("cpu")), alone)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"pretrain.learning_rate": 0.1}, "may differ in sparsity.lambda and pretrain.seed alone"),
+        ({"sparsity.assignment": "learned"}, "train alone"),
+    ],
+)
+def test_runs_that_cannot_train_together_are_refused(small_tree, tmp_path, changes, reason):
+    members = [member(small_tree, tmp_path, own) for own in ({}, changes)]
+    with pytest.raises(ParamsError, match=reason):
+        train_together(members)

@@ -1,0 +1,76 @@
+import math
+
+import pandas as pd
+import torch
+
+from pipeline.data.labels import Label
+from pipeline.pretrain.monitor import Monitor
+
+SPECS = {
+    "kind": Label("categorical", ("a", "b", "c")),
+    "count": Label("count", ("1", "2")),
+    "x": Label("real"),
+    "same": Label("categorical", ("only", "never")),
+}
+CLASS_KEYS = {"knn_accuracy", "ridge_accuracy"}
+SPREAD_KEYS = {"rankme", "feature_std", "mean_cosine", "collapsed"}
+
+
+def sample(num_images: int = 400) -> tuple[torch.Tensor, torch.Tensor, pd.DataFrame]:
+    features = torch.randn(num_images, 6, generator=torch.Generator().manual_seed(0))
+    labels = pd.DataFrame(
+        {
+            "kind": features[:, :3].argmax(1).numpy(),
+            "count": (features[:, 3] > 0).long().numpy(),
+            "x": features[:, 4].numpy(),
+            "same": 0,
+        }
+    )
+    labels.loc[::5, "kind"] = -1
+    images = torch.zeros(num_images, 8, 8, 3, dtype=torch.uint8)
+    return images, features, labels
+
+
+def test_informative_features_score_high_and_random_ones_at_chance():
+    images, features, labels = sample()
+    monitor = Monitor(images, labels, SPECS)
+    good = monitor(lambda _: features)
+    noise = torch.randn(400, 6, generator=torch.Generator().manual_seed(1))
+    bad = monitor(lambda _: noise)
+    assert set(good) == SPREAD_KEYS | CLASS_KEYS
+    assert good["ridge_accuracy"] > 0.9 and good["knn_accuracy"] > 0.75
+    chance = (1 / 3 + 1 / 2) / 2
+    assert abs(bad["ridge_accuracy"] - chance) < 0.08 and abs(bad["knn_accuracy"] - chance) < 0.08
+
+
+def test_collapsed_features_give_numbers_and_the_same_keys():
+    images, features, labels = sample()
+    monitor = Monitor(images, labels, SPECS)
+    found = monitor(lambda _: torch.ones(400, 6))
+    assert set(found) == set(monitor(lambda _: features))
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["collapsed"] == 1
+
+
+def test_a_set_without_classes_has_no_accuracies():
+    images, features, labels = sample()
+    for specs in ({}, {"x": SPECS["x"]}, {"same": SPECS["same"]}):
+        assert set(Monitor(images, labels, specs)(lambda _: features)) == SPREAD_KEYS
+
+
+def test_looking_changes_neither_the_generator_nor_the_answer():
+    images, features, labels = sample()
+    monitor = Monitor(images, labels, SPECS)
+    state = torch.get_rng_state()
+    assert monitor(lambda _: features) == monitor(lambda _: features)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_encoder_is_called_without_gradients():
+    images, features, labels = sample()
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        assert pixels is images and not torch.is_grad_enabled()
+        return features
+
+    Monitor(images, labels, SPECS)(encode)
