@@ -1,0 +1,39 @@
+"""Where everything lies, relative to the project folder; dvc.yaml names the same places."""
+
+from pathlib import Path
+
+DATA = Path("artifacts/data")  # / set: pipeline.data.store
+ENCODER = Path("artifacts/encoder")
+EMBEDDINGS = Path("artifacts/embeddings")  # / set / split_file(split)
+METRICS = Path("reports/metrics")
+PLOTS = Path("reports/plots")
+FIGURES = Path("reports/figures")
+PAGE = Path("reports/index.html")
+README = Path("reports/README.md")
+SWEEPS = Path("reports/sweeps")
+
+CONFIG = "config.json"  # in ENCODER: timm's, with the sparsity section
+TRAINED_WEIGHTS = "encoder.safetensors"
+INITIAL_WEIGHTS = "initial.safetensors"
+SPARSITY_WEIGHTS = "sparsity.safetensors"
+META = "meta.json"  # in EMBEDDINGS and in each set of DATA
+
+
+def metrics_file(stage: str) -> Path:
+    """What a stage measured."""
+    return METRICS / f"{stage}.json"
+
+
+def table_file(name: str) -> Path:
+    """Rows behind a figure."""
+    return PLOTS / f"{name}.csv"
+
+
+def features_file(split: str) -> str:
+    """In EMBEDDINGS / set: the views of every image."""
+    return f"{split}.npz"
+
+
+def patch_features_file(split: str) -> str:
+    """In EMBEDDINGS / set: the views of every patch of some images."""
+    return f"tokens_{split}.npz"

@@ -1,0 +1,60 @@
+"""The views: names of the features that `embed` writes and `probe` and `interpret` read.
+
+A new view is a constant and a line of VIEWS here, and the code in pipeline/embed that computes it.
+"""
+
+from typing import NamedTuple
+
+ENCODER = "encoder"
+LAST_BLOCKS = "last_blocks"
+LATENT = "latent"
+GROUPS = "groups"
+RANDOM_INIT = "random_init"
+RANDOM_INIT_LAST_BLOCKS = "random_init_last_blocks"
+PIXELS_PCA = "pixels_pca"
+FOREGROUND_AREA = "foreground_area"
+FINE_TUNED = "fine_tuned"
+FINE_TUNED_RANDOM_INIT = "fine_tuned_random_init"
+MAJORITY = "majority"
+
+
+class View(NamedTuple):
+    """How the report calls a view, and what it says of it."""
+
+    title: str
+    meaning: str = ""
+
+
+VIEWS = {  # in the order of the report's tables
+    ENCODER: View(
+        "trained encoder", "a linear probe on the frozen features, the mean over patches (view encoder)."
+    ),
+    LAST_BLOCKS: View(
+        "its last blocks",
+        "the means over patches after each of the last blocks, side by side (view last_blocks).",
+    ),
+    LATENT: View(
+        "latents", "a probe on the sparse module's code, the mean of mu over patches (view latent)."
+    ),
+    GROUPS: View(
+        "group energies",
+        "a probe on how much each group of features holds, one number a group (view groups).",
+    ),
+    RANDOM_INIT: View(
+        "at initialisation", "the same encoder with its first, untrained weights (view random_init)."
+    ),
+    RANDOM_INIT_LAST_BLOCKS: View("last blocks at initialisation"),
+    PIXELS_PCA: View(
+        "pixels + PCA", "a linear probe on principal components of the raw pixels (view pixels_pca)."
+    ),
+    FOREGROUND_AREA: View(
+        "foreground area",
+        "counting by how much of the image objects cover, nothing else (view foreground_area).",
+    ),
+    FINE_TUNED: View("fine-tuned"),
+    FINE_TUNED_RANDOM_INIT: View("trained on labels alone"),
+    MAJORITY: View(
+        "majority class", "always answering the most frequent class; no accuracy below it means anything."
+    ),
+}
+BASELINES = (RANDOM_INIT, PIXELS_PCA)
