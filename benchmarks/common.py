@@ -19,7 +19,7 @@ from pipeline.pretrain import pretraining as step_module
 from pipeline.runtime import resolve
 
 DEFAULTS = Path(__file__).parent.parent / "params.yaml"
-Run = step_module.Pretraining  # the other benchmarks take the class and its module from here
+Trainer = step_module.Pretraining  # the other benchmarks take the class and its module from here
 
 
 class Seconds(NamedTuple):
@@ -29,13 +29,13 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-def build(changes: dict[str, dict[str, Any]]) -> Run:
+def build(changes: dict[str, dict[str, Any]]) -> Trainer:
     """The run of params.yaml with some keys of some sections changed."""
     tree = params.load(DEFAULTS).model_dump(mode="json", by_alias=True)
     for section, values in changes.items():
         tree[section] |= values
     checked = Params.model_validate(tree)
-    return Run(checked, checked.augment, (0.5,) * 3, (0.25,) * 3, resolve(checked.runtime))
+    return Trainer(checked, checked.augment, (0.5,) * 3, (0.25,) * 3, resolve(checked.runtime))
 
 
 def wait(device: torch.device) -> None:

@@ -11,8 +11,8 @@ compute   a step on the same images and masks again and again
 resident  the whole step (order, gathering, crops, masks) from a set that lies on the device
 mapped    the same from memory-mapped pixels, which a thread gathers ahead into pinned memory
 
-Model FLOP utilisation (MFU) is a share of the card's dense bf16 rate where that is known, else of the rate of a
-large product measured here. What counts is the matrix products and attention that torch counts in one step.
+Model FLOP utilisation (MFU) is a share of the card's dense bf16 rate where that is known, else of the rate of
+a large product measured here. What counts is the matrix products and attention that torch counts in one step.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.common import Run, build, interleaved, median, timed
+from benchmarks.common import Trainer, build, interleaved, median, timed
 from benchmarks.lightly_ijepa import lightly_step
 from benchmarks.record import save
 from pipeline.jepa import masking
@@ -45,7 +45,7 @@ MODELS: dict[str, dict[str, object]] = {
 NAMES = {"tiny": "ViT-Ti/4, 32 px", "small": "ViT-S/4, 32 px", "small224": "ViT-S/16, 224 px"}
 
 
-def run_of(name: str, arguments: argparse.Namespace) -> Run:
+def run_of(name: str, arguments: argparse.Namespace) -> Trainer:
     """A run of four targets of about a fifth of the grid each, and a context of a quarter of it."""
     settings = MODELS[name]
     model, size = dict(settings["model"]), settings["size"]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -111,7 +111,7 @@ def measure(name: str, arguments: argparse.Namespace, peak: float) -> dict[str, 
     return results
 
 
-def _calls(run: Run, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
+def _calls(run: Trainer, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
     """Calls that train `steps` steps and wait for the last one's terms."""
     device, pretrain = run.runtime.device, run.params.pretrain
     masks = masking.sample(run.params.masking, run.grid, pretrain.batch_size, 0, 0, device)
@@ -140,7 +140,7 @@ def _calls(run: Run, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], o
     return {"compute": compute, "resident": reading(2**40), "mapped": reading(0)}
 
 
-def _lightly(run: Run, steps: int) -> Callable[[], object]:
+def _lightly(run: Trainer, steps: int) -> Callable[[], object]:
     """A call of lightly's step alone, on the same tokens: images lie on the device already."""
     device, size, batch_size = run.runtime.device, run.params.data.image_size, run.params.pretrain.batch_size
     masks = masking.sample(run.params.masking, run.grid, batch_size, 0, 0, device)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.common import Run
+from benchmarks.common import Trainer
 from pipeline.jepa.encoder import build_encoder
 from pipeline.jepa.masking import Masks
 from pipeline.params import ModelParams
@@ -47,7 +47,7 @@ class LightlyIjepa(nn.Module):
         return self.predictor(self.encoder.encode(images, idx_keep=context), [context], targets), hidden
 
 
-def lightly_step(run: Run) -> Callable[[Tensor, Masks], Tensor]:
+def lightly_step(run: Trainer) -> Callable[[Tensor, Masks], Tensor]:
     """lightly's documented training step, at the sizes, the precision and on the device of `run`."""
     from lightly.models.utils import update_momentum
 

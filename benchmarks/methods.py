@@ -8,8 +8,8 @@ methods   every sparsity method, at the strength of params.yaml
 lambda    the default method at six strengths
 settings  where the module sits, what it weighs, and both without the regulariser
 
-A sweep keeps what is done, so the same line goes on after a stop. The last command is benchmarks.methods_report,
-which makes the study's table from the sweeps' tables.
+A sweep keeps what is done, so the same line goes on after a stop. The last command is
+benchmarks.methods_report, which makes the study's table from the sweeps' tables.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python -m benchmarks.methods_report methods-scenes reports/sweeps/methods-scenes-*.csv
     python -m benchmarks.methods_report lambda-scenes --by sparsity.lambda reports/sweeps/lambda-scenes.csv
 
-Each sweep is a setting, named by what its name has beyond the study's. With --by the values of a column are the
-settings. The first setting is the baseline. Writes NAME.csv and NAME.md in results/studies, with --by
+Each sweep is a setting, named by what its name has beyond the study's. With --by the values of a column are
+the settings. The first setting is the baseline. Writes NAME.csv and NAME.md in results/studies, with --by
 also NAME.svg. Cells that are not done are counted, and their numbers are not used.
 """
 
@@ -99,7 +99,8 @@ def page(name: str, tables: list[Path], rows: pd.DataFrame, missing: int) -> str
         texts |= {key: _mean(cells[key], form) for key, (_, form) in COUNTS.items()}
         texts[gain] = DASH if setting == baseline else ", ".join(f"{value:+.1f}" for value in gains)
         lines.append(f"| {setting} | " + " | ".join(texts[key] for key in columns).replace("-", "−") + " |")
-    lines += ["", f"At initialisation {rows[INITIAL].mean():.1f}, pixels + PCA {rows[PIXELS].mean():.1f}."]
+    baselines = ", ".join(f"{key} {_mean(rows[key], '.1f')}" for key in (INITIAL, PIXELS))
+    lines += ["", f"Mean accuracy {baselines}."]
     return "\n".join(lines) + "\n"
 
 

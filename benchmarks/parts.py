@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.common import Run, build, clock, step_module, timed
+from benchmarks.common import Trainer, build, clock, step_module, timed
 from benchmarks.peer import MODEL, PLAIN, PREDICTOR
 from benchmarks.record import save
 from pipeline.jepa import masking, objective
@@ -29,7 +29,7 @@ PEER = PLAIN | {
 }
 
 
-def parts_of(run: Run, steps: int) -> dict[str, float]:
+def parts_of(run: Trainer, steps: int) -> dict[str, float]:
     """Median seconds of each part over `steps` steps, after one that is not counted."""
     device = run.runtime.device
     size, batch_size = run.params.data.image_size, run.params.pretrain.batch_size

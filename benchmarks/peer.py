@@ -11,8 +11,8 @@ blocks   ours with a predictor pass per target block, as I-JEPA and lightly have
 joint    ours as it is shipped, with all target blocks in one pass
 
 In `step` rows all get the same masks, and ours also crops. In `end to end` rows the time of lightly's
-transform and collator counts, and that of our gathering, crops and masks. lightly's masks are then replaced by
-those of the step, so that all have equal numbers of tokens.
+transform and collator counts, and that of our gathering, crops and masks. lightly's masks are then replaced
+by those of the step, so that all have equal numbers of tokens.
 """
 
 import argparse

@@ -3,10 +3,11 @@
     python -m benchmarks.probe [--path] [--default-tolerance]
 
 The data are 50,000 x 192 features with singular values over two decades, and one label of 100 classes. Eight
-strengths of the penalty are fitted, and one is chosen on a held-out fifth. scikit-learn (lbfgs, float32 as ours,
-on standardised features) is called as it usually is, once per strength. Its tolerance is 1e-5: at the default of
-1e-4 it stops so early that it loses accuracy at the weak strengths. Both take turns, strength by strength, so
-that other work hurts both. Agreement is of the test accuracy. A line per strength goes to standard error.
+strengths of the penalty are fitted, and one is chosen on a held-out fifth. scikit-learn (lbfgs, float32 as
+ours, on standardised features) is called as it usually is, once per strength. Its tolerance is 1e-5: at the
+default of 1e-4 it stops so early that it loses accuracy at the weak strengths. Both take turns, strength by
+strength, so that other work hurts both. Agreement is of the test accuracy. A line per strength goes to
+standard error.
 """
 
 import argparse

@@ -13,14 +13,14 @@ import torch
 from timm.layers.attention import Attention
 from torch import nn
 
-from benchmarks.common import Run, build, interleaved, median
+from benchmarks.common import Trainer, build, interleaved, median
 from benchmarks.record import save
 from pipeline.jepa.kernels import FusedLinear
 
 STEPS = 10
 
 
-def fused_attention(run: Run) -> Run:
+def fused_attention(run: Trainer) -> Trainer:
     """The run with torch's fused attention kernel."""
     for module in run.jepa.modules():
         if isinstance(module, Attention):
@@ -28,7 +28,7 @@ def fused_attention(run: Run) -> Run:
     return run
 
 
-def torchs_linear(run: Run) -> Run:
+def torchs_linear(run: Trainer) -> Trainer:
     """The run with torch's own linear maps and GELU: it undoes `fit_kernels`."""
     for parent in list(run.jepa.modules()):
         for name, child in list(parent.named_children()):
@@ -41,7 +41,7 @@ def torchs_linear(run: Run) -> Run:
     return run
 
 
-def steps_of(run: Run) -> Callable[[], object]:
+def steps_of(run: Trainer) -> Callable[[], object]:
     """A call that trains STEPS steps on random images."""
     size = run.params.data.image_size
     shape = (run.params.pretrain.batch_size, size, size, 3)
@@ -58,7 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     threads = {"threads": arguments.threads}
 
-    def changed(**sections: dict[str, object]) -> Run:
+    def changed(**sections: dict[str, object]) -> Trainer:
         """The default with some sections changed."""
         runtime = threads | sections.pop("runtime", {})
         return build({**sections, "runtime": runtime})
