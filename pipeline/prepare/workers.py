@@ -28,10 +28,10 @@ T = TypeVar("T")
 IN_FLIGHT = 2  # tasks per worker that are handed out and not yet taken back
 
 
-def num_workers(asked: int) -> int:
-    """The number of processes: `asked`, or for 0 one per core that this process may use."""
-    if asked:
-        return asked
+def num_workers(requested: int) -> int:
+    """The number of processes: `requested`, or for 0 one per core that this process may use."""
+    if requested:
+        return requested
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

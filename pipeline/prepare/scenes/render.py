@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.data.labels import Label
+from pipeline.data.store import CELL
+from pipeline.params.registry import VARIANTS
 from pipeline.prepare.scenes.drawing import (
     add_noise,
     add_objects,
@@ -42,10 +44,6 @@ from pipeline.prepare.scenes.palette import (
     TEXTURED_TILT,
 )
 from pipeline.prepare.scenes.shapes import SHAPES, Objects, cover
-
-VARIANTS = ("textured", "factors", "mixed", "single")
-CELL = 4
-"""Side in pixels of the cells in which the objects' masks are reported."""
 
 
 @dataclass(frozen=True)
