@@ -1,6 +1,7 @@
 """From pydantic's errors to lines for people: one a mistake, each begins with the dotted path."""
 
 import difflib
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from pydantic_core import ErrorDetails
 from pipeline.params.base import Section, inner_section
 
 SHOWN = 60  # characters of a wrong value
+NO_PATH = "Input is not a valid path for <class 'pathlib.Path'>"
 
 Path = tuple[int | str, ...]
 
@@ -53,10 +55,10 @@ def _message(error: ErrorDetails, meant: str | None) -> str:
         case "invalid_key":
             text = "a key must be text"
         case _:
-            text = error["msg"].partition(", unable to")[0]
+            text = re.split(r", (?:unable to|got) ", error["msg"])[0]
             for theirs in ("Input should ", "String should ", "Tuple should "):
                 text = text.replace(theirs, "must ")
-            text = text.removesuffix(" after validation, not 0")
+            text = text.removesuffix(" after validation, not 0").replace(NO_PATH, "must be a path")
     shown = repr(error["input"])
     return f"{text}, got {shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + '...'}"
 

@@ -1,9 +1,9 @@
 """All of params.yaml as one object."""
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 from pipeline.params import across
 from pipeline.params.augment import AugmentParams
@@ -19,6 +19,8 @@ from pipeline.params.probe import ProbeParams
 from pipeline.params.regularizer import RegularizerParams
 from pipeline.params.runtime import RuntimeParams
 from pipeline.params.sparsity import SparsityParams
+
+CORE_ERRORS = get_args(core_schema.ErrorType)  # what can be raised again as it is
 
 
 class Params(Section):
@@ -64,12 +66,12 @@ class Params(Section):
 
 def _all(inside: list[ErrorDetails], between: list[across.Mistake]) -> ValidationError:
     """Pydantic's errors and ours as one."""
-    errors = [
-        InitErrorDetails(
-            type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
-        )
-        for detail in inside
-    ]
+    errors = []
+    for detail in inside:
+        kind, context = detail["type"], detail.get("ctx", {})
+        if kind not in CORE_ERRORS:
+            kind, context = PydanticCustomError("other", "{text}", {"text": detail["msg"]}), {}
+        errors.append(InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=context))
     for path, message in between:
         ctx = {"error": ValueError(message)}
         errors.append(InitErrorDetails(type="value_error", loc=path, input=None, ctx=ctx))

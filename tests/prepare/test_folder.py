@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.files import InputError
 from pipeline.prepare.folder import decode, folder_source
+from tests.prepare.make_request import make_request
 
 RED = (255, 0, 0)
 
@@ -19,7 +20,7 @@ def save(path: Path, colour=RED, size=(16, 16), mode="RGB", **options) -> Path:
 
 
 def source(root, test_fraction=0.25, seed=0):
-    return folder_source(root, 16, test_fraction, seed)
+    return folder_source(make_request("folder", root, 16, test_fraction=test_fraction, seed=seed))
 
 
 def files(root, split, **options):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
+from pipeline.data.store import CELL
+from pipeline.params.registry import VARIANTS
 from pipeline.prepare.scenes.layout import sample_centres
 from pipeline.prepare.scenes.palette import COLOURS, ORIENTATIONS
-from pipeline.prepare.scenes.render import CELL, VARIANTS, Scenes, label_specs, render
+from pipeline.prepare.scenes.render import Scenes, label_specs, render
 
 # Labels that are one quantity twice, or bounded by another: dependent by construction.
 DEPENDENT = [{"num_shapes", "count"}, {"num_colours", "count"}, {"num_shapes", "num_colours"}]
