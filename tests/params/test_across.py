@@ -8,6 +8,7 @@ from pipeline.files import ParamsError
 from pipeline.jepa import masking
 from pipeline.params import validate
 
+TREE = default_tree()
 CONTRADICTIONS = [
     ({"sparsity.groups": 24}, "sparsity.groups: must divide model.embed_dim (128), got 24"),
     ({"model.patch_size": 7}, "model.patch_size: must divide data.image_size (32), got 7"),
@@ -37,7 +38,7 @@ CONTRADICTIONS = [
 
 def message_of(changes: dict[str, object]) -> str:
     with pytest.raises(ParamsError) as caught:
-        validate(override(default_tree(), changes))
+        validate(override(TREE, changes))
     return str(caught.value)
 
 
@@ -63,18 +64,18 @@ def test_a_section_with_a_mistake_is_not_compared_with_others():
 
 
 def test_the_set_that_is_trained_on_may_be_named_to_embed_too():
-    tree = override(default_tree(), {"data.name": "clevr", "data.root": "/x", "embed.sets": ["clevr"]})
+    tree = override(TREE, {"data.name": "clevr", "data.root": "/x", "embed.sets": ["clevr"]})
     assert validate(tree).embed.sets == ("clevr",)
 
 
 @pytest.mark.parametrize("changes", [{"sparsity.method": "none"}, {"model.name": "vit_tiny_patch16_224"}])
 def test_groups_matter_only_where_there_are_groups_of_a_known_width(changes):
-    assert validate(override(default_tree(), {"sparsity.groups": 24} | changes)).sparsity.groups == 24
+    assert validate(override(TREE, {"sparsity.groups": 24} | changes)).sparsity.groups == 24
 
 
 def test_only_multiblock_has_blocks_of_a_size_that_is_given():
     changes = {"masking.mode": "ijepa", "masking.target_sizes": [[9, 9]]}
-    assert validate(override(default_tree(), changes)).masking.mode == "ijepa"
+    assert validate(override(TREE, changes)).masking.mode == "ijepa"
 
 
 @settings(max_examples=60)
@@ -82,6 +83,6 @@ def test_only_multiblock_has_blocks_of_a_size_that_is_given():
 def test_masks_that_fit_pass_the_check_and_can_be_drawn(drawn):
     grid, masks = drawn
     changes = {f"masking.{key}": value for key, value in masks.items()} | {"model.patch_size": 32 // grid}
-    params = validate(override(default_tree(), changes))
+    params = validate(override(TREE, changes))
     sampled = masking.sample(params.masking, grid, 4, seed=0, step=0)
     assert sampled.context.shape == (4, params.masking.num_context)

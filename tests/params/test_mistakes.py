@@ -1,5 +1,6 @@
 """Mistakes of params.yaml: all at once, a line each, which begins with the dotted path."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.files import ParamsError
 from pipeline.params import Params, Section, validate
 from pipeline.params.base import inner_section
 
+TREE = default_tree()
 MISTAKES = [
     # wrong types
     ("model.patch_size", "eight", "model.patch_size: must be a valid integer, got 'eight'"),
@@ -87,7 +89,7 @@ def leaves(kind: type[Section] = Params, prefix: str = "") -> list[str]:
 
 @pytest.mark.parametrize(("path", "value", "message"), MISTAKES)
 def test_a_mistake_is_one_line_that_begins_with_the_dotted_path(path, value, message):
-    tree = override(default_tree(), {path: value}) if "." in path else default_tree() | {path: value}
+    tree = override(TREE, {path: value}) if "." in path else TREE | {path: value}
     (line,) = mistakes_of(tree)
     assert line.startswith(message) and len(line) < 200
 
@@ -96,7 +98,7 @@ def test_a_mistake_is_one_line_that_begins_with_the_dotted_path(path, value, mes
 @given(st.data())
 def test_independent_mistakes_are_as_many_lines_in_the_order_of_the_file(data):
     """Wrong values, absent keys and unknown keys, in any number of params; absent keys have no place."""
-    tree, absent, expected = default_tree(), set[str](), set[str]()
+    tree, absent, expected = copy.deepcopy(TREE), set[str](), set[str]()
     for number, path in enumerate(data.draw(st.lists(st.sampled_from(leaves()), min_size=1, unique=True))):
         *sections, key = path.split(".")
         node = tree
@@ -129,7 +131,7 @@ def walk(tree: dict[str, Any], prefix: str = "") -> list[str]:
 @settings(max_examples=60)
 @given(st.lists(st.sampled_from(MISTAKES), min_size=2, unique_by=lambda case: case[0].split(".")[0]))
 def test_no_mistake_hides_one_of_another_section(cases):
-    tree = default_tree()
+    tree = TREE
     for path, value, _ in cases:
         tree = override(tree, {path: value}) if "." in path else tree | {path: value}
     lines = mistakes_of(tree)
@@ -147,7 +149,7 @@ def test_what_depends_on_a_mistake_is_not_reported_and_what_does_not_is():
         "pretrain.seed": -1,
         "pretrain.accumulation": 3,
     }
-    assert [line.split(": ")[0] for line in mistakes_of(override(default_tree(), changes))] == [
+    assert [line.split(": ")[0] for line in mistakes_of(override(TREE, changes))] == [
         "model.embed_dim",
         "model.depth",
         "model.predictor.num_heads",
@@ -165,13 +167,13 @@ def test_what_depends_on_a_mistake_is_not_reported_and_what_does_not_is():
     ],
 )
 def test_a_misspelled_key_is_one_mistake_that_names_the_right_one(section, wrong, right):
-    tree = default_tree()
+    tree = copy.deepcopy(TREE)
     tree[section][wrong] = tree[section].pop(right)
     assert mistakes_of(tree) == [f"{section}.{wrong}: unknown key; did you mean `{right}`?"]
 
 
 def test_unknown_and_missing_keys_are_named():
-    tree = default_tree()
+    tree = copy.deepcopy(TREE)
     tree["model"]["depths"], tree["data"]["temperature"], tree["data"][1] = 3, 1.0, 2
     tree["modle"] = tree.pop("model")
     del tree["pretrain"]["steps"], tree["runtime"]
@@ -185,7 +187,7 @@ def test_unknown_and_missing_keys_are_named():
 
 
 def test_a_long_or_broken_value_leaves_a_line_short():
-    (line,) = mistakes_of(override(default_tree(), {"pretrain.steps": "many\n" * 100}))
+    (line,) = mistakes_of(override(TREE, {"pretrain.steps": "many\n" * 100}))
     assert line.endswith("...") and len(line) < 200
 
 
@@ -200,6 +202,6 @@ def test_a_long_or_broken_value_leaves_a_line_short():
     ],
 )
 def test_topk_has_checks_of_its_own(changes, message):
-    tree = override(default_tree(), changes)
+    tree = override(TREE, changes)
     validate(tree)
     assert mistakes_of(override(tree, {"sparsity.method": "topk"})) == [message]
