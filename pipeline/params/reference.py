@@ -63,8 +63,8 @@ def _type(kind: Any, metadata: tuple[Any, ...]) -> tuple[str, list[str]]:
     if get_origin(kind) is Literal:
         return "text", [", ".join(f"`{name}`" for name in get_args(kind)), *limits]
     if get_origin(kind) is UnionType:
-        some = next(part for part in get_args(kind) if part is not type(None))
-        form, inner_limits = _type(some, ())
+        value_kind = next(part for part in get_args(kind) if part is not type(None))
+        form, inner_limits = _type(value_kind, ())
         return f"{form} or null", [*inner_limits, *limits]
     if get_origin(kind) is tuple:
         first, *others = get_args(kind)

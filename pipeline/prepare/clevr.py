@@ -22,7 +22,7 @@ from PIL import Image
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError
-from pipeline.prepare.folder import DAMAGE, FILES_PER_TASK, damage, shown
+from pipeline.prepare.folder import DAMAGE, FILES_PER_TASK, describe_damage, printable
 from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import chunks_of
 
@@ -69,10 +69,10 @@ def decode(root: Path, scenes: list[Scene], image_size: int) -> Chunk:
                 square = image.convert("RGB").resize((image_size, image_size), Image.Resampling.BICUBIC)
                 images.append(np.asarray(square))
         except DAMAGE as error:
-            broken.append(damage(path, error))
+            broken.append(describe_damage(path, error))
         else:
             classes.append((count, distance))
-            paths.append(shown(path))
+            paths.append(printable(path))
     columns = np.array(classes, np.int64).reshape(-1, len(LABELS)).T
     return Chunk(
         images=np.array(images, np.uint8).reshape(-1, image_size, image_size, 3),

@@ -83,10 +83,10 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
                     image.draft("RGB", (2 * image_size, 2 * image_size))
                 images.append(fit_square(image, image_size))
         except DAMAGE as error:
-            broken.append(damage(path, error))
+            broken.append(describe_damage(path, error))
         else:
             classes.append(class_number)
-            paths.append(shown(path))
+            paths.append(printable(path))
     return Chunk(
         images=np.array(images, np.uint8).reshape(-1, image_size, image_size, 3),
         labels={"class": np.array(classes, np.int64)},
@@ -95,12 +95,12 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
     )
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """A path as text: bytes that are no UTF-8 as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def damage(path: str, error: Exception) -> str:
+def describe_damage(path: str, error: Exception) -> str:
     """`path` and in a few words why it could not be read."""
     if isinstance(error, UnidentifiedImageError):
         reason = "not an image"
@@ -108,7 +108,7 @@ def damage(path: str, error: Exception) -> str:
         reason = error.strerror
     else:
         reason = " ".join(str(error).split()) or type(error).__name__
-    return f"{shown(path)} ({reason})"
+    return f"{printable(path)} ({reason})"
 
 
 def _scan(folder: Path, key: str) -> tuple[list[str], int]:

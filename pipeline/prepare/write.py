@@ -32,7 +32,7 @@ def write_set(folder: Path, request: Request, source: Source, runtime: RuntimePa
         with writer, progress, results as chunks:
             for chunk in chunks:
                 for line in chunk.broken:
-                    progress.say(f"broken: {line}")
+                    progress.print_line(f"broken: {line}")
                 broken.extend(chunk.broken)
                 progress.update(len(chunk.images) + len(chunk.broken))
                 _check_broken(broken, request.data.max_broken, progress.done)

@@ -116,9 +116,9 @@ def test_the_number_of_workers_changes_no_byte(tmp_path, name):
     data = {"name": name, "root": root, "image_size": 32, "scenes": scenes}
     for workers in (1, 2):
         prepare.main(make(data, workers=workers), tmp_path / str(workers))
-    one, two = (contents(tmp_path / str(workers)) for workers in (1, 2))
-    assert len(one) >= 6
-    assert one == two
+    alone, shared = (contents(tmp_path / str(workers)) for workers in (1, 2))
+    assert len(alone) >= 6
+    assert alone == shared
 
 
 def test_a_folder_keeps_the_path_of_each_image(tmp_path):
