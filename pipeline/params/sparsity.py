@@ -69,7 +69,7 @@ class SparsityParams(Section):
     beta_warmup: Share = Field(description="Share of the steps over which beta rises from zero.")
     lambda_warmup: Share = Field(description="Share of the steps over which lambda rises from zero.")
     free_bits: float = Field(
-        ge=0, description="oi_vae: nats of KL divergence per latent that are not penalised."
+        ge=0, description="oi_vae: nats below which a latent's KL divergence is not lowered any further."
     )
     learning_rate: float = Field(
         gt=0,
