@@ -68,7 +68,7 @@ def results() -> str:
 
 def claims() -> str:
     """The paper's claims beside what was measured here."""
-    stands = [f"{differences(images)} on {SETS[images]}" for images in ("scenes", "folder")]
+    stands = [f"{differences(images)} points on {SETS[images]}" for images in ("scenes", "folder")]
     zs = {row["z"]: row for row in read_table(RESULTS / "interpret.md", "z")}
     mig, between = (numbers(zs[name]["this run's groups"]) for name in ("MIG", "TC(G)"))
     kmeans = numbers(zs["TC(G)"]["k-means groups of its features"])

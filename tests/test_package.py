@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
+import yaml
 from conftest import REPOSITORY
 
 
@@ -30,3 +32,10 @@ def test_the_wheel_holds_every_module_and_template(tmp_path):
     assert shipped == expected
     [metadata] = [name for name in wheel.namelist() if name.endswith("/METADATA")]
     assert "License-Expression: Apache-2.0" in wheel.read(metadata).decode()
+
+
+def test_the_citation_names_the_packages_version_and_licence():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert citation["version"] == project["version"]
+    assert citation["license"] == project["license"]
