@@ -35,7 +35,7 @@ def test_examples_are_short():
 def follow_example(page: str, project: Path) -> None:
     """Do with `project` what the page's section on methods says: write the new file, add the name."""
     section = page.partition("### A sparsity method")[2].partition("\n### ")[0]
-    new, name = re.findall(r"^```python\n# (\S+) \(([^)]+)\)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    new, name = re.findall(r"^```\w+\n# (\S+) \(([^)]+)\)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert new[1] == "new"
     (project / new[0]).write_text(new[2])
     registry, tuple_name = project / name[0], name[1].split()[-1]
