@@ -2,15 +2,18 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint bench lock setup dashboard
+.PHONY: help repro test test-all lint bench lock setup dashboard readme
 
-repro: setup  ## the pipeline on the defaults of params.yaml; a second time it recomputes nothing
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile | sort
+
+repro: setup  ## run the pipeline on the defaults of params.yaml; a second time recomputes nothing
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
 		echo 'No Git repository here: the pipeline runs, but `dvc exp` (experiments) needs one (git init, git add -A, git commit).'; }
 	dvc repro
 	@python -m pipeline.orchestration.commands.headline
 
-setup: .venv/.ready
+setup: .venv/.ready  ## create .venv with the pinned requirements
 
 .venv/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 repro")'
@@ -19,19 +22,19 @@ setup: .venv/.ready
 	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
 	@touch $@
 
-test: setup  ## claims that can be checked in minutes
-	OMP_NUM_THREADS=1 python -m pytest -n auto -m "not slow" tests
+test: setup  ## the tests that take minutes, with the share of lines that they run (coverage)
+	OMP_NUM_THREADS=1 python -m pytest -n auto -m "not slow" --cov --cov-report= tests
 
-test-all: setup
+test-all: setup  ## every test, the slow ones too
 	OMP_NUM_THREADS=1 python -m pytest -n auto tests
 
-lint: setup
+lint: setup  ## format, style, types, and which room may import which
 	ruff check .
 	ruff format --check .
 	basedpyright
 	lint-imports
 
-bench: setup  ## ratios of one run, in benchmarks/results; the files say how to run each alone
+bench: setup  ## speed and memory of this machine, written to benchmarks/results
 	python -m benchmarks.scenes
 	python -m benchmarks.step
 	python -m benchmarks.parts
@@ -45,6 +48,9 @@ bench: setup  ## ratios of one run, in benchmarks/results; the files say how to 
 
 dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it
 	python -m pipeline dashboard
+
+readme: setup  ## write the numbers of README.md anew from reports/ and benchmarks/results
+	python -m benchmarks.readme
 
 lock:  ## pin every version that pyproject.toml allows
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \

@@ -1,0 +1,269 @@
+"""The numbers of README.md: its marked blocks, written from the committed metrics and benchmark results.
+
+    python -m benchmarks.readme
+
+rewrites what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; the rest of the page is written by
+hand. tests/test_docs.py fails where the page and its sources differ.
+"""
+
+import re
+import statistics
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from pipeline.files import read_json
+from pipeline.orchestration.commands.headline import headline
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks/results"
+PAGE = ROOT / "README.md"
+SETS = {"scenes": "scenes", "folder": "CIFAR-10", "CIFAR-10 folder": "CIFAR-10"}
+PRESETS = {"scenes": "default", "folder": "cifar10-folder", "CIFAR-10 folder": "cifar10-folder"}
+METHODS = {"none": "I-JEPA", "oi_vae": "SparseJEPA"}
+COLUMNS = (
+    "method",
+    "encoder",
+    "set",
+    "steps",
+    "linear, %",
+    "k-NN, %",
+    "at initialisation, %",
+    "device",
+    "minutes",
+    "preset",
+)
+
+
+def finding() -> str:
+    """What the default's encoder has learned, and what the sparsity did to it."""
+    summary = metrics("probe")["summary"]["scenes"]
+    accuracy, gain = summary["mean_accuracy"]["encoder"], summary["gain_over_random_init"]
+    return (
+        f"Found here: its features tell {100 * accuracy:.1f} % of the labels of generated images, "
+        f"{gain:.1f} points more than before training,\n"
+        f"and the module, with {100 * metrics('pretrain')['zero_share']:.0f} % of its matrix exactly zero, "
+        "makes them neither better nor worse."
+    )
+
+
+def ending() -> str:
+    """What `make repro` prints last, without the table before it."""
+    *_, verdict, report = headline(ROOT).split("\n\n")
+    printed = [*textwrap.wrap(verdict, 96), "", report.replace(str(ROOT), "...")]
+    return "\n".join(["```text", *printed, "```"])
+
+
+def results() -> str:
+    """A row per setting: the committed default run, whole runs by seed, and two methods at equal steps."""
+    studies = pd.read_csv(RESULTS / "methods-scenes.csv", keep_default_na=False)
+    equal_steps = [short_runs("scenes", method, studies[studies["name"] == method]) for method in METHODS]
+    rows = [default_run(), *whole_runs(), *equal_steps]
+    return markdown_table(COLUMNS, rows, left=(0, 1, 2, 7, 9))
+
+
+def claims() -> str:
+    """The paper's claims beside what was measured here."""
+    stands = [f"{differences(images)} points on {SETS[images]}" for images in ("scenes", "folder")]
+    zs = {row["z"]: row for row in read_table(RESULTS / "interpret.md", "z")}
+    mig, between = (numbers(zs[name]["this run's groups"]) for name in ("MIG", "TC(G)"))
+    kmeans = numbers(zs["TC(G)"]["k-means groups of its features"])
+    rows = [
+        (
+            "sparsity improves the probes, 40.0 to 45.4 % on CIFAR-100",
+            f"Not seen: SparseJEPA less I-JEPA, seed by seed, is {' and '.join(stands)} "
+            "([sparsity](docs/sparsity.md)).",
+        ),
+        (
+            "groups are interpretable",
+            f"Hardly: only MIG beats random groups on every seed, by z {span(mig)} "
+            "([results](benchmarks/results/interpret.md)).",
+        ),
+        (
+            "grouping lowers multiinformation",
+            "Any grouping does, by theorem. Against random groups the default's reach "
+            f"z {', '.join(signed(z) for z in between)}, k-means groups {span(kmeans, 0)} "
+            "([theory](docs/theory.md)).",
+        ),
+    ]
+    return markdown_table(("the paper", "here"), rows, left=(0, 1))
+
+
+def speed() -> str:
+    """A sentence for each machine that benchmarks.peer was committed from."""
+    sentences = []
+    for path in sorted([*RESULTS.glob("peer*.json"), *RESULTS.glob("peer/*.json")]):
+        peer = read_json(path)
+        shares = [value for key, value in peer.items() if re.match("limit_share_.*_joint_", key)]
+        rates = {
+            precision: span([v for k, v in peer.items() if re.match(f"ratio_.*_joint_.*{precision}$", k)])
+            for precision in ("bf16", "fp32")
+        }
+        machine, limits = peer["machine"]["device"].removeprefix("cpu: "), peer["gflops"]
+        sentences += [
+            f"On {machine} ({limits['bf16']:.0f} GFLOP/s in bf16, {limits['fp32']:.0f} in fp32), "
+            f"a training step runs at {rates['bf16']} times",
+            f"the rate of lightly's I-JEPA in bf16 and {rates['fp32']} times in fp32, "
+            f"at {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the machine's limit.",
+        ]
+    return "\n".join(sentences)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "finding": finding,
+    "ending": ending,
+    "results": results,
+    "claims": claims,
+    "speed": speed,
+}
+
+
+def fill(text: str) -> str:
+    """The page with every marked block written anew. Raises ValueError where a block has no marks."""
+    for name, write in BLOCKS.items():
+        begin, end = f"<!-- {name}:begin -->\n", f"\n<!-- {name}:end -->"
+        head, mark, rest = text.partition(begin)
+        _, closing, tail = rest.partition(end)
+        if not (mark and closing):
+            raise ValueError(f"README.md: no {begin.strip()} ... {end.strip()}")
+        text = head + begin + write() + end + tail
+    return text
+
+
+def metrics(stage: str) -> dict[str, Any]:
+    return read_json(ROOT / f"reports/metrics/{stage}.json")
+
+
+def encoder() -> str:
+    """Width / blocks / heads and weights; the presets of the table change none of them."""
+    model = yaml.safe_load((ROOT / "params.yaml").read_text())["model"]
+    size = "/".join(str(model[key]) for key in ("embed_dim", "depth", "num_heads"))
+    weights = metrics("pretrain")["parameters"]["encoder"]
+    return f"{size}, {weights / 1e6:.1f} M"
+
+
+def default_run() -> tuple[str, ...]:
+    pretrain, summary = metrics("pretrain"), metrics("probe")["summary"]["scenes"]
+    accuracy, knn = summary["mean_accuracy"], summary["mean_knn_accuracy"]
+    return (
+        METHODS[pretrain["sparsity"]["method"]],
+        encoder(),
+        f"scenes, seed {pretrain['seed']}",
+        f"{pretrain['steps']:,}",
+        f"{100 * accuracy['encoder']:.1f}",
+        f"{100 * knn['encoder']:.1f}",
+        f"{100 * accuracy['random_init']:.1f}",
+        device(pretrain["device"]),
+        f"{pretrain['minutes']:.1f}",
+        "default",
+    )
+
+
+def whole_runs() -> list[tuple[str, ...]]:
+    """The presets' whole length, by set and method, from benchmarks/results/default-three-seeds.md."""
+    page = RESULTS / "default-three-seeds.md"
+    machine = re.search(r"of a shared (.*?) \(.*?(\d+ threads)", page.read_text())
+    assert machine is not None
+    rows: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in read_table(page, "set"):
+        if "method" in row:
+            rows.setdefault((row["set"], row["method"]), []).append(row)
+    return [
+        (
+            METHODS[method],
+            encoder(),
+            f"{SETS[images]}, {seeds(group)}",
+            f"{steps(PRESETS[images]):,}",
+            *(mean([float(row[key]) for row in group]) for key in ("trained", "k-NN", "at initialisation")),
+            ", ".join(machine.groups()),
+            span([n for row in group for n in numbers(row["minutes of pretraining"])[:1]]),
+            PRESETS[images],
+        )
+        for (images, method), group in rows.items()
+    ]
+
+
+def short_runs(images: str, method: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """One method of the study at equal steps (`benchmarks/results/methods-*.csv`)."""
+    return (
+        METHODS[method],
+        encoder(),
+        f"{SETS[images]}, {seeds(rows.to_dict('records'))}",
+        f"{rows['steps'].iloc[0]:,}",
+        *(mean([100 * float(v) for v in rows[k]]) for k in ("acc_encoder", "knn_encoder", "acc_random_init")),
+        device(rows["device"].iloc[0]),
+        span(list(rows["steps"] * rows["step_ms"].astype(float) / 60_000)),
+        PRESETS[images],
+    )
+
+
+def steps(preset: str) -> int:
+    changes = yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text()) or {}
+    default = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return changes.get("pretrain.steps", default["pretrain"]["steps"])
+
+
+def differences(images: str) -> str:
+    """oi_vae less none of the study at equal steps, in points, seed by seed."""
+    rows = pd.read_csv(RESULTS / f"methods-{images}.csv", keep_default_na=False)
+    accuracy = rows.pivot_table(index="seed", columns="name", values="acc_encoder")
+    return ", ".join(signed(100 * value) for value in accuracy["oi_vae"] - accuracy["none"])
+
+
+def device(text: str) -> str:
+    return text.removeprefix("cpu: ").replace("1 threads", "1 thread")
+
+
+def seeds(rows: list[Any]) -> str:
+    return f"seed {rows[0]['seed']}" if len(rows) == 1 else f"{len(rows)} seeds"
+
+
+def mean(values: list[float]) -> str:
+    """Mean, and where there are several values their standard deviation."""
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def span(values: list[float], digits: int = 1) -> str:
+    """From the first to the last in order of size, given once where both read the same; – for no value."""
+    if not values:
+        return "–"
+    ends = [f"{value:.{digits}f}".replace("-", "−") for value in (min(values), max(values))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def signed(value: float) -> str:
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n.replace("−", "-")) for n in re.findall(r"[−-]?\d+(?:\.\d+)?", text)]
+
+
+def read_table(page: Path, first: str) -> list[dict[str, str]]:
+    """Rows of the page's tables whose first column is called `first`, as dictionaries."""
+    rows: list[dict[str, str]] = []
+    header: list[str] = []
+    for line in page.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            header = []
+        elif not header:
+            header = cells
+        elif header[0] == first and not set(line) <= set("|-: "):
+            rows.append(dict(zip(header, cells, strict=True)))
+    return rows
+
+
+def markdown_table(header: tuple[str, ...], rows: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
+    rule = ["---" if column in left else "--:" for column in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill(PAGE.read_text()))
