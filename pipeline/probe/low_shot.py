@@ -41,7 +41,7 @@ def fit_few(
     params: ProbeParams,
 ) -> list[Draw]:
     """Every draw of every fraction that leaves at least 20 images."""
-    found = []
+    draws = []
     for fraction in params.low_shot.fractions:
         for draw in range(params.low_shot.draws):
             rows = torch.from_numpy(drawn_rows(len(train), fraction, draw, params.seed)).to(train.device)
@@ -53,8 +53,8 @@ def fit_few(
             validation = torch.from_numpy(chosen).to(train.device)
             classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
             numbers = fit_numbers(train[rows], few.numbers, params.l2, validation)
-            found.append(Draw(fraction, classes, numbers))
-    return found
+            draws.append(Draw(fraction, classes, numbers))
+    return draws
 
 
 def suffix(fraction: float) -> str:
