@@ -18,7 +18,7 @@ Matrix = Float[np.ndarray, "drawn factors units"]
 SMALL = 1e-30
 
 
-def told_by_features(
+def feature_information(
     train: Float[np.ndarray, "images dim"],
     test: Float[np.ndarray, "others dim"],
     factors: list[Factor],
@@ -40,7 +40,7 @@ def told_by_features(
         edges = np.unique(np.quantile(train[:, feature], probabilities))
         cells[:, feature] = np.searchsorted(edges, train[:, feature], side="right")
         other_cells[:, feature] = np.searchsorted(edges, test[:, feature], side="right")
-    told = np.zeros((len(factors), dim))
+    information = np.zeros((len(factors), dim))
     for row, factor in enumerate(factors):
         known, other_known = factor.train_known, factor.test_known
         classes, others = factor.train_classes[known], factor.test_classes[other_known]
@@ -49,8 +49,8 @@ def told_by_features(
         gains, uncertainty = _gains(a, b, classes, others, bins)
         chance, _ = _gains(a, b, shuffled, other_shuffled, bins)
         floor = max(float(chance.max(initial=0.0)), 0.0)
-        told[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
-    return told.clip(0, 1)
+        information[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
+    return information.clip(0, 1)
 
 
 def _gains(

@@ -1,28 +1,32 @@
-"""What a finished run left behind, read back: its views of a set's images, its module, its settings."""
+"""A finished run read back: its views of a set's images, its sparse module, its settings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from pipeline import layout
 from pipeline.data.store import SPLITS, ImageSet
 from pipeline.files import InputError, read_json
-from pipeline.measure.embeddings import fingerprint
+from pipeline.measure.embedding_store import ViewFile, check_images, image_views, read_meta
 from pipeline.sparsity.exported import load_method
 from pipeline.sparsity.method import SparsityMethod
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT
 
-VIEWS = ("encoder", "latent", "groups", "random_init", "pixels_pca")
+VIEWS = (ENCODER, LATENT, GROUPS, RANDOM_INIT, PIXELS_PCA)
 
 
 @dataclass(frozen=True)
 class Run:
-    """name: of its folder. views: by split and view, rows as asked for. method: its module, None where it
-    trained without. settings: its sparsity section, {} where it is not known."""
+    """name: of its folder. encoder: the folder of its encoder. views: by split and view, of the images that
+    were asked for. method: its module, None where it trained without. settings: its sparsity section, {}
+    where it is not known."""
 
     name: str
-    folder: Path
+    encoder: Path
     views: dict[str, dict[str, np.ndarray]]
     method: SparsityMethod | None
     settings: dict[str, Any]
@@ -41,46 +45,27 @@ class Run:
 def open_run(artifacts: Path, image_set: ImageSet, rows: dict[str, np.ndarray], key: str) -> Run:
     """The run whose encoder/ and embeddings/ lie in `artifacts`, at the images `rows` of each split.
 
-    key: what a mistake is blamed on, such as `interpret.compare`; "" for this run itself. Raises InputError
-    where something is missing or broken, or the embeddings are of another encoder or of other images.
+    key: the param that named the run, with which an error begins, such as `interpret.compare`; "" for this
+    run itself. Raises InputError where something is missing or broken, or the embeddings are of another
+    encoder or of other images.
     """
-    prefix = f"{key}: " if key else ""
-    embeddings = artifacts / "embeddings"
-    try:
-        meta = read_json(embeddings / "meta.json")
-        config = read_json(artifacts / "encoder/config.json")
-        method = load_method(artifacts / "encoder")
-        own = fingerprint(artifacts / "encoder")
-    except InputError as error:
-        raise InputError(f"{prefix}{error}") from None
-    if meta["encoder"] != own:
-        raise InputError(f"{prefix}{embeddings}: made by another encoder than {artifacts / 'encoder'}")
-    if meta["sets"].get(image_set.name) != image_set.fingerprint:
-        raise InputError(f"{prefix}{embeddings}: not made of the images of {image_set.folder}")
+    embeddings, encoder = artifacts / layout.EMBEDDINGS.name, artifacts / layout.ENCODER.name
     folder = artifacts.resolve()
-    return Run(
-        name=folder.parent.name if folder.name == "artifacts" else folder.name,
-        folder=artifacts,
-        views={
-            split: _read(
-                embeddings / image_set.name / f"{split}.npz", rows[split], image_set.counts[split], prefix
-            )
-            for split in SPLITS
-        },
-        method=method,
-        settings=config.get("sparsity", {}),
-    )
-
-
-def _read(path: Path, rows: np.ndarray, images: int, prefix: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path) as arrays:
-            found = {name: arrays[name] for name in VIEWS if name in arrays}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{prefix}{path}: not readable embeddings ({error})") from None
-    if "encoder" not in found or len(found["encoder"]) != images:
-        raise InputError(f"{prefix}{path}: does not hold features of {images} images")
-    return {name: values[rows] for name, values in found.items()}
+    with _errors_begin_with(key):
+        meta = read_meta(embeddings, encoder)
+        check_images(embeddings, meta, image_set)
+        return Run(
+            name=folder.parent.name if folder.name == layout.ENCODER.parent.name else folder.name,
+            encoder=encoder,
+            views={
+                split: _read_rows(
+                    image_views(embeddings, image_set.name, split), rows[split], image_set.counts[split]
+                )
+                for split in SPLITS
+            },
+            method=load_method(encoder),
+            settings=read_json(encoder / layout.CONFIG).get("sparsity", {}),
+        )
 
 
 def choose_rows(images: int, most: int, seed: int) -> np.ndarray:
@@ -88,3 +73,19 @@ def choose_rows(images: int, most: int, seed: int) -> np.ndarray:
     if images <= most:
         return np.arange(images)
     return np.sort(np.random.default_rng(seed).permutation(images)[:most])
+
+
+def _read_rows(file: ViewFile, rows: np.ndarray, images: int) -> dict[str, np.ndarray]:
+    stored = set(file.views())
+    views = {name: file.read(name) for name in VIEWS if name in stored}
+    if ENCODER not in views or len(views[ENCODER]) != images:
+        raise InputError(f"{file.path}: does not hold features of {images} images")
+    return {name: values[rows] for name, values in views.items()}
+
+
+@contextmanager
+def _errors_begin_with(key: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{key}: {error}" if key else str(error)) from None

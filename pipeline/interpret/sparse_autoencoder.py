@@ -79,9 +79,9 @@ def train_sparse_autoencoder(
                 fired.zero_()
     model = SparseAutoencoder(*(weight.detach() for weight in weights), active=active)
     with torch.inference_mode():
-        left = (model.reconstruct(model.code(inputs)) - inputs).square().sum()
+        residual = (model.reconstruct(model.code(inputs)) - inputs).square().sum()
         around = (inputs - inputs.mean(0)).square().sum()
-    return model, 1 - (left / around).item() if around > 0 else 0.0
+    return model, 1 - (residual / around).item() if around > 0 else 0.0
 
 
 def _revive(model: SparseAutoencoder, batch: Tensor, missed: Tensor, dead: Tensor) -> None:

@@ -1,35 +1,36 @@
 """How few groups an image uses, on a scale that does not change with the features' units.
 
-Legend: images, dim features, groups x size (see partitions).
+Legend: images, groups.
 """
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from pipeline.interpret.partitions import standardise
+from pipeline.interpret.code_statistics import CodeStatistics
+from pipeline.interpret.nulls import with_null
+from pipeline.interpret.partitions import group_energies
 from pipeline.sparsity.groups import ACTIVE_SHARE
 
 Metrics = dict[str, Any]
 SMALL = 1e-30
 
 
-def measure_sparsity(energies: Float[np.ndarray, "images groups"]) -> Metrics:
-    """hoyer, gini: over the groups of an image, mean over images. active_groups: per image, with more than a
-    tenth of the mean energy."""
-    return {
+def energy_sparsity(statistics: CodeStatistics) -> Metrics:
+    """hoyer, gini: over the groups of an image, mean over test images, hoyer with its null. active_groups:
+    per image, with more than a tenth of the mean energy."""
+    energies = statistics.energies
+    metrics = {
         "hoyer": float(hoyer(energies).mean()),
         "gini": float(gini(energies).mean()),
         "active_groups": float((energies > ACTIVE_SHARE * energies.mean()).sum(1).mean()),
     }
-
-
-def count_dead(train: Float[np.ndarray, "images dim"], partition: Int[np.ndarray, "groups size"]) -> Metrics:
-    """dead_features: constant over the training split. dead_groups: with no other feature."""
-    alive = np.ptp(standardise(train, train), axis=0) > 0
-    living = sum(bool(alive[group[group >= 0]].any()) for group in partition)
-    return {"dead_groups": len(partition) - living, "dead_features": int((~alive).sum())}
+    candidates = [
+        float(hoyer(group_energies(statistics.scaled, partition)).mean())
+        for partition in statistics.partitions
+    ]
+    return metrics | with_null("hoyer", np.array(candidates), statistics.code.grouped)
 
 
 def hoyer(energies: Float[np.ndarray, "images groups"]) -> Float[np.ndarray, " images"]:
@@ -39,8 +40,8 @@ def hoyer(energies: Float[np.ndarray, "images groups"]) -> Float[np.ndarray, " i
     norm = np.sqrt((energies**2).sum(1))
     if m < 2:
         return np.zeros(len(energies))
-    found = (np.sqrt(m) - energies.sum(1) / np.maximum(norm, SMALL)) / (np.sqrt(m) - 1)
-    return np.where(norm > SMALL, found, 0.0).clip(0, 1)
+    sparsity = (np.sqrt(m) - energies.sum(1) / np.maximum(norm, SMALL)) / (np.sqrt(m) - 1)
+    return np.where(norm > SMALL, sparsity, 0.0).clip(0, 1)
 
 
 def gini(energies: Float[np.ndarray, "images groups"]) -> Float[np.ndarray, " images"]:
@@ -51,24 +52,5 @@ def gini(energies: Float[np.ndarray, "images groups"]) -> Float[np.ndarray, " im
         return np.zeros(len(energies))
     rank = 2 * np.arange(1, m + 1) - m - 1
     total = energies.sum(1)
-    found = (np.sort(energies, axis=1) * rank).sum(1) / np.maximum(m * total, SMALL) * m / (m - 1)
-    return np.where(total > SMALL, found, 0.0)
-
-
-def purity(
-    energies: Float[np.ndarray, "others groups"], classes: list[Int[np.ndarray, " others"]], top: int
-) -> float:
-    """Share of the most frequent class among the `top` images of a group, mean over factors and groups.
-
-    Secondary: a unit that mixes all factors has purer top images than one that follows a single factor (see
-    tests/evaluation/test_interpretability.py), so it never decides anything here.
-    """
-    if not classes or not len(energies):
-        return 0.0
-    shares = []
-    for column in energies.T:
-        best = np.argsort(-column, kind="stable")[:top]
-        for factor in classes:
-            seen = factor[best][factor[best] >= 0]
-            shares.append(np.bincount(seen).max() / len(seen) if len(seen) else 0.0)
-    return float(np.mean(shares)) if shares else 0.0
+    coefficient = (np.sort(energies, axis=1) * rank).sum(1) / np.maximum(m * total, SMALL) * m / (m - 1)
+    return np.where(total > SMALL, coefficient, 0.0)
