@@ -12,6 +12,7 @@ from pipeline import views
 from pipeline.embed.network_views import NetworkViews
 from pipeline.embed.source import ComputeViews, Context, Sample
 from pipeline.jepa.encoder import encode_blocks
+from pipeline.layout import INITIAL_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.measure.embeddings import INITIAL, TRAINED
 from pipeline.sparsity.method import SparsityMethod
 
@@ -91,29 +92,29 @@ class PatchViews(nn.Module):
 def trained_encoder(context: Context, _train: Sample) -> ComputeViews:
     """encoder, last_blocks, and of the module latent and groups, those that there are."""
     network = ImageViews(context.networks[TRAINED], context.method, context.site, context.params.last_blocks)
-    return _views_of(context, TRAINED, network, network.names)
+    return _views_of(context, TRAINED_WEIGHTS, network, network.names)
 
 
 def initial_encoder(context: Context, _train: Sample) -> ComputeViews:
     """random_init, random_init_last_blocks: the encoder with its weights before the first step."""
     network = ImageViews(context.networks[INITIAL], None, context.site, context.params.last_blocks)
-    return _views_of(context, INITIAL, network, [AT_INITIALISATION[name] for name in network.names])
+    return _views_of(context, INITIAL_WEIGHTS, network, [AT_INITIALISATION[name] for name in network.names])
 
 
 def trained_encoder_patches(context: Context, _train: Sample) -> ComputeViews:
     """encoder, latent and groups of every patch."""
     network = PatchViews(context.networks[TRAINED], context.method, context.site)
-    return _views_of(context, TRAINED, network, network.names)
+    return _views_of(context, TRAINED_WEIGHTS, network, network.names)
 
 
 def initial_encoder_patches(context: Context, _train: Sample) -> ComputeViews:
     """random_init of every patch."""
     network = PatchViews(context.networks[INITIAL], None, context.site)
-    return _views_of(context, INITIAL, network, [AT_INITIALISATION[name] for name in network.names])
+    return _views_of(context, INITIAL_WEIGHTS, network, [AT_INITIALISATION[name] for name in network.names])
 
 
 def _views_of(
-    context: Context, weights: str, network: ImageViews | PatchViews, names: list[str]
+    context: Context, file: str, network: ImageViews | PatchViews, names: list[str]
 ) -> NetworkViews:
-    file = f"{context.encoder / weights}.safetensors"
-    return NetworkViews(context, file, network, context.to_input, names, network.widths)
+    weights = str(context.encoder / file)
+    return NetworkViews(context, weights, network, context.to_input, names, network.widths)

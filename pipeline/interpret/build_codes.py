@@ -1,4 +1,4 @@
-"""The codes that one run is judged by: its features in its groups, its latents, and their rivals.
+"""The codes of one run: its features in its groups, its latents, and what they are compared with.
 
 Legend: images of the training split, others of the test split, dim features, groups x size (see partitions).
 """
@@ -33,7 +33,7 @@ NO_VARIANCE = 1e-9  # of the largest component: below is rounding of float32 fea
 def build_codes(
     train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int, params: InterpretParams
 ) -> tuple[dict[str, Code], dict[str, Any]]:
-    """Codes by name from a run's views, and what is said of the sparse autoencoder.
+    """Codes by name from a run's views, and the sizes and explained variance of the sparse autoencoder.
 
     encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in
     k-means groups. pca, pixels_pca: principal components, neighbours in variance grouped. rotated: the

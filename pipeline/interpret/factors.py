@@ -1,7 +1,7 @@
 """Factors: what is known of the images, as columns to predict and as classes.
 
-A set with several labels has its labels as factors, less those that the others tell (`foreground` follows
-from count and size). A set with one label with classes has each class as a factor, one against the rest.
+In a set with several labels each label is a factor, except those that the others predict (`foreground`
+follows from count and size). In a set with one label with classes each class is a factor, against all other classes.
 
 Legend: images of a split, columns (one per class, or one for a quantity), classes.
 """

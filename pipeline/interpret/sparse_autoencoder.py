@@ -1,4 +1,4 @@
-"""A top-k sparse autoencoder on frozen features: what sparsity finds with no say in how the encoder learns.
+"""A top-k sparse autoencoder on frozen features: a sparse code that had no influence on the encoder.
 
     code = top_k(relu(W (x - b) + c)),   x^ = V code + b,   loss |x - x^|^2,   columns of V of length 1
 

@@ -69,7 +69,7 @@ def spread(features: Float[Tensor, "images dim"]) -> Spread:
 
 
 def is_collapsed(measured: Spread) -> bool:
-    """Whether images are told apart by fewer than two directions or by almost nothing.
+    """Whether fewer than two directions, or almost no variance, distinguish the images.
 
     True where rankme < 2 (dimensional collapse to a line or a point), or where relative_std < 1e-3 (all
     features are one vector to three digits; their cosine is then > 1 - 1e-6). A high mean cosine alone is no

@@ -1,7 +1,7 @@
 """The two splits of a set as probes see them. The test split is opened by `open_test` and by nothing else.
 
-Fitting takes what `open_train` gives; scoring takes finished probes and what `open_test` gives. So no choice
-can depend on a test label, whatever the order of calls: what fits has no way to reach one.
+Fitting takes what `open_train` returns. Scoring takes finished probes and what `open_test` returns. So no
+choice can depend on a test label, whatever the order of calls.
 """
 
 from dataclasses import dataclass

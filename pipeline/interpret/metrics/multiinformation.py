@@ -40,10 +40,10 @@ def measure_information(
     tc_total = tc_between + tc_within, of tc_transform (signed z, or |z - median|), whichever total is larger;
     tc_ci95_low, tc_ci95_high: of tc_total, from halves of the images; tc_dropped: features left out because
     others determine them (one, where a layer-norm closes the encoder; their information is infinite);
-    tc_between_null_*, tc_null_z: TC(G) of random partitions, and how many of their standard deviations ours
-    lies above; tc_noise_<sigma>, tc_between_noise_<sigma>: with independent noise of sigma standard
-    deviations; tc_gates: of on/off patterns inside groups; tc_energies, tc_energies_knn: of the mean squares
-    of the groups' standardised features (the latter of the MAX_NUMBERS largest).
+    tc_between_null_*, tc_null_z: TC(G) of random partitions, and how many of their standard deviations
+    tc_between lies above them; tc_noise_<sigma>, tc_between_noise_<sigma>: with independent noise of sigma
+    standard deviations; tc_gates: of on/off patterns inside groups; tc_energies, tc_energies_knn: of the mean
+    squares of the groups' standardised features (the latter of the MAX_NUMBERS largest).
 
     Constant features add nothing; without two that vary all values are 0. With too few images for the
     features the tc_* of the copula are absent and tc_not_estimated says why.
