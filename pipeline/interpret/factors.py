@@ -1,7 +1,7 @@
 """Factors: what is known of the images, as columns to predict and as classes.
 
 In a set with several labels each label is a factor, except those that the others predict (`foreground`
-follows from count and size). In a set with one label with classes each class is a factor, against all other classes.
+follows from count and size). In a set with one label with classes each class is a factor, against all others.
 
 Legend: images of a split, columns (one per class, or one for a quantity), classes.
 """

@@ -20,7 +20,7 @@ MIN_DRAWN = 20  # images; a smaller draw is skipped
 
 @dataclass(frozen=True)
 class Draw:
-    """Fits to one draw of `fraction` of the training images. Labels that do not vary among them are absent."""
+    """Fits to one draw of `fraction` of the training images. Labels that do not vary in it are absent."""
 
     fraction: float
     classes: dict[str, Fit]

@@ -100,9 +100,7 @@ def test_another_run_on_the_same_images_is_compared(finished: Path, tmp_path: Pa
 
     write_set(other / "artifacts/data/scenes", seed=8)
     embed.main(run, other)
-    with pytest.raises(
-        InputError, match=r"^interpret\.compare: .*embeddings/scenes: made of other images"
-    ):
+    with pytest.raises(InputError, match=r"^interpret\.compare: .*embeddings/scenes: made of other images"):
         interpret.main(tiny_params(interpret=tree), root)
     with pytest.raises(InputError, match=r"^interpret\.compare: .*nowhere"):
         interpret.main(tiny_params(interpret=tree | {"compare": ["nowhere"]}), root)
