@@ -1,7 +1,6 @@
 """All numbers of one set: of this run's codes, of the runs it is compared with, and of objects."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,11 +17,10 @@ from pipeline.interpret.partitions import random_partitions
 from pipeline.interpret.stability import matched_similarity
 from pipeline.interpret.tables import Tables
 from pipeline.layout import EMBEDDINGS
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 from pipeline.runtime import Runtime
 from pipeline.views import ENCODER, RANDOM_INIT
-
-Metrics = dict[str, Any]
 
 
 def interpret_set(

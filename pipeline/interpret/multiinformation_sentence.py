@@ -5,9 +5,9 @@ have no more. Measured: how much of it is between this run's groups, beside rand
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-Metrics = dict[str, Any]
+from pipeline.measure.metrics import Metrics
+
 FAR = 2.0  # standard deviations of the null beyond which a difference is called one
 
 

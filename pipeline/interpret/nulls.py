@@ -3,12 +3,11 @@
 Legend: drawn random partitions of the same features in the same sizes.
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
-Metrics = dict[str, Any]
+from pipeline.measure.metrics import Metrics
+
 NO_SPREAD = 1e-9  # standard deviation of a null below which it does not vary
 
 

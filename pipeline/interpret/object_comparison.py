@@ -1,7 +1,5 @@
 """The groups of a run held against the masks of objects, patch by patch."""
 
-from typing import Any
-
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
@@ -15,11 +13,11 @@ from pipeline.interpret.tables import Tables
 from pipeline.jepa.encoder import encode
 from pipeline.jepa.pretrained import load_encoder
 from pipeline.measure.embeddings import INITIAL, TRAINED, embed, encoder_normalise
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 from pipeline.runtime import Runtime
 from pipeline.views import ENCODER, RANDOM_INIT
 
-Metrics = dict[str, Any]
 PATCH_BATCH = 256  # images per forward pass; decides no number
 MASKS = ("foreground", "object")  # of cells: the covered share, and the number of the object
 CODES = {TRAINED: (ENCODER, KMEANS), INITIAL: (RANDOM_INIT,)}  # by weights: codes of these features

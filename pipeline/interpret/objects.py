@@ -6,17 +6,14 @@ features. Random partitions of the same sizes are scored the same way.
 Legend: images, patches of an image, dim features, groups x size (see partitions), pairs = images * patches.
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.stats import rankdata
 
 from pipeline.interpret.nulls import null_metrics
 from pipeline.interpret.partitions import group_energies, random_partitions, standardise
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
-
-Metrics = dict[str, Any]
 
 
 def object_scores(

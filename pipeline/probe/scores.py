@@ -5,7 +5,6 @@ Legend: images of the training split, others of the test split, dim of the featu
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from pipeline.data.labels import Label
 from pipeline.measure.intervals import Bootstrap
 from pipeline.measure.knn import classify
-from pipeline.measure.metrics import accuracy, r2
+from pipeline.measure.metrics import Metrics, accuracy, r2
 from pipeline.probe.fitting import FittedView
 from pipeline.probe.linear_probe import Fit, predict_class, predict_number
 from pipeline.probe.low_shot import suffix
@@ -23,7 +22,6 @@ from pipeline.probe.sgd_probe import predict
 from pipeline.probe.targets import Targets
 from pipeline.views import ENCODER, MAJORITY, RANDOM_INIT
 
-Metrics = dict[str, Any]
 DIGITS = 6  # of every score: more would not be the same with another number of threads
 
 

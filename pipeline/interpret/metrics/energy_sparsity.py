@@ -3,17 +3,15 @@
 Legend: images, groups.
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from pipeline.interpret.code_statistics import CodeStatistics
 from pipeline.interpret.nulls import with_null
 from pipeline.interpret.partitions import group_energies
+from pipeline.measure.metrics import Metrics
 from pipeline.sparsity.groups import ACTIVE_SHARE
 
-Metrics = dict[str, Any]
 SMALL = 1e-30
 
 

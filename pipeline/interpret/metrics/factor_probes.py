@@ -3,16 +3,14 @@
 The probes are ridge regressions (pipeline.interpret.group_probes), all means are over factors.
 """
 
-from typing import Any
-
 import numpy as np
 
 from pipeline.interpret.code_statistics import CodeStatistics
 from pipeline.interpret.group_probes import sparse_probing
 from pipeline.interpret.nulls import with_null
 from pipeline.interpret.partitions import singletons
+from pipeline.measure.metrics import Metrics
 
-Metrics = dict[str, Any]
 NUM_PROBED = (1, 2, 5)
 
 

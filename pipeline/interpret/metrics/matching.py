@@ -4,13 +4,11 @@ Groups are compared by their skill, and by what is lost without them, as a share
 All need two factors to compare.
 """
 
-from typing import Any
-
 from pipeline.interpret import dci
 from pipeline.interpret.code_statistics import CodeStatistics
 from pipeline.interpret.nulls import with_null
+from pipeline.measure.metrics import Metrics
 
-Metrics = dict[str, Any]
 GROUP_METRICS = {  # of a matrix factors x groups of shares of what all features tell
     "modularity": dci.modularity,
     "mig": dci.gap,

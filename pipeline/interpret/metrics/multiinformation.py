@@ -7,8 +7,6 @@ processing lowers it further).
 Legend: images, dim features, groups x size (see partitions).
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -18,9 +16,9 @@ from pipeline.interpret.gaussian_copula import Split, TooFewImagesError
 from pipeline.interpret.knn_information import MAX_NUMBERS, gate_total, knn_total
 from pipeline.interpret.nulls import null_metrics
 from pipeline.interpret.partitions import correlation, group_energies, random_partitions, standardise
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 
-Metrics = dict[str, Any]
 DEPENDENT = 1e-6  # smallest eigenvalue of correlations of float32 features that are not functions of others
 
 

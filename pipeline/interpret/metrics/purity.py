@@ -1,13 +1,11 @@
 """Purity of the images that excite a group most. A secondary number: see `purity`."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.interpret.code_statistics import CodeStatistics
+from pipeline.measure.metrics import Metrics
 
-Metrics = dict[str, Any]
 TOP_IMAGES = 9
 
 

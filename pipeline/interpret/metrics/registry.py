@@ -9,7 +9,6 @@ Legend: factors, groups (see partitions).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,9 +22,9 @@ from pipeline.interpret.metrics.matching import ablation_selectivity, feature_ma
 from pipeline.interpret.metrics.multiinformation import multiinformation
 from pipeline.interpret.metrics.purity import top_image_purity
 from pipeline.interpret.metrics.size import code_size, dead_features
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 
-Metrics = dict[str, Any]
 Metric = Callable[[CodeStatistics], Metrics]
 METRICS: tuple[Metric, ...] = (
     multiinformation,

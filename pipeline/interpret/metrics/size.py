@@ -1,13 +1,10 @@
 """How many features and groups a code has, and how many of them are dead."""
 
-from typing import Any
-
 import numpy as np
 
 from pipeline.interpret.code_statistics import CodeStatistics
 from pipeline.interpret.partitions import standardise
-
-Metrics = dict[str, Any]
+from pipeline.measure.metrics import Metrics
 
 
 def code_size(statistics: CodeStatistics) -> Metrics:
