@@ -22,10 +22,10 @@ import torch
 from benchmarks.common import DEFAULTS
 from pipeline import params
 from pipeline.data.labels import Label
-from pipeline.interpret.codes import build_codes
+from pipeline.interpret.build_codes import build_codes
 from pipeline.interpret.factors import read_factors
-from pipeline.interpret.interpretability import measure
-from pipeline.interpret.multiinformation import measure_information
+from pipeline.interpret.metrics.multiinformation import measure_information, multiinformation
+from pipeline.interpret.metrics.registry import METRICS, measure_code
 from pipeline.sparsity.build import build_method
 
 IMAGES, DIM, GROUPS, LATENTS, FACTORS, CLASSES = 10_000, 192, 16, 32, 12, 8
@@ -52,8 +52,9 @@ def main() -> None:
     start, processor = time.perf_counter(), time.process_time()
     factors, _ = read_factors(*tables, specs)
     codes, _ = timed(spent, "codes", lambda: build_codes(train, test, method.eval(), GROUPS, run.interpret))
+    others = tuple(metric for metric in METRICS if metric is not multiinformation)
     for code in codes.values():
-        timed(spent, "interpretability", lambda code=code: measure(code, factors, run.interpret))
+        timed(spent, "interpretability", lambda code=code: measure_code(code, factors, run.interpret, others))
         timed(
             spent,
             "multiinformation",

@@ -1,4 +1,4 @@
-"""Any timm model with weights from a local file: a row beside ours in every table."""
+"""The reference model: any timm model with weights from a local file, a row of its own in every table."""
 
 import hashlib
 import pickle
@@ -73,7 +73,7 @@ def load_reference(reference: ReferenceParams, root: Path, device: torch.device)
         raise InputError(f"{foreign} ({' '.join(str(error).split())[:200]})") from None
     # timm drops the classifier and then overlooks missing weights; what was drawn at random differs.
     pairs = zip(network.named_parameters(), other.parameters(), strict=True)
-    drawn = [key for (key, one), two in pairs if not torch.equal(one, two)]
+    drawn = [name for (name, first), second in pairs if not torch.equal(first, second)]
     if drawn:
         raise InputError(f"{foreign} (it lacks {drawn[0]} and {len(drawn) - 1} others)")
     config = resolve_model_data_config(network)

@@ -1,9 +1,10 @@
-"""How factors and units match: matrices of who tells what, and the numbers that sum them up.
+"""How factors and units match: matrices of how well each unit predicts each factor, and their summaries.
 
-A unit is a feature or a group. A matrix (factors x units) holds how well a unit tells a factor, >= 0, with
-everything below a floor from permuted labels set to 0: raw values give a disentanglement of .48 on noise.
-Where factors are compared, each row is a share of what is told of its factor, so that one that is plain
-everywhere does not outweigh the others. All numbers lie in [0, 1] and are 0 where no unit tells anything.
+A unit is a feature or a group. A matrix (factors x units) holds how well a unit predicts a factor, >= 0.
+Values below a floor, which comes from permuted labels, are set to 0: without it noise has a disentanglement
+of .48. Where factors are compared, each row is a share of what all units predict of its factor, so that a
+factor that every unit predicts does not outweigh the others. All numbers lie in [0, 1] and are 0 where no
+unit predicts anything.
 
 Sources: Eastwood and Williams 2018 (DCI), Ridgeway and Mozer 2018 (modularity, explicitness),
 Chen et al. 2018 (MIG). Legend: images of a split, dim features, factors x units, drawn matrices at once.
@@ -18,7 +19,7 @@ Matrix = Float[np.ndarray, "drawn factors units"]
 SMALL = 1e-30
 
 
-def told_by_features(
+def feature_information(
     train: Float[np.ndarray, "images dim"],
     test: Float[np.ndarray, "others dim"],
     factors: list[Factor],
@@ -40,7 +41,7 @@ def told_by_features(
         edges = np.unique(np.quantile(train[:, feature], probabilities))
         cells[:, feature] = np.searchsorted(edges, train[:, feature], side="right")
         other_cells[:, feature] = np.searchsorted(edges, test[:, feature], side="right")
-    told = np.zeros((len(factors), dim))
+    information = np.zeros((len(factors), dim))
     for row, factor in enumerate(factors):
         known, other_known = factor.train_known, factor.test_known
         classes, others = factor.train_classes[known], factor.test_classes[other_known]
@@ -49,8 +50,8 @@ def told_by_features(
         gains, uncertainty = _gains(a, b, classes, others, bins)
         chance, _ = _gains(a, b, shuffled, other_shuffled, bins)
         floor = max(float(chance.max(initial=0.0)), 0.0)
-        told[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
-    return told.clip(0, 1)
+        information[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
+    return information.clip(0, 1)
 
 
 def _gains(
@@ -72,15 +73,15 @@ def _gains(
             )
             for cell, label in ((cells, classes), (other_cells, others))
         )
-        # Dirichlet prior around the class frequencies: an empty bin tells nothing.
+        # Dirichlet prior around the class frequencies: an empty bin adds nothing.
         given = (joint + num_classes * share) / (joint.sum(1, keepdims=True) + num_classes)
         gains[feature] = (other * np.log(given / share)).sum() / len(others)
     return gains, float(-(seen * np.log(share)).sum())
 
 
 def shares(matrix: Matrix, whole: Float[np.ndarray, " factors"], floor: float) -> Matrix:
-    """What is above the floor, as a share of what everything together tells of the factor; 0 elsewhere, and
-    for factors of which everything together tells no more than the floor."""
+    """What is above the floor, as a share of what all units together predict of the factor (`whole`). 0
+    elsewhere, and for factors of which all units together predict no more than the floor."""
     floor = max(floor, 0.0)
     kept = (matrix > floor) & (whole[:, None] > floor)
     return np.where(kept, matrix / np.maximum(whole[:, None], SMALL), 0.0).clip(0, 1)
@@ -92,14 +93,14 @@ def row_shares(matrix: Matrix) -> Matrix:
 
 
 def disentanglement(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
-    """1 - entropy over factors of what a unit tells, mean over units weighted by what they tell in all."""
+    """1 - entropy over factors of a unit's column, mean over units weighted by the sums of their columns."""
     factors = matrix.shape[-2]
     weight = matrix.sum(-2)
     return _mean(_concentration(matrix, axis=-2) if factors > 1 else np.ones_like(weight), weight)
 
 
 def completeness(matrix: Matrix) -> Float[np.ndarray, " drawn"]:
-    """1 - entropy over units of who tells a factor, mean over factors weighted by what is told of them."""
+    """1 - entropy over units of a factor's row, mean over factors weighted by the sums of their rows."""
     units = matrix.shape[-1]
     weight = matrix.sum(-1)
     return _mean(_concentration(matrix, axis=-1) if units > 1 else np.ones_like(weight), weight)

@@ -1,7 +1,7 @@
 """Factors: what is known of the images, as columns to predict and as classes.
 
-A set with several labels has its labels as factors, less those that the others tell (`foreground` follows
-from count and size). A set with one label with classes has each class as a factor, one against the rest.
+In a set with several labels each label is a factor, except those that the others predict (`foreground`
+follows from count and size). In a set with one label with classes each class is a factor, against all others.
 
 Legend: images of a split, columns (one per class, or one for a quantity), classes.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from pipeline.data.labels import Label
 
 QUANTILES = 8  # classes that a real label is cut into
-TOLD = 0.5  # R^2 of a factor from the others above which it is no factor of its own
+MAX_EXPLAINED = 0.5  # R^2 of a factor from the others above which it is no factor
 RIDGE = 1e-3
 
 
@@ -49,26 +49,26 @@ def read_factors(
     """The factors, and the labels left out with the reason.
 
     Left out are labels with fewer than two classes or values among the labelled images of a split, and, where
-    there are several, those that the others tell: one by one, the one told best first, until each has an R^2
-    of at most TOLD from a linear model of the others.
+    there are several, those that the others tell: one by one, the best predicted first, until each has an R^2
+    of at most MAX_EXPLAINED from a linear model of the others.
     """
-    found, reasons = [], {}
+    factors, reasons = [], {}
     for name, spec in specs.items():
         factor = _factor(name, spec, train[name].to_numpy(), test[name].to_numpy())
         if factor is None:
             reasons[name] = "fewer than two classes or values in a split"
         else:
-            found.append(factor)
-    if len(found) == 1 and found[0].train.shape[1] > 2:
-        return one_against_rest(found[0], specs[found[0].name].classes), reasons
-    while len(found) > 2:
-        told = [told_by_others(found, at) for at in range(len(found))]
-        most = int(np.argmax(told))
-        if told[most] <= TOLD:
+            factors.append(factor)
+    if len(factors) == 1 and factors[0].train.shape[1] > 2:
+        return one_against_rest(factors[0], specs[factors[0].name].classes), reasons
+    while len(factors) > 2:
+        explained = [explained_by_others(factors, place) for place in range(len(factors))]
+        most = int(np.argmax(explained))
+        if explained[most] <= MAX_EXPLAINED:
             break
-        reasons[found[most].name] = f"the other labels tell it (R² {told[most]:.2f})"
-        del found[most]
-    return found, reasons
+        reasons[factors[most].name] = f"the other labels tell it (R² {explained[most]:.2f})"
+        del factors[most]
+    return factors, reasons
 
 
 def _factor(name: str, spec: Label, train: np.ndarray, test: np.ndarray) -> Factor | None:
@@ -94,7 +94,7 @@ def _factor(name: str, spec: Label, train: np.ndarray, test: np.ndarray) -> Fact
 
 def one_against_rest(factor: Factor, names: tuple[str, ...]) -> list[Factor]:
     """Each class of a factor as a factor with two classes."""
-    found = []
+    factors = []
     for number in np.unique(factor.train_classes[factor.train_known]):
         train, test = (
             np.where(classes >= 0, (classes == number).astype(np.int64), -1)
@@ -102,22 +102,22 @@ def one_against_rest(factor: Factor, names: tuple[str, ...]) -> list[Factor]:
         )
         if (test == 1).any():
             columns = [(part[:, None] == 1).astype(np.float64) for part in (train, test)]
-            found.append(Factor(names[number], columns[0], columns[1], train, test))
-    return found
+            factors.append(Factor(names[number], columns[0], columns[1], train, test))
+    return factors
 
 
-def told_by_others(factors: list[Factor], at: int) -> float:
-    """R^2 on the test split of factor `at` from a ridge regression on the columns of all others."""
-    own = factors[at]
-    others = [factor for place, factor in enumerate(factors) if place != at]
-    rows, other_rows = own.train_known, own.test_known
+def explained_by_others(factors: list[Factor], place: int) -> float:
+    """R^2 on the test split of factor `place` from a ridge regression on the columns of all others."""
+    target = factors[place]
+    others = [factor for other, factor in enumerate(factors) if other != place]
+    rows, other_rows = target.train_known, target.test_known
     inputs = np.concatenate([factor.train[rows] for factor in others], axis=1)
     tests = np.concatenate([factor.test[other_rows] for factor in others], axis=1)
-    centre, middle = inputs.mean(0), own.train[rows].mean(0)
+    centre, middle = inputs.mean(0), target.train[rows].mean(0)
     inputs, tests = inputs - centre, tests - centre
     weights = np.linalg.solve(
         inputs.T @ inputs / len(inputs) + RIDGE * np.eye(inputs.shape[1]),
-        inputs.T @ (own.train[rows] - middle) / len(inputs),
+        inputs.T @ (target.train[rows] - middle) / len(inputs),
     )
-    target = own.test[other_rows] - middle
-    return float(1 - ((target - tests @ weights) ** 2).sum() / max((target**2).sum(), 1e-30))
+    truth = target.test[other_rows] - middle
+    return float(1 - ((truth - tests @ weights) ** 2).sum() / max((truth**2).sum(), 1e-30))

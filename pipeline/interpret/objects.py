@@ -6,17 +6,14 @@ features. Random partitions of the same sizes are scored the same way.
 Legend: images, patches of an image, dim features, groups x size (see partitions), pairs = images * patches.
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.stats import rankdata
 
-from pipeline.interpret.multiinformation import null_metrics
+from pipeline.interpret.nulls import null_metrics
 from pipeline.interpret.partitions import group_energies, random_partitions, standardise
+from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
-
-Metrics = dict[str, Any]
 
 
 def object_scores(
@@ -55,18 +52,18 @@ def object_scores(
         if several.any():
             strongest = strongest_group(energies)[several]
             indices.append(foreground_ari(owner[several], strongest).mean())
-    found: Metrics = {"object_images": images, "object_ari_images": int(several.sum())}
+    metrics: Metrics = {"object_images": images, "object_ari_images": int(several.sum())}
     if with_both:
-        found |= {"object_auroc": float(aurocs[0]), "object_best_group": best_group}
-        found |= null_metrics("object_auroc", aurocs[0], np.array(aurocs[1:]))
+        metrics |= {"object_auroc": float(aurocs[0]), "object_best_group": best_group}
+        metrics |= null_metrics("object_auroc", aurocs[0], np.array(aurocs[1:]))
     else:
-        found["object_auroc_not_estimated"] = "no patch, or every patch, shows an object"
+        metrics["object_auroc_not_estimated"] = "no patch, or every patch, shows an object"
     if several.any():
-        found["object_ari"] = float(indices[0])
-        found |= null_metrics("object_ari", indices[0], np.array(indices[1:]))
+        metrics["object_ari"] = float(indices[0])
+        metrics |= null_metrics("object_ari", indices[0], np.array(indices[1:]))
     else:
-        found["object_ari_not_estimated"] = "no image shows two objects in patches of their own"
-    return found
+        metrics["object_ari_not_estimated"] = "no image shows two objects in patches of their own"
+    return metrics
 
 
 def strongest_group(

@@ -41,10 +41,10 @@ def random_partitions(
     partition: Partition, drawn: int, random: np.random.Generator
 ) -> Int[np.ndarray, "drawn groups size"]:
     """The same sizes with the features dealt out at random: the null of every claim about groups."""
-    kept = partition[partition >= 0]
+    members = partition[partition >= 0]
     dealt = np.full((drawn, *partition.shape), -1, dtype=np.int64)
     for number in range(drawn):
-        dealt[number][partition >= 0] = random.permutation(kept)
+        dealt[number][partition >= 0] = random.permutation(members)
     return dealt
 
 
@@ -63,9 +63,9 @@ def kmeans_groups(features: Float[np.ndarray, "images dim"], groups: int, seed: 
 def correlation(features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "dim dim"]:
     """Pearson correlations; a constant feature correlates with nothing but itself."""
     centred = standardise(features, features)
-    found = centred.T @ centred / len(centred)
-    np.fill_diagonal(found, 1.0)
-    return found
+    correlations = centred.T @ centred / len(centred)
+    np.fill_diagonal(correlations, 1.0)
+    return correlations
 
 
 def standardise(

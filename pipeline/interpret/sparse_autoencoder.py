@@ -1,4 +1,4 @@
-"""A top-k sparse autoencoder on frozen features: what sparsity finds with no say in how the encoder learns.
+"""A top-k sparse autoencoder on frozen features: a sparse code that had no influence on the encoder.
 
     code = top_k(relu(W (x - b) + c)),   x^ = V code + b,   loss |x - x^|^2,   columns of V of length 1
 
@@ -79,9 +79,9 @@ def train_sparse_autoencoder(
                 fired.zero_()
     model = SparseAutoencoder(*(weight.detach() for weight in weights), active=active)
     with torch.inference_mode():
-        left = (model.reconstruct(model.code(inputs)) - inputs).square().sum()
+        residual = (model.reconstruct(model.code(inputs)) - inputs).square().sum()
         around = (inputs - inputs.mean(0)).square().sum()
-    return model, 1 - (left / around).item() if around > 0 else 0.0
+    return model, 1 - (residual / around).item() if around > 0 else 0.0
 
 
 def _revive(model: SparseAutoencoder, batch: Tensor, missed: Tensor, dead: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Do two runs find the same groups? Their factor x group matrices, matched group by group.
+"""Do two runs learn the same groups? Their matrices factors x groups are matched group by group.
 
 Legend: factors, groups of one run, others of the other.
 """
@@ -12,7 +12,7 @@ def matched_similarity(
     first: Float[np.ndarray, "factors groups"], second: Float[np.ndarray, "factors others"]
 ) -> float:
     """Cosine between the columns of two matrices, mean over the one-to-one matching that makes it largest
-    (Hungarian algorithm). Negative skill counts as 0; a group that tells nothing is like no other: 0. In
+    (Hungarian algorithm). Negative skill counts as 0; a group without skill has similarity 0 to all. In
     [0, 1], and 0 where a run has no group."""
     sides = [np.maximum(matrix, 0.0) for matrix in (first, second)]
     norms = [np.sqrt((matrix**2).sum(0)) for matrix in sides]

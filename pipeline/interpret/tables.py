@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor
-from pipeline.interpret.interpretability import TOP_IMAGES, Code, Found
+from pipeline.interpret.metrics.purity import TOP_IMAGES
+from pipeline.interpret.metrics.registry import MeasuredCode
 from pipeline.interpret.partitions import correlation, group_energies, standardise
 
 DIGITS = 4
@@ -46,9 +48,9 @@ class Tables:
     def _add(self, table: str, **columns: Any) -> None:
         self.parts[table].append(pd.DataFrame(columns, columns=list(COLUMNS[table])).round(DIGITS))
 
-    def add_matrices(self, name: str, code: str, found: Found, factors: list[Factor]) -> None:
+    def add_matrices(self, name: str, code: str, measured: MeasuredCode, factors: list[Factor]) -> None:
         """Skill and ablation drop of every factor and group."""
-        row, group = (index.ravel() for index in np.indices(found.skill.shape))
+        row, group = (index.ravel() for index in np.indices(measured.skill.shape))
         names = np.array([factor.name for factor in factors], dtype=object)
         self._add(
             "groups",
@@ -56,8 +58,8 @@ class Tables:
             code=code,
             factor=names[row],
             group=group,
-            skill=found.skill.ravel(),
-            ablation_drop=found.drops.ravel(),
+            skill=measured.skill.ravel(),
+            ablation_drop=measured.drops.ravel(),
         )
 
     def add_correlation(
@@ -72,8 +74,8 @@ class Tables:
         group = np.broadcast_to(np.arange(len(partition))[:, None], partition.shape)[partition >= 0]
         kept = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST_FEATURES)).round().astype(int))
         order, group = order[kept], group[kept]
-        found = correlation(np.asarray(features, np.float64)[:, order])
-        percent = pd.DataFrame((100 * found).round().astype(int)).add_prefix("with_")
+        correlations = correlation(np.asarray(features, np.float64)[:, order])
+        percent = pd.DataFrame((100 * correlations).round().astype(int)).add_prefix("with_")
         head = pd.DataFrame({"set": name, "code": code, "group": group})
         self.correlations.append(pd.concat([head, percent], axis=1))
 

@@ -68,14 +68,14 @@ def spread(features: Float[Tensor, "images dim"]) -> Spread:
     )
 
 
-def is_collapsed(found: Spread) -> bool:
-    """Whether images are told apart by fewer than two directions or by almost nothing.
+def is_collapsed(measured: Spread) -> bool:
+    """Whether fewer than two directions, or almost no variance, distinguish the images.
 
     True where rankme < 2 (dimensional collapse to a line or a point), or where relative_std < 1e-3 (all
     features are one vector to three digits; their cosine is then > 1 - 1e-6). A high mean cosine alone is no
     sign of it: an untrained Vision Transformer reaches .99 by a shared offset and still probes well.
     """
-    return found.rankme < RANK_LIMIT or found.relative_std < SPREAD_LIMIT
+    return measured.rankme < RANK_LIMIT or measured.relative_std < SPREAD_LIMIT
 
 
 def _is_constant(features: Tensor, centred: Tensor) -> bool:

@@ -1,9 +1,8 @@
-"""Frozen features of every image of a split, at the speed of the encoder's forward pass."""
+"""The forward pass of a frozen network over every image of a split, as fast as the network allows."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,105 +12,55 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.files import InputError
+from pipeline.data.normalise import normalise
+from pipeline.files import read_json
+from pipeline.layout import CONFIG, INITIAL_WEIGHTS, TRAINED_WEIGHTS
 
 Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
 Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
 
+TRAINED, INITIAL = (Path(file).stem for file in (TRAINED_WEIGHTS, INITIAL_WEIGHTS))  # for `load_encoder`
 
-@dataclass(frozen=True)
-class Embedder:
-    """A network whose output's columns hold views side by side, and what makes its input.
 
-    name: of its weights, for messages and the progress bar. views, widths: names and numbers of columns.
-    """
-
-    name: str
-    network: Forward
-    normalise: Normalise
-    views: list[str]
-    widths: list[int]
-
-    def __call__(
-        self,
-        images: UInt8[np.ndarray, "images size size 3"],
-        batch_size: int,
-        device: torch.device,
-        autocast: Callable[[], AbstractContextManager[Any]],
-        progress: str,
-    ) -> dict[str, Float[np.ndarray, "images ..."]]:
-        """View by name, a row per image; (images, patches, width) where the network gives patch after patch.
-
-        Raises InputError where a feature is not finite.
-        """
-        found = embed(
-            self.network,
-            images,
-            self.normalise,
-            batch_size,
-            device,
-            autocast,
-            progress=f"{progress}, {self.name}",
-        )
-        if not np.isfinite(found).all():
-            raise InputError(f"{self.name}: its features of {progress} are not finite")
-        width = sum(self.widths)
-        if found.shape[1] != width:
-            found = found.reshape(len(images), -1, width)
-        parts = np.split(found, np.cumsum(self.widths)[:-1], axis=-1)
-        return dict(zip(self.views, parts, strict=True))
+def encoder_normalise(encoder: Path) -> Normalise:
+    """Pixels to the input of the encoder exported to the folder `encoder`: normalised as in its training."""
+    config = read_json(encoder / CONFIG)["pretrained_cfg"]
+    return partial(normalise, mean=config["mean"], std=config["std"])
 
 
 def embed(
     encoder: Forward,
     images: UInt8[np.ndarray, "images size size 3"],
-    normalise: Normalise,
+    to_input: Normalise,
     batch_size: int,
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[Any]],
     progress: str,
 ) -> Float[np.ndarray, "images dim"]:
-    """encoder(normalise(images)) in float32, row i of the result for image i, batch by batch.
+    """encoder(to_input(images)) in float32, row i of the result for image i, batch by batch.
 
-    `images` may be memory-mapped: one batch is read at a time. `progress` is the title of a bar with images/s
-    and the time left; without a terminal there is none.
+    `images` may be memory-mapped: one batch is read at a time. to_input: uint8 pixels to the encoder's input.
+    progress: the title of a bar with images/s and the time left; without a terminal there is none.
     """
     batches = [(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
-    found: np.ndarray | None = None
+    embeddings: np.ndarray | None = None
     waiting: tuple[int, int, Tensor] | None = None
     bar = tqdm(total=len(images), desc=progress, unit=" images", unit_scale=True, disable=None, leave=False)
     with torch.inference_mode(), bar:
         for start, end in batches:
             pixels = torch.from_numpy(np.array(images[start:end])).to(device)
             with autocast():
-                features = encoder(normalise(pixels)).float()
-            if found is None:
-                found = np.empty((len(images), features.shape[1]), dtype=np.float32)
+                features = encoder(to_input(pixels)).float()
+            if embeddings is None:
+                embeddings = np.empty((len(images), features.shape[1]), dtype=np.float32)
             if waiting is not None:
-                _store(found, *waiting)
+                _store(embeddings, *waiting)
             waiting = start, end, features  # stored one batch later, so that a GPU does not stand still
             bar.update(end - start)
-    assert found is not None and waiting is not None, "no images"
-    _store(found, *waiting)
-    return found
+    assert embeddings is not None and waiting is not None, "no images"
+    _store(embeddings, *waiting)
+    return embeddings
 
 
-def fingerprint(encoder: Path) -> str:
-    """sha256 of the weights in the folder `encoder`, the sparse module's included: the identity of its
-    embeddings.
-
-    Raises InputError where there are none.
-    """
-    digest = hashlib.sha256()
-    try:
-        digest.update((encoder / "encoder.safetensors").read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: not found; run `dvc repro pretrain`") from None
-    module = encoder / "sparsity.safetensors"
-    if module.exists():
-        digest.update(module.read_bytes())
-    return digest.hexdigest()
-
-
-def _store(found: np.ndarray, start: int, end: int, features: Tensor) -> None:
-    found[start:end] = features.cpu().numpy()
+def _store(embeddings: np.ndarray, start: int, end: int, features: Tensor) -> None:
+    embeddings[start:end] = features.cpu().numpy()

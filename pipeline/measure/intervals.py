@@ -1,6 +1,6 @@
-"""95 % intervals by the bootstrap over test images: how far a score moves with other images of the same kind.
+"""95 % intervals by the bootstrap over test images: how much a score depends on which images were drawn.
 
-It says nothing about other training seeds; for that, train several.
+They do not cover other training seeds; for that, train several.
 
 Legend: images of the test split, resamples of them (with replacement), rows (images, or their patches),
 columns of numbers per row.

@@ -27,11 +27,11 @@ def neighbors(
     """
     _check(num_neighbors, len(train))
     base = F.normalize(train, dim=1).T.contiguous()
-    found = [
+    most_similar = [
         (F.normalize(chunk, dim=1) @ base).topk(num_neighbors, dim=1)
         for chunk in test.split(max(SIMILARITIES // len(train), 1))
     ]
-    return torch.cat([top.values for top in found]), torch.cat([top.indices for top in found])
+    return torch.cat([top.values for top in most_similar]), torch.cat([top.indices for top in most_similar])
 
 
 def vote(

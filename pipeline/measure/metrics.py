@@ -1,7 +1,11 @@
 """What a prediction scores: accuracy and the coefficient of determination."""
 
+from typing import Any
+
 from jaxtyping import Float, Int
 from torch import Tensor
+
+Metrics = dict[str, Any]  # numbers by name, and words where a number is absent or was chosen
 
 
 def accuracy(predicted: Int[Tensor, " images"], target: Int[Tensor, " images"]) -> float:

@@ -1,9 +1,10 @@
 """Two settings compared over the same seeds.
 
-For seeds i, d_i = score of the second setting less score of the first. The mean of d has a Student interval;
-the p-value is exact, of a sign-flip permutation test: were the settings alike, each d_i would as soon be
--d_i, so p is the share of the 2^n sign patterns whose mean is at least as far from zero. It asks for no
-normal distribution, but can be no smaller than 2 / 2^n: with three seeds .25, and six are needed for < .05.
+For each seed i, d_i is the score of the second setting less the score of the first. The mean of d has a
+Student interval. The p-value is that of a sign-flip permutation test, which is exact: if the settings were
+alike, d_i and -d_i would be equally likely, so p is the share of the 2^n sign patterns whose mean is at least
+as far from zero. The test assumes no normal distribution. Its p cannot be smaller than 2 / 2^n: .25 with
+three seeds; six are needed for p < .05.
 
 Source: Fisher 1935, The Design of Experiments, section 21; Good 2005, Permutation Tests.
 Legend: seeds that both settings have.
@@ -83,8 +84,8 @@ def sign_flip_p(differences: Float[np.ndarray, " seeds"]) -> float:
             for _ in range(64)
         )
         return (1 + reached) / (1 + DRAWS)
-    left, right = (_signed_sums(part) for part in (differences[: n // 2], differences[n // 2 :]))
-    return float(np.mean(np.abs(left[:, None] + right) >= enough))
+    first_half, second_half = (_signed_sums(part) for part in (differences[: n // 2], differences[n // 2 :]))
+    return float(np.mean(np.abs(first_half[:, None] + second_half) >= enough))
 
 
 def _signed_sums(values: Float[np.ndarray, " some"]) -> Float[np.ndarray, " patterns"]:

@@ -1,8 +1,8 @@
 """Labels of single patches, from the cells of a set that labels them.
 
 A set stores what objects cover in cells of CELL pixels. A patch is probed for `patch_foreground`, the
-fraction of it that objects cover, and `patch_object`, whether they cover more than half of it. Which object
-it is has no meaning across images: numbers are given in the order of drawing.
+fraction of it that objects cover, and for `patch_object`, whether they cover more than half of it. The number
+of an object is no label: it is the order of drawing, which means nothing across images.
 
 Legend: images, cells of a side, grid = patches of a side.
 """

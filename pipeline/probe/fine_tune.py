@@ -56,7 +56,8 @@ class FineTuned:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one encoder is trained: make gives it afresh; augment: what the set's labels survive."""
+    """How one encoder is trained: make: builds it anew; augment: augmentations that
+    leave the labels true."""
 
     make: Callable[[], VisionTransformer]
     normalise: Normalise

@@ -57,8 +57,8 @@ def fit_view(
     nearest: dict[str, int] = {}
     few, sgd = [], {}
     if not only_linear:
-        grid, heat = params.knn_neighbors, params.knn_temperature
-        nearest = choose_neighbors(features, targets.classes, num_classes, grid, heat, validation)
+        grid, temperature = params.knn_neighbors, params.knn_temperature
+        nearest = choose_neighbors(features, targets.classes, num_classes, grid, temperature, validation)
     if with_extras and not only_linear:
         few = fit_few(rotated, components.variance, targets, num_classes, params)
         if params.sgd.epochs and targets.classes:

@@ -1,12 +1,11 @@
 """The two splits of a set as probes see them. The test split is opened by `open_test` and by nothing else.
 
-Fitting takes what `open_train` gives; scoring takes finished probes and what `open_test` gives. So no choice
-can depend on a test label, whatever the order of calls: what fits has no way to reach one.
+Fitting takes what `open_train` returns. Scoring takes finished probes and what `open_test` returns. So no
+choice can depend on a test label, whatever the order of calls.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,13 +15,14 @@ from torch import Tensor
 from pipeline.data.labels import Label
 from pipeline.data.store import ImageSet
 from pipeline.files import InputError
+from pipeline.measure.embedding_store import ViewFile, image_views, patch_views
 from pipeline.measure.patches import SOURCE, patch_labels
 from pipeline.probe.targets import Targets, read_targets
 
 
 @dataclass(frozen=True)
 class ProbedSet:
-    """A set, its folder of artifacts/embeddings, and the labels to probe, of images and of patches.
+    """A set, the folder of the embeddings, and the labels to probe, of images and of patches.
 
     also_read: labels that serve as a feature. patch_size: of the encoder, pixels.
     """
@@ -40,13 +40,13 @@ class ProbedSet:
 class Examples:
     """One split of a set, with its embeddings.
 
-    images: memory-mapped. features: by view, read from the file when asked for. patches: targets and the file
+    images: memory-mapped. file: of the views, each read when it is asked for. patches: targets and the file
     of single patches, None where there is none.
     """
 
     images: UInt8[np.ndarray, "images size size 3"]
     targets: Targets
-    path: Path
+    file: ViewFile
     device: torch.device
     patches: "Patches | None"
 
@@ -55,7 +55,7 @@ class Examples:
 
     def features(self, view: str) -> Tensor:
         """(images, dim) float32 of one view. Raises InputError where the file is broken."""
-        return torch.from_numpy(_read(self.path, view)).to(self.device)
+        return torch.from_numpy(self.file.read(view)).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Patches:
     views: list[str]
     num_images: int
     per_image: int
-    path: Path
+    file: ViewFile
     device: torch.device
 
     def features(self, view: str) -> Tensor:
         """(images * patches, dim) float32 of one view."""
-        return torch.from_numpy(_read(self.path, view)).flatten(0, 1).to(self.device)
+        return torch.from_numpy(self.file.read(view)).flatten(0, 1).to(self.device)
 
 
 def open_train(probed: ProbedSet) -> Examples:
@@ -88,37 +88,27 @@ def open_test(probed: ProbedSet) -> Examples:
 
 
 def _open(probed: ProbedSet, split: str) -> Examples:
-    content, path = probed.image_set.split(split), probed.embeddings / f"{split}.npz"
-    ids, labels = _read(path, "ids"), content.labels
+    name, content = probed.image_set.name, probed.image_set.split(split)
+    file, patch_file = (views(probed.embeddings, name, split) for views in (image_views, patch_views))
+    ids, labels = file.read_index(), content.labels
     if not np.array_equal(ids, labels["id"].to_numpy()):
-        raise InputError(f"{path}: {len(ids)} embeddings, not of the {len(labels)} images that have labels")
+        raise InputError(
+            f"{file.path}: {len(ids)} embeddings, not of the {len(labels)} images that have labels"
+        )
     if len(labels) < 2:
-        raise InputError(f"{path}: {len(labels)} images are too few to probe; at least 2")
-    patches, tokens = None, probed.embeddings / f"tokens_{split}.npz"
-    if probed.patch_labels and tokens.exists():
-        rows = _read(tokens, "rows")
+        raise InputError(f"{file.path}: {len(labels)} images are too few to probe; at least 2")
+    patches = None
+    if probed.patch_labels and patch_file.exists():
+        rows = patch_file.read_index()
         of_patches = patch_labels(np.asarray(content.patch_labels[SOURCE][rows]), probed.patch_size)
         patches = Patches(
             targets=read_targets(of_patches, probed.patch_labels, probed.device),
-            views=[name for name in _names(tokens) if name != "rows"],
+            views=patch_file.views(),
             num_images=len(rows),
             per_image=len(of_patches) // len(rows),
-            path=tokens,
+            file=patch_file,
             device=probed.device,
         )
     specs = probed.labels | {name: probed.image_set.labels[name] for name in probed.also_read}
     targets = read_targets(labels, specs, probed.device)
-    return Examples(content.images, targets, path, probed.device, patches)
-
-
-def _names(path: Path) -> list[str]:
-    with np.load(path) as arrays:
-        return list(arrays)
-
-
-def _read(path: Path, name: str) -> np.ndarray:
-    try:
-        with np.load(path) as arrays:
-            return arrays[name]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{path}: not readable embeddings ({error}); run `dvc repro -f -s embed`") from None
+    return Examples(content.images, targets, file, probed.device, patches)

@@ -38,18 +38,6 @@ class Fit:
     gradient_norm: float = 0.0
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A `Fit`, and what it predicts of other images: class (int64) or number (float64)."""
-
-    predicted: Tensor
-    l2: float
-    num_train: int
-    converged: bool
-    iterations: int
-    gradient_norm: float
-
-
 def validation_rows(num_images: int, fraction: float, seed: int) -> Bool[np.ndarray, " images"]:
     """A random set of `fraction` of the images, at least one and not all; the same for the same arguments."""
     assert num_images >= 2
@@ -147,33 +135,3 @@ def predict_class(fit: Fit, features: Float[Tensor, "images components"]) -> Int
 def predict_number(fit: Fit, features: Float[Tensor, "images components"]) -> Float[Tensor, " images"]:
     """w z + b, float64."""
     return apply_ridge(fit.weights.T[None], features)[0, :, 0]
-
-
-def probe_classes(
-    train: Float[Tensor, "images components"],
-    test: Float[Tensor, "others components"],
-    variance: Float[Tensor, " components"],
-    targets: dict[str, Int[Tensor, " images"]],
-    num_classes: dict[str, int],
-    strengths: tuple[float, ...],
-    validation: Bool[Tensor, " images"],
-) -> dict[str, Probe]:
-    """`fit_classes` on `train`, and what it predicts for `test`."""
-    fits = fit_classes(train, variance, targets, num_classes, strengths, validation)
-    return {name: _probe(fit, predict_class(fit, test)) for name, fit in fits.items()}
-
-
-def probe_numbers(
-    train: Float[Tensor, "images components"],
-    test: Float[Tensor, "others components"],
-    targets: dict[str, Float[Tensor, " images"]],
-    strengths: tuple[float, ...],
-    validation: Bool[Tensor, " images"],
-) -> dict[str, Probe]:
-    """`fit_numbers` on `train`, and what it predicts for `test`."""
-    fits = fit_numbers(train, targets, strengths, validation)
-    return {name: _probe(fit, predict_number(fit, test)) for name, fit in fits.items()}
-
-
-def _probe(fit: Fit, predicted: Tensor) -> Probe:
-    return Probe(predicted, fit.l2, fit.num_train, fit.converged, fit.iterations, fit.gradient_norm)

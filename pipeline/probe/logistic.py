@@ -207,10 +207,10 @@ class _State:
         of_loss = torch.cat([self.residual @ self.features, self.residual.sum(1, keepdim=True)], dim=1)
         return of_loss / counts + self.penalty * self.weights
 
-    def _dot(self, left: Tensor, right: Tensor) -> Tensor:
+    def _dot(self, first: Tensor, second: Tensor) -> Tensor:
         """Inner product of each problem's columns."""
-        totals = torch.zeros(len(self.keys), dtype=left.dtype, device=left.device)
-        return totals.index_add(0, self.owner, (left * right).sum(1))
+        totals = torch.zeros(len(self.keys), dtype=first.dtype, device=first.device)
+        return totals.index_add(0, self.owner, (first * second).sum(1))
 
     def _direction(self) -> Tensor:
         """-(L-BFGS inverse Hessian) gradient (Nocedal and Wright, algorithm 7.4), from the scaled bound."""

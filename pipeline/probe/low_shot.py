@@ -1,7 +1,7 @@
 """Probes that learn from few labels: from a share of the training images, drawn several times.
 
-The whole procedure sees the drawn images' labels only: the strength is chosen on a part of them too. What the
-features are standardised by comes from all training images, as those need no labels.
+The whole procedure sees only the labels of the drawn images; the strength is chosen on a part of them.
+Features are standardised by the statistics of all training images, as those need no labels.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from pipeline.params import ProbeParams
 from pipeline.probe.linear_probe import Fit, fit_classes, fit_numbers, validation_rows
 from pipeline.probe.targets import Targets, unusable
 
-FEWEST = 20  # drawn images below which nothing is said
+MIN_DRAWN = 20  # images; a smaller draw is skipped
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Fits to one draw of `fraction` of the training images; labels that its images do not vary in lack."""
+    """Fits to one draw of `fraction` of the training images. Labels that do not vary in it are absent."""
 
     fraction: float
     classes: dict[str, Fit]
@@ -28,7 +28,7 @@ class Draw:
 
 
 def drawn_rows(num_images: int, fraction: float, draw: int, seed: int) -> np.ndarray:
-    """Rows of draw number `draw`, ascending; a larger fraction of the same draw holds a smaller one's."""
+    """Rows of draw number `draw`, ascending. A larger fraction of the same draw contains the smaller ones."""
     order = np.random.default_rng([seed, draw]).permutation(num_images)
     return np.sort(order[: round(fraction * num_images)])
 
@@ -41,11 +41,11 @@ def fit_few(
     params: ProbeParams,
 ) -> list[Draw]:
     """Every draw of every fraction that leaves at least 20 images."""
-    found = []
+    draws = []
     for fraction in params.low_shot.fractions:
         for draw in range(params.low_shot.draws):
             rows = torch.from_numpy(drawn_rows(len(train), fraction, draw, params.seed)).to(train.device)
-            if len(rows) < FEWEST:
+            if len(rows) < MIN_DRAWN:
                 continue
             few = targets.rows(rows)
             few = few.only({*few.classes, *few.numbers} - set(unusable(few)))
@@ -53,8 +53,8 @@ def fit_few(
             validation = torch.from_numpy(chosen).to(train.device)
             classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
             numbers = fit_numbers(train[rows], few.numbers, params.l2, validation)
-            found.append(Draw(fraction, classes, numbers))
-    return found
+            draws.append(Draw(fraction, classes, numbers))
+    return draws
 
 
 def suffix(fraction: float) -> str:

@@ -5,7 +5,6 @@ Legend: images of the training split, others of the test split, dim of the featu
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,14 @@ from torch import Tensor
 from pipeline.data.labels import Label
 from pipeline.measure.intervals import Bootstrap
 from pipeline.measure.knn import classify
-from pipeline.measure.metrics import accuracy, r2
+from pipeline.measure.metrics import Metrics, accuracy, r2
 from pipeline.probe.fitting import FittedView
 from pipeline.probe.linear_probe import Fit, predict_class, predict_number
 from pipeline.probe.low_shot import suffix
 from pipeline.probe.sgd_probe import predict
 from pipeline.probe.targets import Targets
+from pipeline.views import ENCODER, MAJORITY, RANDOM_INIT
 
-Metrics = dict[str, Any]
 DIGITS = 6  # of every score: more would not be the same with another number of threads
 
 
@@ -54,26 +53,28 @@ def score_view(
     standard = fitted.components.standardise(test_features) if fitted.sgd else rotated
     metrics: dict[str, Metrics] = {}
     for name in specs:
-        found: Metrics = {}
+        scores: Metrics = {}
         if name in test.classes:
             target = test.classes[name]
-            found |= class_scores(
+            scores |= class_scores(
                 fitted.classes[name], predict_class(fitted.classes[name], rotated), target, bootstrap
             )
             if name in voted:
-                found["knn_accuracy"] = round(accuracy(voted[name], target), DIGITS)
-                found["knn_neighbors"] = fitted.neighbors[name]
+                scores["knn_accuracy"] = round(accuracy(voted[name], target), DIGITS)
+                scores["knn_neighbors"] = fitted.neighbors[name]
             if name in fitted.sgd:
-                found["sgd_accuracy"] = round(
+                scores["sgd_accuracy"] = round(
                     accuracy(predict(fitted.sgd[name].weights, standard), target), DIGITS
                 )
-                found["sgd_learning_rate"] = fitted.sgd[name].learning_rate
+                scores["sgd_learning_rate"] = fitted.sgd[name].learning_rate
         if name in test.numbers:
-            scores = _number_scores(fitted.numbers[name], rotated, test.numbers[name], bootstrap)
-            prefix = {"ci95_low": "r2_ci95_low", "ci95_high": "r2_ci95_high", "l2": "r2_l2"} if found else {}
-            found = {prefix.get(key, key): value for key, value in scores.items()} | found
-        if found:
-            metrics[name] = found | _few_label_scores(fitted, rotated, test, name)
+            of_number = _number_scores(fitted.numbers[name], rotated, test.numbers[name], bootstrap)
+            renamed = (
+                {"ci95_low": "r2_ci95_low", "ci95_high": "r2_ci95_high", "l2": "r2_l2"} if scores else {}
+            )
+            scores = {renamed.get(key, key): value for key, value in of_number.items()} | scores
+        if scores:
+            metrics[name] = scores | _few_label_scores(fitted, rotated, test, name)
     return metrics
 
 
@@ -81,19 +82,19 @@ def class_scores(fit: Fit | None, predicted: Tensor, target: Tensor, bootstrap: 
     """Accuracy with its interval, and what is known of the fit."""
     labelled = target >= 0
     low, high = bootstrap.accuracy((predicted == target).cpu().numpy(), labelled.cpu().numpy())
-    found: Metrics = {
+    scores: Metrics = {
         "accuracy": round(accuracy(predicted, target), DIGITS),
         "ci95_low": round(low, DIGITS),
         "ci95_high": round(high, DIGITS),
     }
     if fit is not None:
-        found |= {
+        scores |= {
             "l2": fit.l2,
             "converged": fit.converged,
             "iterations": fit.iterations,
             "n_train": fit.num_train,
         }
-    return found | {"n_test": int(labelled.sum())}
+    return scores | {"n_test": int(labelled.sum())}
 
 
 def majority(train: Tensor, test: Tensor) -> Metrics:
@@ -114,32 +115,32 @@ def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
     labels_clear_of_random_init: labels whose interval lies above that of the encoder at initialisation.
     not_converged: fits, of all views, that stopped before their gradient was small.
     """
-    counted = [views for views in labels.values() if "accuracy" in views.get("encoder", {})]
+    counted = [views for views in labels.values() if "accuracy" in views.get(ENCODER, {})]
     summary: Metrics = {"mean_accuracy": {}, "mean_knn_accuracy": {}}
     for metric in _accuracies(counted):
         views = [
             view
             for view in counted[0]
-            if view != "majority" and all(metric in found.get(view, {}) for found in counted)
+            if view != MAJORITY and all(metric in label.get(view, {}) for label in counted)
         ]
-        means = {view: float(np.mean([found[view][metric] for found in counted])) for view in views}
+        means = {view: float(np.mean([label[view][metric] for label in counted])) for view in views}
         if means:
             summary[f"mean_{metric}"] = {view: round(mean, DIGITS) for view, mean in means.items()}
     means = summary["mean_accuracy"]
-    gain = round(100 * (means["encoder"] - means["random_init"]), 4) if counted else None
-    clear = [views["encoder"]["ci95_low"] > views["random_init"]["ci95_high"] for views in counted]
-    every = [found for views in labels.values() for found in views.values()]
+    gain = round(100 * (means[ENCODER] - means[RANDOM_INIT]), 4) if counted else None
+    clear = [views[ENCODER]["ci95_low"] > views[RANDOM_INIT]["ci95_high"] for views in counted]
+    every = [scores for views in labels.values() for scores in views.values()]
     return summary | {
         "gain_over_random_init": gain,
         "labels": len(counted),
         "labels_clear_of_random_init": sum(clear),
-        "not_converged": sum(not found.get("converged", True) for found in every),
+        "not_converged": sum(not scores.get("converged", True) for scores in every),
     }
 
 
 def _accuracies(counted: list[Mapping[str, Metrics]]) -> list[str]:
     """The kinds of accuracy that the encoder has, and their deviations, in the order of its fields."""
-    return [key for key in counted[0]["encoder"] if "accuracy" in key] if counted else []
+    return [key for key in counted[0][ENCODER] if "accuracy" in key] if counted else []
 
 
 def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
@@ -159,7 +160,7 @@ def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootst
 
 def _few_label_scores(fitted: FittedView, rotated: Tensor, test: Targets, name: str) -> Metrics:
     """Mean and sample standard deviation over the draws of each fraction."""
-    found: Metrics = {}
+    means: Metrics = {}
     for fraction in dict.fromkeys(draw.fraction for draw in fitted.few):
         draws = [draw for draw in fitted.few if draw.fraction == fraction]
         scores: dict[str, list[float]] = {"accuracy": [], "r2": []}
@@ -174,7 +175,7 @@ def _few_label_scores(fitted: FittedView, rotated: Tensor, test: Targets, name: 
         for metric, values in scores.items():
             if len(values) == len(draws):  # a label that one draw cannot learn has no mean over draws
                 key = f"{metric}_{suffix(fraction)}"
-                found[key] = round(float(np.mean(values)), DIGITS)
+                means[key] = round(float(np.mean(values)), DIGITS)
                 if len(values) > 1:
-                    found[f"{key}_sd"] = round(float(np.std(values, ddof=1)), DIGITS)
-    return found
+                    means[f"{key}_sd"] = round(float(np.std(values, ddof=1)), DIGITS)
+    return means

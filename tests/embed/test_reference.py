@@ -30,16 +30,16 @@ def params(name: str | None, path: object) -> ReferenceParams:
 def test_features_are_the_models_own_at_its_own_size(tmp_path, weights, ending):
     path = tmp_path / f"weights.{ending}"
     save_file(weights, path) if ending == "safetensors" else torch.save({"state_dict": weights}, path)
-    found = load_reference(params(NAME, path), tmp_path, CPU)
-    assert found is not None and found.view == "test_vit_r160_in1k"
+    reference = load_reference(params(NAME, path), tmp_path, CPU)
+    assert reference is not None and reference.view == "test_vit_r160_in1k"
     own = timm.create_model(NAME, pretrained=False, num_classes=0).eval()
     own.load_state_dict({key: value for key, value in weights.items() if not key.startswith("head.")})
     config = resolve_model_data_config(own)
     images = torch.randn(2, 3, *config["input_size"][1:])
-    assert torch.equal(found.network(images), own(images))
-    assert found.network(torch.randn(3, 3, 32, 32)).shape == (3, found.dim)
-    assert (found.mean, found.std) == (config["mean"], config["std"])
-    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert torch.equal(reference.network(images), own(images))
+    assert reference.network(torch.randn(3, 3, 32, 32)).shape == (3, reference.dim)
+    assert (reference.mean, reference.std) == (config["mean"], config["std"])
+    assert reference.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_none_is_named_and_none_is_loaded(tmp_path):

@@ -56,8 +56,8 @@ def random_channel(inputs: int, outputs: int, noisy: bool, random: np.random.Gen
 
 def partitions(variables: int) -> list[list[tuple[int, ...]]]:
     """Every partition of 0..variables-1."""
-    found = set()
+    unique = set()
     for labels in product(range(variables), repeat=variables):
         groups = [tuple(i for i in range(variables) if labels[i] == label) for label in range(variables)]
-        found.add(tuple(sorted(group for group in groups if group)))
-    return [list(partition) for partition in sorted(found)]
+        unique.add(tuple(sorted(group for group in groups if group)))
+    return [list(partition) for partition in sorted(unique)]

@@ -7,8 +7,9 @@ import pandas as pd
 
 from pipeline import params
 from pipeline.data.labels import Label
+from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor, read_factors
-from pipeline.interpret.interpretability import Code, Found, measure
+from pipeline.interpret.metrics.registry import MeasuredCode, measure_code
 from pipeline.interpret.partitions import split_order
 from pipeline.params import InterpretParams
 from tests.stages.tiny_run import ROOT
@@ -71,6 +72,6 @@ def planted(images: int = 3000) -> tuple[dict[str, Code], list[Factor]]:
 
 
 @cache
-def planted_metrics() -> dict[str, Found]:
+def planted_metrics() -> dict[str, MeasuredCode]:
     codes, factors = planted()
-    return {name: measure(code, factors, interpret_params()) for name, code in codes.items()}
+    return {name: measure_code(code, factors, interpret_params()) for name, code in codes.items()}

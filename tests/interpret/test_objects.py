@@ -39,31 +39,31 @@ def scores(values: np.ndarray, foreground: np.ndarray, owner: np.ndarray) -> dic
 
 def test_groups_that_follow_objects_are_told_from_random_ones():
     foreground, owner = scene(0)
-    found = scores(tokens(owner, follows=True), foreground, owner)
-    assert found["object_ari"] > 0.5
-    assert found["object_ari_null_z"] > 3
-    assert 0.7 < found["object_auroc"] < 0.9  # one group follows one of two objects
-    assert found["object_best_group"] in (1, 2)
+    scored = scores(tokens(owner, follows=True), foreground, owner)
+    assert scored["object_ari"] > 0.5
+    assert scored["object_ari_null_z"] > 3
+    assert 0.7 < scored["object_auroc"] < 0.9  # one group follows one of two objects
+    assert scored["object_best_group"] in (1, 2)
 
 
 @pytest.mark.parametrize("rotated", [False, True])
 def test_groups_that_follow_nothing_are_not(rotated: bool):
     foreground, owner = scene(1)
-    found = scores(tokens(owner, follows=rotated, rotated=rotated), foreground, owner)
-    assert abs(found["object_ari_null_z"]) < 3
-    assert abs(found["object_auroc_null_z"]) < 3
+    scored = scores(tokens(owner, follows=rotated, rotated=rotated), foreground, owner)
+    assert abs(scored["object_ari_null_z"]) < 3
+    assert abs(scored["object_auroc_null_z"]) < 3
     if not rotated:
-        assert found["object_ari"] == pytest.approx(0, abs=0.05)
-        assert found["object_auroc"] == pytest.approx(0.5, abs=0.05)
+        assert scored["object_ari"] == pytest.approx(0, abs=0.05)
+        assert scored["object_auroc"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_group_that_is_weak_on_objects_counts_as_much():
     foreground, owner = scene(2)
     values = np.random.default_rng(3).standard_normal((IMAGES, PATCHES, GROUPS * SIZE))
     values[..., :SIZE] *= np.where(owner > 0, 0.1, 1.0)[..., None]
-    found = scores(values, foreground, owner)
-    assert found["object_auroc"] > 0.95
-    assert found["object_best_group"] == 0
+    scored = scores(values, foreground, owner)
+    assert scored["object_auroc"] > 0.95
+    assert scored["object_best_group"] == 0
 
 
 def test_the_rand_index_is_scikit_learns_over_foreground_patches():
@@ -101,9 +101,9 @@ def test_cells_are_joined_to_patches():
 def test_without_objects_there_is_a_reason_and_no_score():
     values = np.random.default_rng(6).standard_normal((20, 4, 8))
     nothing = np.zeros((20, 4))
-    found = object_scores(
+    scored = object_scores(
         values, split_order(np.arange(8), 2), nothing, nothing.astype(np.int64), interpret_params()
     )
-    assert "object_auroc" not in found and "object_ari" not in found
-    assert found["object_auroc_not_estimated"] == "no patch, or every patch, shows an object"
-    assert found["object_ari_not_estimated"].startswith("no image shows two objects")
+    assert "object_auroc" not in scored and "object_ari" not in scored
+    assert scored["object_auroc_not_estimated"] == "no patch, or every patch, shows an object"
+    assert scored["object_ari_not_estimated"].startswith("no image shows two objects")

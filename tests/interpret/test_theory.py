@@ -4,7 +4,7 @@ import dit
 import numpy as np
 import pytest
 
-from pipeline.interpret.information import gaussian_total, normal_scores, scores_correlation
+from pipeline.interpret.gaussian_copula import gaussian_total, normal_scores, scores_correlation
 from tests.interpret.discrete import (
     entropy,
     grouped,
@@ -23,8 +23,8 @@ JOINTS = random_joints(1200, (2, 3, 2, 3), np.random.default_rng(0))
 def test_our_exact_total_correlation_is_dits():
     for joint in random_joints(25, (2, 3, 2), np.random.default_rng(1)):
         outcomes = list(np.ndindex(joint.shape))
-        found = dit.multivariate.total_correlation(dit.Distribution(outcomes, joint.ravel()))
-        assert total_correlation(joint[None])[0] / np.log(2) == pytest.approx(found, abs=1e-8)
+        theirs = dit.multivariate.total_correlation(dit.Distribution(outcomes, joint.ravel()))
+        assert total_correlation(joint[None])[0] / np.log(2) == pytest.approx(theirs, abs=1e-8)
 
 
 def test_it_is_the_divergence_from_the_product_of_the_marginals():

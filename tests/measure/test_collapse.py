@@ -31,9 +31,14 @@ def test_rankme_ignores_scale_offset_and_rotation():
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-20, 1e6, 0.1])
 @pytest.mark.parametrize("num_images", [1, 2, 100])
 def test_constant_features_have_defined_values_and_are_collapsed(value: float, num_images: int):
-    found = spread(torch.full((num_images, 5), value))
-    assert (found.rankme, found.feature_std, found.mean_cosine, found.relative_std) == (1, 0, 1, 0)
-    assert is_collapsed(found)
+    measured = spread(torch.full((num_images, 5), value))
+    assert (measured.rankme, measured.feature_std, measured.mean_cosine, measured.relative_std) == (
+        1,
+        0,
+        1,
+        0,
+    )
+    assert is_collapsed(measured)
 
 
 def test_features_on_a_line_are_collapsed():
@@ -45,9 +50,9 @@ def test_features_that_differ_by_less_than_a_thousandth_are_collapsed():
 
 
 def test_a_shared_offset_is_no_collapse_though_the_cosine_is_high():
-    found = spread(features() + 20)
-    assert found.mean_cosine > 0.99
-    assert not is_collapsed(found)
+    measured = spread(features() + 20)
+    assert measured.mean_cosine > 0.99
+    assert not is_collapsed(measured)
 
 
 def test_mean_cosine_is_the_mean_over_pairs_of_different_images():

@@ -8,8 +8,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 
 from pipeline.data.normalise import normalise
-from pipeline.files import InputError
-from pipeline.measure.embeddings import embed, fingerprint
+from pipeline.measure.embeddings import embed
 
 CPU = torch.device("cpu")
 standard = partial(normalise, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.2))
@@ -32,15 +31,15 @@ def test_rows_are_the_forward_pass_of_the_images_in_order(tmp_path: Path):
     np.save(tmp_path / "images.npy", pictures(23))
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
     encoder = tiny_encoder()
-    found = embed(encoder, images, standard, 10, CPU, nullcontext, progress="test")
+    features = embed(encoder, images, standard, 10, CPU, nullcontext, progress="test")
     with torch.no_grad():
         expected = encoder(standard(torch.from_numpy(pictures(23)))).numpy()
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
 def test_the_result_is_float32_under_autocast_too():
-    found = embed(
+    features = embed(
         tiny_encoder(),
         pictures(5),
         standard,
@@ -50,17 +49,10 @@ def test_the_result_is_float32_under_autocast_too():
         progress="",
     )
     exact = embed(tiny_encoder(), pictures(5), standard, 5, CPU, nullcontext, progress="")
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, exact, atol=0.1)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, exact, atol=0.1)
 
 
 def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]):
     embed(tiny_encoder(), pictures(3), standard, 2, CPU, nullcontext, progress="title")
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_fingerprint_is_of_the_weights(tmp_path: Path):
-    (tmp_path / "encoder.safetensors").write_bytes(b"abc")
-    assert fingerprint(tmp_path).startswith("ba7816bf")
-    with pytest.raises(InputError, match=r"encoder\.safetensors: not found"):
-        fingerprint(tmp_path / "elsewhere")

@@ -20,8 +20,8 @@ def test_votes_agree_with_scikit_learn_under_the_same_weights():
         algorithm="brute",
         weights=lambda distance: np.exp((1 - distance) / 0.1),
     ).fit(train.numpy(), target.numpy())
-    found = knn.classify(train, test, {"a": target}, {"a": 4}, 15, 0.1)["a"]
-    assert (found.numpy() == reference.predict(test.numpy())).mean() == 1
+    predicted = knn.classify(train, test, {"a": target}, {"a": 4}, 15, 0.1)["a"]
+    assert (predicted.numpy() == reference.predict(test.numpy())).mean() == 1
 
 
 def test_chunks_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyPatch):
@@ -36,21 +36,21 @@ def test_unlabelled_images_do_not_vote():
     train = draw(50)
     target = torch.zeros(50, dtype=torch.int64)
     target[25:] = -1
-    found = knn.classify(train, train[25:], {"a": target}, {"a": 2}, 1, 0.07)["a"]
-    assert (found == 0).all()
+    predicted = knn.classify(train, train[25:], {"a": target}, {"a": 2}, 1, 0.07)["a"]
+    assert (predicted == 0).all()
 
 
 def test_a_small_temperature_follows_the_nearest_and_stays_finite():
     train = torch.tensor([[1.0, 0.0], [0.9, 0.5], [0.9, 0.51]])
-    found = knn.classify(train, train[:1], {"a": torch.tensor([0, 1, 1])}, {"a": 2}, 3, 1e-4)["a"]
-    assert found.tolist() == [0]
+    predicted = knn.classify(train, train[:1], {"a": torch.tensor([0, 1, 1])}, {"a": 2}, 3, 1e-4)["a"]
+    assert predicted.tolist() == [0]
 
 
 def test_constant_features_are_no_fault():
-    found = knn.classify(
+    predicted = knn.classify(
         torch.zeros(9, 3), torch.zeros(4, 3), {"a": torch.ones(9, dtype=torch.int64)}, {"a": 2}, 3, 0.07
     )
-    assert found["a"].tolist() == [1] * 4
+    assert predicted["a"].tolist() == [1] * 4
 
 
 def test_more_neighbours_than_images_name_the_param():

@@ -16,21 +16,21 @@ def scores(n: int, shift: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.nd
 @pytest.mark.parametrize("n", [2, 3, 5, 8, 11])
 def test_p_and_interval_agree_with_scipy(n):
     first, second = scores(n)
-    found = compare(first, second)
+    comparison = compare(first, second)
     reference = stats.permutation_test(
         (second - first,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
     )
-    assert found.p == pytest.approx(reference.pvalue)
+    assert comparison.p == pytest.approx(reference.pvalue)
     interval = stats.ttest_rel(second, first).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.difference == pytest.approx((second - first).mean())
+    assert (comparison.low, comparison.high) == pytest.approx((interval.low, interval.high))
+    assert comparison.difference == pytest.approx((second - first).mean())
 
 
 def test_p_is_never_below_what_the_seeds_allow():
     for n in range(1, 9):
-        found = compare(np.zeros(n), np.full(n, 100.0) + np.arange(n))
-        assert found.smallest_p == min(1.0, 2 / 2**n)
-        assert found.p == found.smallest_p
+        comparison = compare(np.zeros(n), np.full(n, 100.0) + np.arange(n))
+        assert comparison.smallest_p == min(1.0, 2 / 2**n)
+        assert comparison.p == comparison.smallest_p
     assert compare(np.zeros(3), np.ones(3)).p == 0.25
     assert compare(np.zeros(6), np.ones(6)).p < 0.05 < compare(np.zeros(5), np.ones(5)).p
 
@@ -54,8 +54,8 @@ def test_many_seeds_are_sampled_and_agree_with_the_normal_limit():
 
 def test_one_seed_has_no_deviation_and_no_interval():
     assert spread(np.array([0.5])).sd is None
-    found = compare(np.array([0.5]), np.array([0.7]))
-    assert (found.n, found.low, found.p) == (1, None, 1.0)
+    comparison = compare(np.array([0.5]), np.array([0.7]))
+    assert (comparison.n, comparison.low, comparison.p) == (1, None, 1.0)
 
 
 @pytest.mark.parametrize("bad", [[], [np.nan], [np.inf, 1.0]])

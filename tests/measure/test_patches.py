@@ -11,20 +11,20 @@ def cells(*rows: list[int]) -> np.ndarray:
 
 
 def test_a_patch_of_cells_has_their_mean_and_more_than_half_is_an_object():
-    found = patch_labels(cells([255, 255, 0, 0], [255, 0, 0, 0], [0, 0, 255, 255], [0, 0, 255, 255]), 8)
-    np.testing.assert_allclose(found["patch_foreground"], [0.75, 0, 0, 1])
-    assert found["patch_object"].tolist() == [1, 0, 0, 1]
+    labels = patch_labels(cells([255, 255, 0, 0], [255, 0, 0, 0], [0, 0, 255, 255], [0, 0, 255, 255]), 8)
+    np.testing.assert_allclose(labels["patch_foreground"], [0.75, 0, 0, 1])
+    assert labels["patch_object"].tolist() == [1, 0, 0, 1]
 
 
 def test_a_patch_of_one_cell_is_it():
-    found = patch_labels(cells([0, 51], [204, 255]), 4)
-    np.testing.assert_allclose(found["patch_foreground"], [0, 0.2, 0.8, 1])
+    labels = patch_labels(cells([0, 51], [204, 255]), 4)
+    np.testing.assert_allclose(labels["patch_foreground"], [0, 0.2, 0.8, 1])
 
 
 def test_patches_smaller_than_a_cell_share_its_value():
-    found = patch_labels(cells([0, 255], [255, 0]), 2)
+    labels = patch_labels(cells([0, 255], [255, 0]), 2)
     np.testing.assert_allclose(
-        found["patch_foreground"].to_numpy().reshape(4, 4), np.kron([[0, 1], [1, 0]], np.ones((2, 2)))
+        labels["patch_foreground"].to_numpy().reshape(4, 4), np.kron([[0, 1], [1, 0]], np.ones((2, 2)))
     )
 
 

@@ -7,7 +7,13 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.measure.components import principal_components
 from pipeline.measure.metrics import accuracy, r2
 from pipeline.measure.ridge import ridge
-from pipeline.probe import linear_probe
+from pipeline.probe.linear_probe import (
+    fit_classes,
+    fit_numbers,
+    predict_class,
+    predict_number,
+    validation_rows,
+)
 from pipeline.probe.logistic import Problem, logits, solve
 
 STRENGTHS = (1e-5, 1e-3, 1e-1)
@@ -30,7 +36,7 @@ def labels_of(features: torch.Tensor, num_classes: int, noise: float) -> torch.T
 
 
 def split(num_images: int, seed: int = 0) -> torch.Tensor:
-    return torch.from_numpy(linear_probe.validation_rows(num_images, 0.2, seed))
+    return torch.from_numpy(validation_rows(num_images, 0.2, seed))
 
 
 @pytest.mark.parametrize("make", [draw, ill_conditioned])
@@ -61,9 +67,8 @@ def test_the_probe_scores_as_scikit_learn_does_at_its_strength(make):
     target = labels_of(features, 6, noise=0.3)
     train, test = features[:4000], features[4000:]
     components = principal_components(train)
-    probe = linear_probe.probe_classes(
+    probe = fit_classes(
         components(train),
-        components(test),
         components.variance,
         {"label": target[:4000]},
         {"label": 6},
@@ -75,7 +80,9 @@ def test_the_probe_scores_as_scikit_learn_does_at_its_strength(make):
     reference.fit(scaler.transform(train.double().numpy()), target[:4000].numpy())
     expected = reference.score(scaler.transform(test.double().numpy()), target[4000:].numpy())
     assert probe.converged
-    assert accuracy(probe.predicted, target[4000:]) == pytest.approx(expected, abs=1e-3)
+    assert accuracy(predict_class(probe, components(test)), target[4000:]) == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 def test_problems_solved_together_have_the_solutions_of_each_alone():
@@ -86,9 +93,9 @@ def test_problems_solved_together_have_the_solutions_of_each_alone():
     few[::4] = -1
     problems = [Problem(few, 3, 1e-2), Problem(labels_of(features.float(), 5, 0.5), 5, 1e-4)]
     together = solve(rotated, components.variance, problems, tolerance=1e-9)
-    for problem, found in zip(problems, together, strict=True):
+    for problem, solution in zip(problems, together, strict=True):
         alone = solve(rotated, components.variance, [problem], tolerance=1e-9)[0]
-        torch.testing.assert_close(found.weights, alone.weights, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(solution.weights, alone.weights, atol=1e-6, rtol=1e-6)
 
 
 def test_images_without_the_label_change_nothing():
@@ -109,9 +116,8 @@ def test_the_probe_reaches_the_truth_on_low_rank_features():
     features = (hidden * strengths) @ torch.linalg.qr(draw(64, 64, seed=1)).Q[:6] + 1
     target = (hidden[:, 4] > 0).long() * 2 + (hidden[:, 5] > 0).long()
     components = principal_components(features[:3000])
-    probe = linear_probe.probe_classes(
+    probe = fit_classes(
         components(features[:3000]),
-        components(features[3000:]),
         components.variance,
         {"label": target[:3000]},
         {"label": 4},
@@ -119,7 +125,7 @@ def test_the_probe_reaches_the_truth_on_low_rank_features():
         split(3000),
     )["label"]
     assert probe.converged
-    assert accuracy(probe.predicted, target[3000:]) > 0.95
+    assert accuracy(predict_class(probe, components(features[3000:])), target[3000:]) > 0.95
 
 
 def test_permuted_labels_give_chance():
@@ -127,10 +133,10 @@ def test_permuted_labels_give_chance():
     target = labels_of(features, 4, 0.3)[torch.randperm(5000, generator=torch.Generator().manual_seed(5))]
     components = principal_components(features[:4000])
     train, test = components(features[:4000]), components(features[4000:])
-    probe = linear_probe.probe_classes(
-        train, test, components.variance, {"label": target[:4000]}, {"label": 4}, STRENGTHS, split(4000)
+    probe = fit_classes(
+        train, components.variance, {"label": target[:4000]}, {"label": 4}, STRENGTHS, split(4000)
     )["label"]
-    assert abs(accuracy(probe.predicted, target[4000:]) - 0.25) < 0.06
+    assert abs(accuracy(predict_class(probe, test), target[4000:]) - 0.25) < 0.06
 
 
 def test_a_class_that_only_validation_has_is_no_fault():
@@ -139,8 +145,7 @@ def test_a_class_that_only_validation_has_is_no_fault():
     target[validation] = 2
     target[:5] = 1
     components = principal_components(features)
-    probe = linear_probe.probe_classes(
-        components(features),
+    probe = fit_classes(
         components(features),
         components.variance,
         {"a": target},
@@ -148,7 +153,7 @@ def test_a_class_that_only_validation_has_is_no_fault():
         STRENGTHS,
         validation,
     )["a"]
-    assert probe.converged and probe.predicted.max() <= 2
+    assert probe.converged and predict_class(probe, components(features)).max() <= 2
 
 
 def test_constant_features_predict_the_most_frequent_class():
@@ -156,12 +161,10 @@ def test_constant_features_predict_the_most_frequent_class():
     features = torch.full((200, 7), 0.1)
     components = principal_components(features)
     rotated = components(features)
-    probe = linear_probe.probe_classes(
-        rotated, rotated, components.variance, {"a": target}, {"a": 3}, STRENGTHS, split(200)
-    )["a"]
-    assert (probe.predicted == 1).all() and probe.converged
-    numbers = linear_probe.probe_numbers(rotated, rotated, {"a": target.double()}, STRENGTHS, split(200))["a"]
-    torch.testing.assert_close(numbers.predicted, torch.full((200,), 1.0, dtype=torch.float64))
+    probe = fit_classes(rotated, components.variance, {"a": target}, {"a": 3}, STRENGTHS, split(200))["a"]
+    assert (predict_class(probe, rotated) == 1).all() and probe.converged
+    number = fit_numbers(rotated, {"a": target.double()}, STRENGTHS, split(200))["a"]
+    torch.testing.assert_close(predict_number(number, rotated), torch.full((200,), 1.0, dtype=torch.float64))
 
 
 def test_one_diverged_dimension_does_not_count_when_it_is_constant():
@@ -188,17 +191,16 @@ def test_ridge_leaves_out_missing_numbers_and_chooses_a_strength_per_label():
     noisy = draw(1000, 1, seed=6)[:, 0].double()
     partly = truth.clone()
     partly[::2] = torch.nan
-    probes = linear_probe.probe_numbers(
+    probes = fit_numbers(
         features[:800],
-        features[800:],
         {"clean": truth[:800], "noise": noisy[:800], "partly": partly[:800]},
         (1e-6, 1e3),
         split(800),
     )
     assert (probes["clean"].l2, probes["noise"].l2) == (1e-6, 1e3)
     assert (probes["clean"].num_train, probes["partly"].num_train) == (800, 400)
-    assert r2(probes["partly"].predicted, truth[800:]) > 0.999
-    assert abs(r2(probes["noise"].predicted, noisy[800:])) < 0.05
+    assert r2(predict_number(probes["partly"], features[800:]), truth[800:]) > 0.999
+    assert abs(r2(predict_number(probes["noise"], features[800:]), noisy[800:])) < 0.05
 
 
 def test_r2_of_equal_targets_is_zero():

@@ -53,8 +53,8 @@ def test_every_share_is_drawn_several_times_and_one_too_small_is_left_out():
     features, target = data()
     params = probe_params(**{"low_shot.fractions": [0.01, 0.1, 0.5], "low_shot.draws": 3})
     components = principal_components(features)
-    found = fit_few(components(features), components.variance, Targets({"a": target}, {}), {"a": 3}, params)
-    assert [draw.fraction for draw in found] == [0.1] * 3 + [0.5] * 3
+    draws = fit_few(components(features), components.variance, Targets({"a": target}, {}), {"a": 3}, params)
+    assert [draw.fraction for draw in draws] == [0.1] * 3 + [0.5] * 3
 
 
 def test_a_label_that_the_draw_does_not_vary_in_is_left_out_of_it():
@@ -65,8 +65,8 @@ def test_a_label_that_the_draw_does_not_vary_in_is_left_out_of_it():
     assert 0 not in drawn_rows(len(features), 0.1, 0, params.seed)
     components = principal_components(features)
     targets = Targets({"a": target, "rare": rare}, {})
-    found = fit_few(components(features), components.variance, targets, {"a": 3, "rare": 2}, params)
-    assert set(found[0].classes) == {"a"}
+    draws = fit_few(components(features), components.variance, targets, {"a": 3, "rare": 2}, params)
+    assert set(draws[0].classes) == {"a"}
 
 
 def test_the_names_of_shares():

@@ -12,11 +12,13 @@ import torch
 
 from pipeline.data.store import ImageSet, open_set
 from pipeline.files import InputError, read_json
+from pipeline.layout import EMBEDDINGS
+from pipeline.measure.embedding_store import ViewFile
 from pipeline.measure.patches import SPECS
 from pipeline.params import Params
-from pipeline.probe import held_out
+from pipeline.probe import probe_sets, probing
 from pipeline.probe.held_out import ProbedSet, open_test, open_train
-from pipeline.probe.probing import Fitted, fit_set, score_set, tune_set
+from pipeline.probe.probing import FittedSet, fit_set, score_set, tune_set
 from pipeline.runtime import resolve
 from stages import embed, probe
 from tests.stages.tiny_run import tiny_params, tiny_run
@@ -35,17 +37,16 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def probed(root: Path) -> ProbedSet:
     image_set = open_set(root / "artifacts/data/scenes")
     labels = {name: spec for name, spec in image_set.labels.items() if name != "constant"}
-    embeddings = root / "artifacts/embeddings/scenes"
-    return ProbedSet(image_set, embeddings, labels, SPECS, ("foreground",), 4, torch.device("cpu"))
+    return ProbedSet(image_set, root / EMBEDDINGS, labels, SPECS, ("foreground",), 4, torch.device("cpu"))
 
 
-def fit(root: Path, params: Params) -> Fitted:
+def fit(root: Path, params: Params) -> FittedSet:
     """Every kind of probe that there is."""
-    found = probed(root)
-    train = open_train(found)
-    fitted = fit_set(found, train, ["encoder", "last_blocks", "pixels_pca"], params.probe)
+    a_set = probed(root)
+    train = open_train(a_set)
+    fitted = fit_set(a_set, train, ("encoder", "last_blocks", "pixels_pca"), params.probe)
     tune_set(
-        found,
+        a_set,
         train,
         fitted,
         root / "artifacts/encoder",
@@ -136,12 +137,12 @@ def test_fitting_needs_no_file_of_the_test_split(embedded: Path, tmp_path: Path)
 
 def test_the_stage_opens_each_test_split_once_and_last(embedded: Path, monkeypatch: pytest.MonkeyPatch):
     opened: list[str] = []
-    split, read = ImageSet.split, held_out._read
+    split, read = ImageSet.split, ViewFile.read
     monkeypatch.setattr(ImageSet, "split", lambda self, name: opened.append(name) or split(self, name))
     monkeypatch.setattr(
-        held_out,
-        "_read",
-        lambda path, name: opened.append(path.stem.removeprefix("tokens_")) or read(path, name),
+        ViewFile,
+        "read",
+        lambda self, name: opened.append(self.path.stem.removeprefix("tokens_")) or read(self, name),
     )
     probe.main(tiny_params(), embedded)
     first = opened.index("test")
@@ -149,9 +150,9 @@ def test_the_stage_opens_each_test_split_once_and_last(embedded: Path, monkeypat
     splits = [name for name in opened if name in ("train", "test")]
     assert len(splits) == len(opened)
     calls: list[str] = []
-    monkeypatch.setattr(probe, "fit_set", lambda *given: calls.append("fit") or fit_set(*given))
-    monkeypatch.setattr(probe, "open_test", lambda *given: calls.append("open") or open_test(*given))
-    monkeypatch.setattr(probe, "score_set", lambda *given: calls.append("score") or score_set(*given))
+    monkeypatch.setattr(probe_sets, "fit_set", lambda *given: calls.append("fit") or fit_set(*given))
+    monkeypatch.setattr(probe_sets, "open_test", lambda *given: calls.append("open") or open_test(*given))
+    monkeypatch.setattr(probe_sets, "score_set", lambda *given: calls.append("score") or score_set(*given))
     opened.clear()
     probe.main(tiny_params(), embedded)
     assert calls == ["fit", "open", "score"]
@@ -159,14 +160,14 @@ def test_the_stage_opens_each_test_split_once_and_last(embedded: Path, monkeypat
 
 def test_patches_are_probed_with_intervals_over_images(embedded: Path):
     probe.main(tiny_params(), embedded)
-    found = read_json(embedded / "reports/metrics/probe.json")["scenes"]
+    labels = read_json(embedded / "reports/metrics/probe.json")["scenes"]
     # Half of every image is covered and white: what a patch shows says it all.
-    assert found["patch_object"]["pixels_pca"]["accuracy"] > 0.99
-    assert found["patch_foreground"]["pixels_pca"]["r2"] > 0.95
-    assert found["patch_object"]["majority"]["accuracy"] == 0.5
-    assert found["patch_object"]["encoder"]["n_test"] == 120 * 16
-    assert found["patch_object"]["encoder"]["n_train"] == 240 * 16
-    assert set(found["patch_object"]) == {
+    assert labels["patch_object"]["pixels_pca"]["accuracy"] > 0.99
+    assert labels["patch_foreground"]["pixels_pca"]["r2"] > 0.95
+    assert labels["patch_object"]["majority"]["accuracy"] == 0.5
+    assert labels["patch_object"]["encoder"]["n_test"] == 120 * 16
+    assert labels["patch_object"]["encoder"]["n_train"] == 240 * 16
+    assert set(labels["patch_object"]) == {
         "encoder",
         "latent",
         "groups",
@@ -178,8 +179,6 @@ def test_patches_are_probed_with_intervals_over_images(embedded: Path):
 
 def test_patches_of_one_image_stay_on_one_side(embedded: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[torch.Tensor] = []
-    from pipeline.probe import probing
-
     original = probing.fit_view
 
     def spy(features, targets, specs, params, validation, **options):
@@ -188,8 +187,8 @@ def test_patches_of_one_image_stay_on_one_side(embedded: Path, monkeypatch: pyte
         return original(features, targets, specs, params, validation, **options)
 
     monkeypatch.setattr(probing, "fit_view", spy)
-    found = probed(embedded)
-    fit_set(found, open_train(found), [], tiny_params().probe)
+    a_set = probed(embedded)
+    fit_set(a_set, open_train(a_set), (), tiny_params().probe)
     assert seen
     for rows in seen:
         assert torch.equal(rows.all(1), rows.any(1)) and 0 < rows.all(1).sum() < len(rows)
@@ -198,8 +197,8 @@ def test_patches_of_one_image_stay_on_one_side(embedded: Path, monkeypatch: pyte
 def test_fine_tuning_learns_what_is_plain_to_see(embedded: Path):
     params = tiny_params(probe={"fine_tune": TUNE | {"epochs": 8, "learning_rates": [1e-2]}})
     probe.main(params, embedded)
-    found = read_json(embedded / "reports/metrics/probe.json")["scenes"]["colour"]
+    views = read_json(embedded / "reports/metrics/probe.json")["scenes"]["colour"]
     for view in ("fine_tuned", "fine_tuned_random_init"):
-        assert found[view]["accuracy"] > 0.9
-        assert found[view]["learning_rate"] == 1e-2 and found[view]["n_train"] == 240
-        assert found[view]["ci95_low"] <= found[view]["accuracy"] <= found[view]["ci95_high"]
+        assert views[view]["accuracy"] > 0.9
+        assert views[view]["learning_rate"] == 1e-2 and views[view]["n_train"] == 240
+        assert views[view]["ci95_low"] <= views[view]["accuracy"] <= views[view]["ci95_high"]

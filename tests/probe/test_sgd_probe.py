@@ -38,10 +38,10 @@ def test_it_approaches_the_exact_solution(optimizer):
     standard = components.standardise(features)
     rates = [0.3] if optimizer == "sgd" else [0.1]
     own = params(optimizer=optimizer, learning_rates=rates)
-    found = fit_sgd(standard, {"a": target}, {"a": 4}, own, validation(1500), 0)["a"]
+    fitted = fit_sgd(standard, {"a": target}, {"a": 4}, own, validation(1500), 0)["a"]
     exact = solve(components(features), components.variance, [Problem(target, 4, 1e-6)])[0]
     probabilities = logits(exact.weights, components(features)).softmax(1)
-    ours = logits(found.weights, standard).softmax(1)
+    ours = logits(fitted.weights, standard).softmax(1)
     assert (ours - probabilities).abs().mean() < 0.02
 
 
@@ -60,11 +60,11 @@ def test_labels_and_rates_trained_together_are_those_trained_alone():
 
 def test_the_rate_is_the_better_one_on_the_validation_part():
     features, target = data()
-    found = fit_sgd(
+    fitted = fit_sgd(
         features, {"a": target}, {"a": 4}, params(epochs=1, learning_rates=[1e-6, 0.1]), validation(1500), 0
     )
-    assert found["a"].learning_rate == 0.1
-    assert accuracy(predict(found["a"].weights, features), target) > 0.6
+    assert fitted["a"].learning_rate == 0.1
+    assert accuracy(predict(fitted["a"].weights, features), target) > 0.6
 
 
 def test_images_without_the_label_teach_nothing():

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.interpret.interpretability import Code, measure
-from pipeline.interpret.multiinformation import measure_information
+from pipeline.interpret.code import Code
+from pipeline.interpret.metrics.registry import measure_code
 from pipeline.interpret.partitions import singletons
 from pipeline.interpret.tables import Tables, rounded
 from tests.interpret.planted import DIM, aligned, interpret_params, labels, planted_factors, rotations
@@ -36,9 +36,9 @@ def interpretation(num_images: int = 20, grid: int = 4) -> tuple[dict[str, Any],
     codes["lambda-0"] = Code(features[0] @ turns["rotated"], features[1] @ turns["rotated"], partition)
     params = interpret_params()
     for name, code in codes.items():
-        found = measure(code, factors, params)
-        metrics[name] = measure_information(code.train, code.partition, params) | found.metrics
-        tables.add_matrices("scenes", name, found, factors)
+        measured = measure_code(code, factors, params)
+        metrics[name] = measured.metrics
+        tables.add_matrices("scenes", name, measured, factors)
     for name in ("encoder", "lambda-0", "random_init"):
         tables.add_correlation("scenes", name, codes[name].test, partition)
     tables.add_top_images("scenes", codes["encoder"], np.arange(num_images), 0)

@@ -8,9 +8,12 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.data.normalise import normalise
 from pipeline.data.store import open_set
+from pipeline.embed import embedding
+from pipeline.embed.source import ComputeViews, Context, Sample
 from pipeline.files import InputError, read_json, write_json
 from pipeline.jepa.pretrained import load_encoder
-from stages import embed
+from pipeline.views import VIEWS
+from stages import embed, probe
 from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_set
 
 WIDTHS = {
@@ -22,6 +25,34 @@ WIDTHS = {
     "random_init_last_blocks": 16,
     "pixels_pca": 16,
 }
+
+
+def whitened_encoder(_context: Context, train: Sample) -> ComputeViews:
+    """ZCA of the encoder's features, fitted on the training split."""
+    features = train.views["encoder"]
+    mean, covariance = features.mean(0), np.cov(features, rowvar=False)
+    variances, directions = np.linalg.eigh(covariance + 1e-6 * np.eye(len(covariance)))
+    whitening = (directions / np.sqrt(variances) @ directions.T).astype(np.float32)
+    return lambda sample: {"whitened": (sample.views["encoder"] - mean) @ whitening}
+
+
+def test_a_view_is_one_source_in_the_registry_and_is_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = tiny_run(tmp_path)
+    monkeypatch.setattr(embedding, "IMAGE_SOURCES", (*embedding.IMAGE_SOURCES, whitened_encoder))
+    embed.main(run, tmp_path)
+    probe.main(run, tmp_path)
+    views = {split: np.load(tmp_path / f"artifacts/embeddings/scenes/{split}.npz") for split in COUNTS}
+    assert views["test"]["whitened"].shape == views["test"]["encoder"].shape
+    variances = np.linalg.eigvalsh(np.cov(views["train"]["whitened"], rowvar=False))
+    assert np.median(variances) == pytest.approx(1, abs=0.05)
+    labels = read_json(tmp_path / "reports/metrics/probe.json")["scenes"]
+    assert "accuracy" in labels["colour"]["whitened"]
+
+
+def test_every_view_has_a_title(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    assert set(read_json(tmp_path / "artifacts/embeddings/meta.json")["views"]) <= set(VIEWS)
 
 
 def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
@@ -129,5 +160,5 @@ def test_a_reference_model_is_a_view_of_its_own(tmp_path: Path):
     meta = read_json(tmp_path / "artifacts/embeddings/meta.json")
     assert meta["views"] == [*WIDTHS, "test_vit_r160_in1k"]
     assert meta["reference"]["view"] == "test_vit_r160_in1k"
-    found = np.load(tmp_path / "artifacts/embeddings/scenes/train.npz")["test_vit_r160_in1k"]
-    assert found.shape == (COUNTS["train"], 64) and found.std(0).min() > 0
+    features = np.load(tmp_path / "artifacts/embeddings/scenes/train.npz")["test_vit_r160_in1k"]
+    assert features.shape == (COUNTS["train"], 64) and features.std(0).min() > 0

@@ -33,28 +33,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
-    found = metrics(finished)
-    assert set(found["codes"]) == CODES
-    assert ": null" not in json.dumps(found)
-    for code in found["codes"].values():
+    scores = metrics(finished)
+    assert set(scores["codes"]) == CODES
+    assert ": null" not in json.dumps(scores)
+    for code in scores["codes"].values():
         named = {"explicitness", "modularity", "mig", "dci_disentanglement", "dci_completeness", "hoyer"}
         assert named | {"ablation_selectivity", "group_probe_1", "feature_probe_1", "tc_energies"} <= set(
             code
         )
-    own = found["codes"]["encoder"]
-    assert own["tc_total"] == pytest.approx(own["tc_between"] + own["tc_within"], abs=1e-3)
-    assert {"tc_null_z", "modularity_null_z", "mig_null_z", "hoyer_null_z", "tc_noise_0.1"} <= set(own)
-    assert own["tc_dropped"] == 1  # the layer-norm that closes the encoder
-    assert found["sentence"].startswith("By theorem")
-    assert "no run with another lambda was given" in found["sentence"]
+    encoder = scores["codes"]["encoder"]
+    assert encoder["tc_total"] == pytest.approx(encoder["tc_between"] + encoder["tc_within"], abs=1e-3)
+    assert {"tc_null_z", "modularity_null_z", "mig_null_z", "hoyer_null_z", "tc_noise_0.1"} <= set(encoder)
+    assert encoder["tc_dropped"] == 1  # the layer-norm that closes the encoder
+    assert scores["sentence"].startswith("By theorem")
+    assert "no run with another lambda was given" in scores["sentence"]
 
 
 def test_labels_that_are_no_factors_are_named(finished: Path):
-    found = metrics(finished)
-    assert found["factors"] == ["colour", "count"]
-    assert found["left_out"]["constant"].startswith("fewer than two classes")
-    assert found["left_out"]["foreground"].startswith("the other labels tell it")
-    assert found["objects"] == {}  # this set has no masks
+    scores = metrics(finished)
+    assert scores["factors"] == ["colour", "count"]
+    assert scores["left_out"]["constant"].startswith("fewer than two classes")
+    assert scores["left_out"]["foreground"].startswith("the other labels tell it")
+    assert scores["objects"] == {}  # this set has no masks
 
 
 def test_tables_hold_a_row_per_number(finished: Path):
@@ -63,9 +63,9 @@ def test_tables_hold_a_row_per_number(finished: Path):
     assert set(groups["code"]) == CODES
     assert len(groups[groups["code"] == "encoder"]) == 2 * 4
     correlation = pd.read_csv(plots / "interpret_correlation.csv")
-    own = correlation[correlation["code"] == "encoder"]
-    assert own["group"].tolist() == np.repeat(np.arange(4), 4).tolist()
-    assert (np.diag(own.filter(like="with_")) == 100).all()
+    of_encoder = correlation[correlation["code"] == "encoder"]
+    assert of_encoder["group"].tolist() == np.repeat(np.arange(4), 4).tolist()
+    assert (np.diag(of_encoder.filter(like="with_")) == 100).all()
     top = pd.read_csv(plots / "interpret_top.csv")
     assert len(top) == 4 * 2 * 9 and top["image"].between(0, COUNTS["test"] - 1).all()
 
@@ -90,17 +90,17 @@ def test_another_run_on_the_same_images_is_compared(finished: Path, tmp_path: Pa
     shutil.copytree(finished, root)
     tree = tiny_params().interpret.model_dump(mode="json") | {"compare": [str(other / "artifacts")]}
     interpret.main(tiny_params(interpret=tree), root)
-    found = metrics(root)["compare"]["lambda-0"]
-    assert found["lambda"] == 0
-    assert 0 <= found["stability"] <= 1 and "stability_null_z" in found
-    assert {"tc_total", "tc_between", "tc_within", "tc_energies", "tc_null_z"} <= set(found)
+    scores = metrics(root)["compare"]["lambda-0"]
+    assert scores["lambda"] == 0
+    assert 0 <= scores["stability"] <= 1 and "stability_null_z" in scores
+    assert {"tc_total", "tc_between", "tc_within", "tc_energies", "tc_null_z"} <= set(scores)
     assert "lambda-0 (lambda 0) has TC(Z)" in metrics(root)["sentence"]
     matrices = pd.read_csv(root / "reports/plots/interpret_groups.csv")
     assert "lambda-0" in set(matrices["code"])
 
     write_set(other / "artifacts/data/scenes", seed=8)
     embed.main(run, other)
-    with pytest.raises(InputError, match=r"^interpret\.compare: .*embeddings: not made of the images of"):
+    with pytest.raises(InputError, match=r"^interpret\.compare: .*embeddings/scenes: made of other images"):
         interpret.main(tiny_params(interpret=tree), root)
     with pytest.raises(InputError, match=r"^interpret\.compare: .*nowhere"):
         interpret.main(tiny_params(interpret=tree | {"compare": ["nowhere"]}), root)
@@ -120,13 +120,13 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
         write_encoder(folder, run)
     embed.main(run, tmp_path)
     interpret.main(run, tmp_path)
-    found = metrics(tmp_path)["codes"]
+    scores = metrics(tmp_path)["codes"]
     without = {"none": {"energies", "latent"}, "group_lasso": {"latent"}}.get(method, set())
-    assert set(found) == CODES - without
-    assert found["encoder"]["groups"] == 4
-    assert found["sae"]["groups"] == 8
+    assert set(scores) == CODES - without
+    assert scores["encoder"]["groups"] == 4
+    assert scores["sae"]["groups"] == 8
     if method in ("topk", "rdmreg"):
-        assert found["latent"]["groups"] == 4
+        assert scores["latent"]["groups"] == 4
 
 
 def test_groups_are_held_against_object_masks_where_a_set_has_them(tmp_path: Path):

@@ -35,7 +35,7 @@ def test_every_label_is_scored_in_every_view(finished: Path):
     assert set(labels["foreground"]["encoder"]) == fit | {"r2", "r2_20pct", "r2_20pct_sd"}
 
 
-def test_what_is_plain_in_the_features_is_found(finished: Path):
+def test_what_is_plain_in_the_features_is_read(finished: Path):
     labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
     assert labels["colour"]["pixels_pca"]["accuracy"] > 0.95
     assert labels["count"]["foreground_area"]["r2"] > 0.8
@@ -86,10 +86,10 @@ def test_the_table_has_the_same_numbers(finished: Path):
     assert len(rows) == sum(len(views) for views in labels.values())
     for label, views in labels.items():
         for view, scores in views.items():
-            found = rows.loc[("scenes", label, view), list(scores)]
-            assert [value == text for value, text in zip(scores.values(), found, strict=True)] == [
+            metrics = rows.loc[("scenes", label, view), list(scores)]
+            assert [value == text for value, text in zip(scores.values(), metrics, strict=True)] == [
                 True
-            ] * len(found)
+            ] * len(metrics)
 
 
 def test_the_same_inputs_give_the_same_files(finished: Path):
@@ -168,9 +168,9 @@ def test_extras_can_be_off(tmp_path: Path):
     tiny_run(tmp_path)
     embed.main(run, tmp_path)
     probe.main(run, tmp_path)
-    found = read_json(tmp_path / "reports/metrics/probe.json")["scenes"]
-    assert set(found) == {"colour", "count", "foreground", "constant"}
-    assert not [key for key in found["colour"]["encoder"] if key.startswith("sgd") or "pct" in key]
+    metrics = read_json(tmp_path / "reports/metrics/probe.json")["scenes"]
+    assert set(metrics) == {"colour", "count", "foreground", "constant"}
+    assert not [key for key in metrics["colour"]["encoder"] if key.startswith("sgd") or "pct" in key]
 
 
 @pytest.mark.parametrize("kept", [(), ("foreground",), ("constant",)])
@@ -181,8 +181,8 @@ def test_a_set_with_nothing_to_classify_has_an_empty_mean(kept: tuple[str, ...],
     write_json(meta, content | {"labels": {name: content["labels"][name] for name in kept}})
     embed.main(run, tmp_path)
     probe.main(run, tmp_path)
-    found = read_json(tmp_path / "reports/metrics/probe.json")
-    assert {name for name in found["scenes"] if not name.startswith("patch_")} == set(kept)
-    assert found["summary"]["scenes"]["mean_accuracy"] == {}
-    assert found["summary"]["scenes"]["gain_over_random_init"] is None
-    assert found["summary"]["scenes"]["labels"] == 0
+    metrics = read_json(tmp_path / "reports/metrics/probe.json")
+    assert {name for name in metrics["scenes"] if not name.startswith("patch_")} == set(kept)
+    assert metrics["summary"]["scenes"]["mean_accuracy"] == {}
+    assert metrics["summary"]["scenes"]["gain_over_random_init"] is None
+    assert metrics["summary"]["scenes"]["labels"] == 0

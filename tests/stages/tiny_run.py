@@ -11,6 +11,8 @@ from pipeline.data.labels import Label
 from pipeline.data.store import CELL, SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
+from pipeline.layout import CONFIG, DATA, ENCODER, SPARSITY_WEIGHTS
+from pipeline.measure.embeddings import INITIAL, TRAINED
 from pipeline.sparsity.build import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -87,23 +89,23 @@ def write_set(folder: Path, size: int = SIZE, seed: int = 0) -> None:
 
 def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
     """An encoder and an oi-VAE module of 4 groups and 8 latents."""
-    image_set = open_set(folder.parents[1] / "artifacts/data/scenes")
+    image_set = open_set(folder.parents[1] / DATA / "scenes")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, own_seed in (("encoder", seed), ("initial", 0)):
-        state = build_encoder(run.model, SIZE, own_seed).state_dict()
-        save_file({key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors")
+    for weights, seed_of_weights in ((TRAINED, seed), (INITIAL, 0)):
+        state = build_encoder(run.model, SIZE, seed_of_weights).state_dict()
+        save_file(
+            {key: value.contiguous() for key, value in state.items()}, folder / f"{weights}.safetensors"
+        )
     module = build_method(run.sparsity, 16, seed)
     assert module is not None
-    save_file(module.state_dict(), folder / "sparsity.safetensors")
+    save_file(module.state_dict(), folder / SPARSITY_WEIGHTS)
     config = timm_config(run.model, SIZE, 16, image_set.mean, image_set.std)
-    write_json(
-        folder / "config.json", config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)}
-    )
+    write_json(folder / CONFIG, config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)})
 
 
 def tiny_run(root: Path) -> params.Params:
     """Everything that `embed` reads."""
     run = tiny_params()
-    write_set(root / "artifacts/data/scenes")
-    write_encoder(root / "artifacts/encoder", run)
+    write_set(root / DATA / "scenes")
+    write_encoder(root / ENCODER, run)
     return run

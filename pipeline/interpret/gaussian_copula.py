@@ -106,9 +106,9 @@ def within_groups(
     blocks = R[partitions[..., :, None], partitions[..., None, :]]
     both = member[..., :, None] & member[..., None, :]
     blocks = np.where(both, blocks, np.eye(size))
-    found = -0.5 * log_determinants(blocks.reshape(drawn * groups, size, size)).reshape(drawn, groups)
+    totals = -0.5 * log_determinants(blocks.reshape(drawn * groups, size, size)).reshape(drawn, groups)
     biases = np.array([bias(k, images) for k in range(size + 1)])
-    return (found - biases[member.sum(2)]).sum(1)
+    return (totals - biases[member.sum(2)]).sum(1)
 
 
 def log_determinants(matrices: Float[np.ndarray, "batch dim dim"]) -> Float[np.ndarray, " batch"]:
@@ -117,11 +117,6 @@ def log_determinants(matrices: Float[np.ndarray, "batch dim dim"]) -> Float[np.n
         return np.zeros(len(matrices))
     values = np.linalg.eigvalsh(matrices)
     return np.log(np.maximum(values, EIGENVALUE_FLOOR)).sum(-1)
-
-
-def is_singular(R: Float[np.ndarray, "dim dim"]) -> bool:
-    """Whether some feature is, to rounding, a function of others: the total correlation is then infinite."""
-    return len(R) > 0 and bool(np.linalg.eigvalsh(R)[0] < EIGENVALUE_FLOOR)
 
 
 def most_determined(R: Float[np.ndarray, "dim dim"]) -> int:

@@ -1,4 +1,4 @@
-"""The codes that one run is judged by: its features in its groups, its latents, and their rivals.
+"""The codes of one run: its features in its groups, its latents, and what they are compared with.
 
 Legend: images of the training split, others of the test split, dim features, groups x size (see partitions).
 """
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.interpret.interpretability import Code
+from pipeline.interpret.code import Code
 from pipeline.interpret.partitions import (
     contiguous,
     group_energies,
@@ -23,15 +23,17 @@ from pipeline.params import InterpretParams
 from pipeline.sparsity.groups import ACTIVE_SHARE
 from pipeline.sparsity.method import SparsityMethod
 from pipeline.sparsity.topk import GroupTopK
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT
 
 Arrays = Mapping[str, np.ndarray]
+KMEANS = "kmeans"  # the code of the encoder's features in k-means groups
 NO_VARIANCE = 1e-9  # of the largest component: below is rounding of float32 features
 
 
 def build_codes(
     train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int, params: InterpretParams
 ) -> tuple[dict[str, Code], dict[str, Any]]:
-    """Codes by name from a run's views, and what is said of the sparse autoencoder.
+    """Codes by name from a run's views, and the sizes and explained variance of the sparse autoencoder.
 
     encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in
     k-means groups. pca, pixels_pca: principal components, neighbours in variance grouped. rotated: the
@@ -41,31 +43,32 @@ def build_codes(
 
     groups: how many, where there is no method.
     """
-    features, others = np.asarray(train["encoder"], np.float64), np.asarray(test["encoder"], np.float64)
+    features, others = np.asarray(train[ENCODER], np.float64), np.asarray(test[ENCODER], np.float64)
     dim = features.shape[1]
-    own = feature_groups(method, dim, groups)
+    partition = feature_groups(method, dim, groups)
     rotation = np.linalg.qr(np.random.default_rng(params.seed).standard_normal((dim, dim)))[0]
     standard, other_standard = standardise(features, features), standardise(others, features)
     components, other_components = principal(standard, other_standard)
     codes = {
-        "encoder": encoder_code(train, test, method, groups),
-        "kmeans": Code(features, others, kmeans_groups(features, len(own), params.seed)),
-        "pca": Code(components, other_components, contiguous(components.shape[1], len(own))),
-        "rotated": Code(standard @ rotation, other_standard @ rotation, contiguous(dim, len(own))),
+        ENCODER: encoder_code(train, test, method, groups),
+        KMEANS: Code(features, others, kmeans_groups(features, len(partition), params.seed)),
+        "pca": Code(components, other_components, contiguous(components.shape[1], len(partition))),
+        "rotated": Code(standard @ rotation, other_standard @ rotation, contiguous(dim, len(partition))),
     }
-    for name in ("random_init", "pixels_pca"):
+    for name in (RANDOM_INIT, PIXELS_PCA):
         if name in train:
             values, other_values = np.asarray(train[name], np.float64), np.asarray(test[name], np.float64)
             width = values.shape[1]
-            partition = own if name == "random_init" and width == dim else contiguous(width, len(own))
-            codes[name] = Code(values, other_values, partition)
+            same = name == RANDOM_INIT and width == dim
+            grouped = partition if same else contiguous(width, len(partition))
+            codes[name] = Code(values, other_values, grouped)
     if method is not None:
-        values, other_values = np.asarray(train["groups"], np.float64), np.asarray(test["groups"], np.float64)
+        values, other_values = np.asarray(train[GROUPS], np.float64), np.asarray(test[GROUPS], np.float64)
         codes["energies"] = Code(np.sqrt(values), np.sqrt(other_values), singletons(values.shape[1]), True)
-        if "latent" in train:
-            values, other_values = (np.asarray(part["latent"], np.float64) for part in (train, test))
-            codes["latent"] = Code(values, other_values, latent_groups(method, values.shape[1]), True)
-    active = count_active(train["groups"] if method is not None else group_energies(standard, own))
+        if LATENT in train:
+            values, other_values = (np.asarray(part[LATENT], np.float64) for part in (train, test))
+            codes[LATENT] = Code(values, other_values, latent_groups(method, values.shape[1]), True)
+    active = count_active(train[GROUPS] if method is not None else group_energies(standard, partition))
     model, explained = train_sparse_autoencoder(standard, active, params.sae, params.seed)
     values, other_values = (model(part).astype(np.float64) for part in (standard, other_standard))
     codes["sae"] = Code(values, other_values, singletons(params.sae.units), True)
@@ -74,7 +77,7 @@ def build_codes(
 
 def encoder_code(train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int) -> Code:
     """A run's features in its groups."""
-    features, others = (np.asarray(part["encoder"], np.float64) for part in (train, test))
+    features, others = (np.asarray(part[ENCODER], np.float64) for part in (train, test))
     return Code(features, others, feature_groups(method, features.shape[1], groups))
 
 

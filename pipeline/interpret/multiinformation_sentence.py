@@ -1,17 +1,17 @@
-"""What holds of a trained model by theorem, and what was found of it, in one sentence from the numbers.
+"""The multiinformation of a trained model in one sentence: what holds by theorem, and what was measured.
 
 By theorem (docs/theory.md): TC(G) <= TC(Z) for every partition of any features, and energies of the groups
-have no more. Found: how much of it this run's groups hold between them, against random groups and other runs.
+have no more. Measured: how much of it is between this run's groups, beside random groups and other runs.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-Metrics = dict[str, Any]
+from pipeline.measure.metrics import Metrics
+
 FAR = 2.0  # standard deviations of the null beyond which a difference is called one
 
 
-def theorem_sentence(run: Metrics, others: Mapping[str, Metrics]) -> str:
+def multiinformation_sentence(run: Metrics, others: Mapping[str, Metrics]) -> str:
     """One sentence. run: the numbers of the run's own code; others: of compared runs, each with `lambda`."""
     if "tc_total" not in run:
         return f"The total correlation was not estimated: {run.get('tc_not_estimated', 'no features')}."

@@ -53,7 +53,7 @@ def read_moments(
     for number, factor in enumerate(factors):
         key = np.packbits(factor.train_known).tobytes() + np.packbits(factor.test_known).tobytes()
         shared.setdefault(key, []).append(number)
-    found = []
+    moments = []
     for numbers in shared.values():
         rows, other_rows = factors[numbers[0]].train_known, factors[numbers[0]].test_known
         columns = np.concatenate([factors[number].train[rows] for number in numbers], axis=1)
@@ -64,7 +64,7 @@ def read_moments(
         other_x, other_y = _widen(others[other_rows] - centre), targets - middle
         owner = np.repeat(np.arange(len(numbers)), widths)
         squares = np.bincount(owner, (other_y**2).mean(0))
-        found.append(
+        moments.append(
             Moments(
                 gram=x.T @ x / len(x),
                 cross=x.T @ y / len(x),
@@ -75,7 +75,7 @@ def read_moments(
                 rows=np.array(numbers),
             )
         )
-    return found
+    return moments
 
 
 def _widen(features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "images width"]:
@@ -97,8 +97,8 @@ def group_skill(
         explained = 2 * np.einsum("gsc,gsc->gc", weights, part.other_cross[index])
         blocks = part.other_gram[index[:, :, None], index[:, None, :]]
         explained -= np.einsum("gsc,gsc->gc", weights, blocks @ weights)
-        found = part.by_factor(explained).reshape(drawn, groups, len(part.rows))
-        skill[:, part.rows] = found.transpose(0, 2, 1)
+        of_groups = part.by_factor(explained).reshape(drawn, groups, len(part.rows))
+        skill[:, part.rows] = of_groups.transpose(0, 2, 1)
     return skill
 
 
@@ -122,12 +122,12 @@ def ablation_drops(
         everything = np.arange(len(part.gram) - 1)[None]
         weights = np.pad(_solve(part.gram, part.cross, everything, l2)[0], ((0, 1), (0, 0)))
         predicted = part.other_gram @ weights
-        own = weights[index]
+        group_weights = weights[index]
         blocks = part.other_gram[index[:, :, None], index[:, None, :]]
-        lost = 2 * np.einsum("gsc,gsc->gc", own, part.other_cross[index] - predicted[index])
-        lost += np.einsum("gsc,gsc->gc", own, blocks @ own)
-        found = part.by_factor(lost).reshape(drawn, groups, len(part.rows))
-        drops[:, part.rows] = found.transpose(0, 2, 1)
+        lost = 2 * np.einsum("gsc,gsc->gc", group_weights, part.other_cross[index] - predicted[index])
+        lost += np.einsum("gsc,gsc->gc", group_weights, blocks @ group_weights)
+        of_groups = part.by_factor(lost).reshape(drawn, groups, len(part.rows))
+        drops[:, part.rows] = of_groups.transpose(0, 2, 1)
     return drops
 
 
@@ -143,13 +143,13 @@ def sparse_probing(
         weights = _solve(part.gram, part.cross, partition, l2)
         explained = np.einsum("gsc,gsc->gc", weights, part.cross[partition])
         for place, row in enumerate(part.rows):
-            own = part.owner == place
-            best = np.argsort(-explained[:, own].sum(1), kind="stable")[: min(most, groups)]
+            columns = part.owner == place
+            best = np.argsort(-explained[:, columns].sum(1), kind="stable")[: min(most, groups)]
             index = np.sort(partition[best].reshape(1, -1))
-            solved = _solve(part.gram, part.cross[:, own], index, l2)[0]
-            told = 2 * (solved * part.other_cross[index[0]][:, own]).sum()
-            told -= (solved * (part.other_gram[np.ix_(index[0], index[0])] @ solved)).sum()
-            skill[row] = told / part.total[place]
+            solved = _solve(part.gram, part.cross[:, columns], index, l2)[0]
+            gain = 2 * (solved * part.other_cross[index[0]][:, columns]).sum()
+            gain -= (solved * (part.other_gram[np.ix_(index[0], index[0])] @ solved)).sum()
+            skill[row] = gain / part.total[place]
     return skill
 
 

@@ -5,7 +5,7 @@ import torch
 from conftest import default_tree, override
 from safetensors.torch import save_file
 
-from pipeline.embed.views import TokenViews, Views
+from pipeline.embed.encoder_views import ImageViews, PatchViews
 from pipeline.files import InputError, write_json
 from pipeline.jepa.encoder import build_encoder
 from pipeline.params import Params
@@ -45,7 +45,7 @@ def test_a_module_survives_its_export_and_gives_its_views(tmp_path, method, site
         save_file(module.state_dict(), tmp_path / "sparsity.safetensors")
     read = load_method(tmp_path)
     encoder = build_encoder(params.model, 32, 0).eval()
-    views = Views(encoder, read, site)
+    views = ImageViews(encoder, read, site)
     assert dict(zip(views.names, views.widths, strict=True)) == WIDTHS[method]
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_a_module_survives_its_export_and_gives_its_views(tmp_path, method, site
         assert columns.shape == (5, sum(WIDTHS[method].values()))
         torch.testing.assert_close(columns[:, :32], encoder(images))
         if module is not None:
-            expected = Views(encoder, module.eval(), site)(images)
+            expected = ImageViews(encoder, module.eval(), site)(images)
             assert torch.equal(columns, expected)
 
 
@@ -62,7 +62,7 @@ def test_the_last_blocks_are_those_of_timm_and_end_with_the_encoders_view():
     encoder = build_encoder(params.model, 32, 0).eval()
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        columns = Views(encoder, None, "tokens", 2)(images)
+        columns = ImageViews(encoder, None, "tokens", 2)(images)
         layers = encoder.get_intermediate_layers(images, n=2, norm=True)
         expected = torch.cat([layer.mean(1) for layer in layers], dim=1)
     assert columns.shape == (5, 32 + 64)
@@ -73,8 +73,8 @@ def test_the_last_blocks_are_those_of_timm_and_end_with_the_encoders_view():
 def test_more_blocks_than_there_are_mean_all_and_none_leaves_the_view_out():
     params = Params.model_validate(override(default_tree(), {"model.embed_dim": 32, "model.depth": 2}))
     encoder = build_encoder(params.model, 32, 0).eval()
-    assert Views(encoder, None, "tokens", 9).widths == [32, 64]
-    assert Views(encoder, None, "tokens", 0).names == ["encoder"]
+    assert ImageViews(encoder, None, "tokens", 9).widths == [32, 64]
+    assert ImageViews(encoder, None, "tokens", 0).names == ["encoder"]
 
 
 def test_patches_mean_what_images_do():
@@ -82,12 +82,15 @@ def test_patches_mean_what_images_do():
     encoder, module = build_encoder(params.model, 32, 0).eval(), build_method(params.sparsity, 32, seed=3)
     assert module is not None
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    of_images, of_patches = Views(encoder, module.eval(), "tokens"), TokenViews(encoder, module, "tokens")
+    of_images, of_patches = (
+        ImageViews(encoder, module.eval(), "tokens"),
+        PatchViews(encoder, module, "tokens"),
+    )
     assert of_patches.names == of_images.names and of_patches.widths == of_images.widths
     with torch.no_grad():
         patches = of_patches(images).reshape(5, 16, -1)
         torch.testing.assert_close(patches.mean(1), of_images(images))
-    assert TokenViews(encoder, module, "pooled").names == ["encoder"]
+    assert PatchViews(encoder, module, "pooled").names == ["encoder"]
 
 
 def test_an_encoder_without_a_module_has_none(tmp_path):

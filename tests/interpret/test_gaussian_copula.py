@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import digamma, gammaln
-from sklearn.feature_selection import mutual_info_regression
 from thoi.measures.gaussian_copula import nplets_measures
 
-from pipeline.interpret import information
-from pipeline.interpret.information import (
+from pipeline.interpret import gaussian_copula
+from pipeline.interpret.gaussian_copula import (
     TooFewImagesError,
     folded,
     gaussian_split,
@@ -15,8 +14,8 @@ from pipeline.interpret.information import (
     normal_scores,
     scores_correlation,
 )
-from pipeline.interpret.knn_information import entropy, gate_total, knn_total
 from pipeline.interpret.partitions import random_partitions, split_order
+from tests.interpret.correlated import blocks, draw, truth
 
 N = 10_000
 
@@ -24,19 +23,6 @@ N = 10_000
 def copula(features: np.ndarray, seed: int = 0) -> float:
     scores = normal_scores(features, np.random.default_rng(seed))
     return gaussian_total(scores_correlation(scores), len(features))
-
-
-def blocks(dim: int, size: int = 8, rho: float = 0.5) -> np.ndarray:
-    block = np.full((size, size), rho) + (1 - rho) * np.eye(size)
-    return np.kron(np.eye(dim // size), block)
-
-
-def draw(R: np.ndarray, images: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((images, len(R))) @ np.linalg.cholesky(R).T
-
-
-def truth(R: np.ndarray) -> float:
-    return -0.5 * np.linalg.slogdet(R)[1]
 
 
 def bent(features: np.ndarray) -> np.ndarray:
@@ -48,7 +34,7 @@ def bent(features: np.ndarray) -> np.ndarray:
 def test_independent_features_have_none():
     features = np.random.default_rng(1).standard_normal((N, 192))
     assert copula(features) == pytest.approx(0, abs=0.1)
-    raw = copula(features) + information.bias(192, N)
+    raw = copula(features) + gaussian_copula.bias(192, N)
     assert raw > 0.8  # what the correction takes away
 
 
@@ -82,24 +68,6 @@ def test_a_common_scale_is_seen_by_the_folded_features_alone():
     assert exact == pytest.approx(5.15, abs=0.01)
     assert copula(features) == pytest.approx(0, abs=0.1)  # blind
     assert 0.5 < copula(folded(features)) < exact
-
-
-def test_shared_gates_are_seen_by_their_patterns():
-    random = np.random.default_rng(5)
-    on = np.repeat(random.random((N, 8)) < 0.5, 8, axis=1)
-    features = random.standard_normal((N, 64)) * on
-    exact = (64 - 8) * np.log(2)
-    assert exact == pytest.approx(38.8, abs=0.02)
-    assert gate_total(features, split_order(np.arange(64), 8)) == pytest.approx(exact, abs=0.05)
-    assert copula(features) < 5  # a lower bound, and a poor one
-    assert gate_total(features, np.arange(64).reshape(8, 8).T) == pytest.approx(0, abs=0.05)  # other groups
-
-
-def test_patterns_of_independent_gates_have_none_and_large_groups_are_counted_in_parts():
-    random = np.random.default_rng(6)
-    features = random.standard_normal((N, 40)) * (random.random((N, 40)) < 0.3)
-    assert gate_total(features, split_order(np.arange(40), 2)) == pytest.approx(0, abs=0.15)
-    assert gate_total(np.abs(features) + 1, split_order(np.arange(40), 2)) == 0  # never zero: no gates
 
 
 def test_ties_ranked_in_a_common_order_would_invent_dependence():
@@ -143,28 +111,9 @@ def test_the_split_finds_where_the_dependence_is():
     assert whole.between == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5])
-def test_neighbours_find_the_dependence_of_a_few_numbers(rho: float):
-    R = blocks(8, 8, rho)
-    assert knn_total(draw(R, 3000, 11), 5) == pytest.approx(truth(R), abs=0.3)
-
-
-def test_neighbours_of_two_numbers_are_scikit_learns():
-    x, y = draw(blocks(2, 2, 0.7), 1500, 12).T
-    theirs = mutual_info_regression(x[:, None], y, n_neighbors=4, random_state=0)[0]
-    assert knn_total(np.stack([x, y], axis=1), 4) == pytest.approx(theirs, abs=1e-3)
-
-
-def test_counted_entropy_is_corrected():
-    counts = np.bincount(np.random.default_rng(13).integers(16, size=400))
-    plain = -(counts / 400 * np.log(counts / 400)).sum()
-    assert abs(entropy(counts) - np.log(16)) < abs(plain - np.log(16))
-
-
 def test_too_few_images_are_refused_and_copies_are_capped():
     with pytest.raises(TooFewImagesError, match="40 images are too few for 64 features"):
         copula(np.random.default_rng(14).standard_normal((40, 64)))
     feature = np.random.default_rng(15).standard_normal((500, 1))
     R = scores_correlation(np.repeat(normal_scores(feature, np.random.default_rng(0)), 3, axis=1))
     assert np.isfinite(gaussian_total(R, 500))
-    assert information.is_singular(R)

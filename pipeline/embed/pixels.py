@@ -1,4 +1,4 @@
-"""What a picture's raw pixels give without any network: principal components of them.
+"""Sources: principal components of raw pixels, which need no network.
 
 Legend: images, pixels = 3 * size * size, components.
 """
@@ -10,12 +10,41 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from pipeline.embed.source import ComputeViews, Context, Sample
+from pipeline.views import PIXELS_PCA
+
 MAX_IMAGES = 10_000
 MAX_NUMBERS = 2**27  # float32 pixels that the fit holds: 512 MiB
 CHUNK_NUMBERS = 2**24
 OVERSAMPLING = 16
 PASSES = 3
 SKETCH_SEED = 0
+
+
+def pixel_components(context: Context, train: Sample) -> ComputeViews:
+    """pixels_pca: as many components as the encoder has features."""
+    components = fit_pixel_components(train.images, context.dim)
+    return lambda sample: {PIXELS_PCA: components(sample.images)}
+
+
+def patch_components(context: Context, train: Sample) -> ComputeViews:
+    """pixels_pca of every patch: components of the patches' pixels."""
+    components = fit_pixel_components(cut_patches(train.images, context.patch_size), context.dim)
+
+    def compute(sample: Sample) -> dict[str, np.ndarray]:
+        patches = cut_patches(sample.images, context.patch_size)
+        return {PIXELS_PCA: components(patches).reshape(len(sample.images), -1, components.num_components)}
+
+    return compute
+
+
+def cut_patches(
+    images: UInt8[np.ndarray, "images size size 3"], patch_size: int
+) -> UInt8[np.ndarray, "patches side side 3"]:
+    """The patches of all images, image by image, in raster order."""
+    grid = images.shape[1] // patch_size
+    cells = images.reshape(len(images), grid, patch_size, grid, patch_size, 3).transpose(0, 1, 3, 2, 4, 5)
+    return np.ascontiguousarray(cells).reshape(-1, patch_size, patch_size, 3)
 
 
 @dataclass(frozen=True)
@@ -25,17 +54,21 @@ class PixelComponents:
     mean: Float[Tensor, " pixels"]
     directions: Float[Tensor, "pixels components"]
 
+    @property
+    def num_components(self) -> int:
+        return self.directions.shape[1]
+
     def __call__(
         self, images: UInt8[np.ndarray, "images size size 3"]
     ) -> Float[np.ndarray, "images components"]:
         """Chunk by chunk, so a memory-mapped array never has to fit in memory. float32."""
-        found = np.empty((len(images), self.directions.shape[1]), dtype=np.float32)
+        projected = np.empty((len(images), self.num_components), dtype=np.float32)
         rows = max(CHUNK_NUMBERS // len(self.mean), 1)
         offset = self.mean @ self.directions
         for start in range(0, len(images), rows):
             pixels = _flat(images[start : start + rows])
-            found[start : start + rows] = torch.addmm(offset, pixels, self.directions, beta=-1).numpy()
-        return found
+            projected[start : start + rows] = torch.addmm(offset, pixels, self.directions, beta=-1).numpy()
+        return projected
 
 
 def fit_pixel_components(

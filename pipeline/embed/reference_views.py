@@ -1,0 +1,16 @@
+"""Source: the reference model's features."""
+
+from functools import partial
+
+from pipeline.data.normalise import normalise
+from pipeline.embed.network_views import NetworkViews
+from pipeline.embed.source import ComputeViews, Context, Sample
+
+
+def reference_model(context: Context, _train: Sample) -> ComputeViews | None:
+    """A view that is named after the model, of input normalised as in its own training; None without one."""
+    model = context.reference
+    if model is None:
+        return None
+    to_input = partial(normalise, mean=model.mean, std=model.std)
+    return NetworkViews(context, model.view, model.network, to_input, [model.view], [model.dim])

@@ -1,0 +1,26 @@
+"""The sources of views, in the order in which they are computed and stored.
+
+A new view is a file beside this one with its source, a line here, and its name and title in pipeline.views.
+"""
+
+from pipeline.embed.encoder_views import (
+    initial_encoder,
+    initial_encoder_patches,
+    trained_encoder,
+    trained_encoder_patches,
+)
+from pipeline.embed.pixels import patch_components, pixel_components
+from pipeline.embed.reference_views import reference_model
+from pipeline.embed.source import Source
+
+IMAGE_SOURCES: tuple[Source, ...] = (
+    trained_encoder,
+    initial_encoder,
+    pixel_components,
+    reference_model,
+)
+PATCH_SOURCES: tuple[Source, ...] = (
+    trained_encoder_patches,
+    initial_encoder_patches,
+    patch_components,
+)

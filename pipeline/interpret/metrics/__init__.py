@@ -1,0 +1,1 @@
+"""The numbers of a code: a file of metrics each, and the registry that lists them."""

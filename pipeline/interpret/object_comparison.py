@@ -1,0 +1,71 @@
+"""The groups of a run held against the masks of objects, patch by patch."""
+
+import numpy as np
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from pipeline.data.store import ImageSet, Split
+from pipeline.interpret.build_codes import KMEANS
+from pipeline.interpret.code import Code
+from pipeline.interpret.finished_run import Run
+from pipeline.interpret.objects import object_scores, patch_masks
+from pipeline.interpret.tables import Tables
+from pipeline.jepa.encoder import encode
+from pipeline.jepa.pretrained import load_encoder
+from pipeline.measure.embeddings import INITIAL, TRAINED, embed, encoder_normalise
+from pipeline.measure.metrics import Metrics
+from pipeline.params import InterpretParams
+from pipeline.runtime import Runtime
+from pipeline.views import ENCODER, RANDOM_INIT
+
+PATCH_BATCH = 256  # images per forward pass; decides no number
+MASKS = ("foreground", "object")  # of cells: the covered share, and the number of the object
+CODES = {TRAINED: (ENCODER, KMEANS), INITIAL: (RANDOM_INIT,)}  # by weights: codes of these features
+
+
+def has_masks(split: Split) -> bool:
+    return set(MASKS) <= set(split.patch_labels)
+
+
+def compare_with_objects(
+    image_set: ImageSet,
+    run: Run,
+    codes: dict[str, Code],
+    params: InterpretParams,
+    runtime: Runtime,
+    tables: Tables,
+) -> Metrics:
+    """Object scores by code, of the trained encoder (its groups, k-means groups) and of the untrained one;
+    the reason alone where a patch is not made of whole cells. Rows of the best group are added to `tables`.
+    """
+    split = image_set.split("test")
+    images = split.images[: params.object_images]
+    foreground_cells, object_cells = (np.array(split.patch_labels[key][: len(images)]) for key in MASKS)
+    scores: Metrics = {}
+    for weights, labels in CODES.items():
+        encoder = load_encoder(run.encoder, weights, runtime.device)
+        patches = int(encoder.patch_embed.num_patches)  # pyright: ignore[reportArgumentType]
+        grid = round(patches**0.5)
+        if object_cells.shape[1] % grid:
+            return {"not_estimated": "a patch is not made of whole cells of the masks"}
+        tokens = _tokens(encoder, images, run, runtime, f"{image_set.name} patches, {weights}")
+        foreground, owner = patch_masks(foreground_cells, object_cells, grid)
+        for label in labels:
+            scores[label] = object_scores(tokens, codes[label].partition, foreground, owner, params)
+        if weights == TRAINED:
+            best = scores[ENCODER].get("object_best_group", 0)
+            tables.add_patches(image_set.name, tokens, codes[ENCODER].partition, foreground, owner, best)
+    return scores
+
+
+def _tokens(
+    encoder: VisionTransformer, images: np.ndarray, run: Run, runtime: Runtime, progress: str
+) -> np.ndarray:
+    """The encoder's features of every patch, (images, patches, dim)."""
+
+    def flat_tokens(pixels: Tensor) -> Tensor:
+        return encode(encoder, pixels).flatten(1)
+
+    to_input = encoder_normalise(run.encoder)
+    columns = embed(flat_tokens, images, to_input, PATCH_BATCH, runtime.device, runtime.autocast, progress)
+    return columns.reshape(len(images), -1, int(encoder.num_features))

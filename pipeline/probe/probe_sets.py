@@ -1,0 +1,90 @@
+"""The probes of all sets: first every probe of every set is fitted, then each test split is opened, once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.data.labels import Label
+from pipeline.data.store import ImageSet
+from pipeline.measure.embedding_store import EmbeddingsMeta, check_images
+from pipeline.measure.patches import SPECS
+from pipeline.params import Params
+from pipeline.probe.held_out import ProbedSet, open_test, open_train
+from pipeline.probe.probing import AREA_LABEL, fit_set, score_set, tune_set
+from pipeline.probe.scores import Metrics, summarise
+from pipeline.probe.targets import check_enough_images, choose_labels
+from pipeline.runtime import Runtime
+
+SUMMARY = "summary"
+COLUMNS = (
+    *("set", "label", "kind", "view", "accuracy", "r2"),
+    *("ci95_low", "ci95_high", "r2_ci95_low", "r2_ci95_high"),
+)  # first in the table; the others follow in the order in which they come up
+
+
+def probe_sets(
+    sets: Mapping[str, ImageSet],
+    embeddings: Path,
+    meta: EmbeddingsMeta,
+    encoder: Path,
+    params: Params,
+    runtime: Runtime,
+) -> Metrics:
+    """<set>.<label>.<view>.<metric>, and summary.<set>.
+
+    encoder: its folder, for fine-tuning. Raises InputError where embeddings are not of these sets' images or
+    are broken, and where a set has fewer images than a label has classes; ParamsError for a label that no
+    set has.
+    """
+    for image_set in sets.values():
+        check_images(embeddings, meta, image_set)
+    labels = choose_labels(params.probe.labels, {name: _specs(each) for name, each in sets.items()})
+    fitted = {}
+    for name, image_set in sets.items():
+        probed = _probed_set(image_set, embeddings, labels, meta.patch_size, runtime)
+        train = open_train(probed)
+        probes = fit_set(probed, train, meta.views, params.probe)
+        if params.probe.fine_tune.epochs:
+            tune_set(probed, train, probes, encoder, params.probe, params.augment, runtime)
+        fitted[name] = probed, train, probes
+    metrics: Metrics = {SUMMARY: {}}
+    for name, (probed, train, probes) in fitted.items():
+        metrics[name], ranks = score_set(probed, probes, train, open_test(probed), params.probe)
+        of_images = {label: views for label, views in metrics[name].items() if label not in SPECS}
+        metrics[SUMMARY][name] = summarise(of_images) | {"rankme": ranks, "seconds": probes.seconds}
+    return metrics
+
+
+def score_table(metrics: Metrics, sets: Mapping[str, ImageSet]) -> pd.DataFrame:
+    """A row per set, label and view, with every score that any of them has."""
+    rows: list[dict[str, Any]] = [
+        {"set": name, "label": label, "kind": _specs(image_set)[label].kind, "view": view} | scores
+        for name, image_set in sets.items()
+        for label, views in metrics[name].items()
+        for view, scores in views.items()
+    ]
+    columns = dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)])
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _specs(image_set: ImageSet) -> dict[str, Label]:
+    """The labels of images and of patches that a set can be probed for."""
+    return {**image_set.labels, **SPECS}
+
+
+def _probed_set(
+    image_set: ImageSet, embeddings: Path, wanted: set[str], patch_size: int, runtime: Runtime
+) -> ProbedSet:
+    labels = {name: spec for name, spec in image_set.labels.items() if name in wanted}
+    check_enough_images(image_set.folder, image_set.counts["train"], labels)
+    return ProbedSet(
+        image_set=image_set,
+        embeddings=embeddings,
+        labels=labels,
+        patch_labels={name: spec for name, spec in SPECS.items() if name in wanted},
+        also_read=tuple({AREA_LABEL} & set(image_set.labels)),
+        patch_size=patch_size,
+        device=runtime.device,
+    )

@@ -1,0 +1,16 @@
+"""Normal features with a known correlation matrix, and the total correlation that follows from it."""
+
+import numpy as np
+
+
+def blocks(dim: int, size: int = 8, rho: float = 0.5) -> np.ndarray:
+    block = np.full((size, size), rho) + (1 - rho) * np.eye(size)
+    return np.kron(np.eye(dim // size), block)
+
+
+def draw(R: np.ndarray, images: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((images, len(R))) @ np.linalg.cholesky(R).T
+
+
+def truth(R: np.ndarray) -> float:
+    return -0.5 * np.linalg.slogdet(R)[1]
