@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from pipeline.contracts import interpret as contract
 from pipeline.data.normalise import normalise
 from pipeline.data.store import SPLITS, ImageSet, open_set
-from pipeline.files import atomic_file, read_json, write_json
+from pipeline.files import atomic_file, read_json
 from pipeline.interpret import codes
 from pipeline.interpret import tables as interpret_tables
 from pipeline.interpret.factors import Factor, read_factors
@@ -24,6 +25,7 @@ from pipeline.interpret.stability import matched_similarity
 from pipeline.interpret.theorem import theorem_sentence
 from pipeline.jepa.encoder import encode
 from pipeline.jepa.pretrained import load_encoder
+from pipeline.layout import metrics_file
 from pipeline.measure.embeddings import embed
 from pipeline.params import InterpretParams, Params
 from pipeline.runtime import Runtime, resolve
@@ -34,8 +36,9 @@ PATCH_BATCH = 256  # images per forward pass; decides no number
 
 
 def main(params: Params, root: Path) -> None:
-    """Write reports/metrics/interpret.json (<set>.codes.<code>.<metric>, <set>.compare.<run>.<metric>,
-    <set>.objects.<code>.<metric>, <set>.sentence) and the tables reports/plots/interpret_*.csv.
+    """Write reports/metrics/interpret.json (pipeline.contracts.interpret: summary.<set>.<metric>,
+    <set>.codes.<code>.<metric>, <set>.compare.<run>.<metric>, <set>.objects.<code>.<metric>, <set>.sentence)
+    and the tables reports/plots/interpret_*.csv.
 
     Raises InputError where embeddings are missing, broken or not of this encoder and these images, and where
     a run of interpret.compare is.
@@ -52,7 +55,7 @@ def main(params: Params, root: Path) -> None:
     for table, rows in tables.finished().items():
         with atomic_file(root / f"reports/plots/interpret_{table}.csv") as temporary:
             rows.to_csv(temporary, index=False)
-    write_json(root / "reports/metrics/interpret.json", interpret_tables.rounded(metrics))
+    contract.write(root / metrics_file("interpret"), contract.of_sets(interpret_tables.rounded(metrics)))
 
 
 def interpret_set(

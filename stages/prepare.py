@@ -6,7 +6,9 @@ Writes artifacts/data/<set>/ and reports/metrics/prepare.json.
 import os
 from pathlib import Path
 
-from pipeline.files import atomic_folder, write_json
+from pipeline.contracts import prepare as contract
+from pipeline.files import atomic_folder
+from pipeline.layout import metrics_file
 from pipeline.params import Params
 from pipeline.prepare.cifar import cifar_source
 from pipeline.prepare.clevr import clevr_source
@@ -34,7 +36,7 @@ def main(params: Params, root: Path) -> None:
                 max_broken=data.max_broken,
                 log_seconds=params.runtime.log_seconds,
             )
-    write_json(root / "reports" / "metrics" / "prepare.json", summaries)
+    contract.write(root / metrics_file("prepare"), contract.Prepare.model_validate(summaries))
     for name, summary in summaries.items():
         num_labels = summary["num_labels"]
         print(

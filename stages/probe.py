@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.contracts import probe as contract
 from pipeline.data.store import ImageSet, open_set
-from pipeline.files import InputError, atomic_file, read_json, write_json
+from pipeline.files import InputError, atomic_file, read_json
+from pipeline.layout import metrics_file
 from pipeline.measure.embeddings import fingerprint
 from pipeline.measure.patches import SPECS
 from pipeline.params import Params
@@ -70,7 +72,7 @@ def main(params: Params, root: Path) -> None:
     columns = dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)])
     with atomic_file(root / "reports/plots/probe.csv") as temporary:
         pd.DataFrame(rows, columns=list(columns)).to_csv(temporary, index=False)
-    write_json(root / "reports/metrics/probe.json", metrics)
+    contract.write(root / metrics_file("probe"), contract.Probe.model_validate(metrics))
     for name, summary in metrics["summary"].items():
         means = ", ".join(f"{view} {mean:.1%}" for view, mean in summary["mean_accuracy"].items())
         seconds = sum(summary["seconds"].values())
