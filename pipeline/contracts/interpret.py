@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from pipeline.contracts.record import Number, Record, read_record, write_record
+from pipeline.contracts.record import Number, Record, check_same_sets, read_record, write_record
 
 STAGE = "interpret"
 TABLES = {  # interpret_<name>.csv -> its columns; correlation has further ones, with_<feature> in percent
@@ -190,7 +190,12 @@ class Interpret(Record):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, InterpretedSet] = Field(init=False)  # pyright: ignore
 
-    summary: dict[str, Headline] = Field(description="set -> headline of its code `encoder`", min_length=1)
+    summary: dict[str, Headline] = Field(description="set -> headline of its code `encoder`")
+
+    @model_validator(mode="after")
+    def _summary_of_its_sets(self) -> "Interpret":
+        check_same_sets(self.summary, self.sets)
+        return self
 
     @property
     def sets(self) -> dict[str, InterpretedSet]:

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from pipeline.contracts.record import Number, Record, read_record, write_record
+from pipeline.contracts.record import Number, Record, check_same_sets, read_record, write_record
 
 STAGE = "probe"
 TABLE = ("set", "label", "kind", "view", "accuracy", "r2")  # columns of probe.csv; the others are scores
@@ -82,7 +82,12 @@ class Probe(Record):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Labels] = Field(init=False)  # pyright: ignore
 
-    summary: dict[str, Summary] = Field(description="set -> means", min_length=1)
+    summary: dict[str, Summary] = Field(description="set -> means")
+
+    @model_validator(mode="after")
+    def _summary_of_its_sets(self) -> "Probe":
+        check_same_sets(self.summary, self.sets)
+        return self
 
     @property
     def sets(self) -> dict[str, Labels]:

@@ -115,5 +115,11 @@ def read_table(path: Path, columns: Sequence[str], stage: str) -> pd.DataFrame:
     return table
 
 
+def check_same_sets(summary: Mapping[str, Any], sets: Mapping[str, Any]) -> None:
+    """Raises a validation error where a summary is of other sets than the file holds."""
+    if not sets or summary.keys() != sets.keys():
+        raise PydanticCustomError("sets", "summary: must be of the sets that the file holds, one at least")
+
+
 def _in_one_line(text: str) -> str:
     return " ".join(text.split())
