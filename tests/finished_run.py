@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from conftest import SMALL, default_tree, override
 
@@ -31,13 +31,19 @@ TINY: dict[str, Any] = SMALL | {
 COMPARED = "lambda-0"  # the folder of the run that interpret.compare names
 
 
-def finish(root: Path) -> Params:
+class FinishedRun(NamedTuple):
+    """The folder of a run, and its params."""
+
+    root: Path
+    params: Params
+
+
+def finish(root: Path) -> FinishedRun:
     """Run every stage but `report` below `root`, beside a run with lambda 0 to compare with."""
     other = root / COMPARED
     dense = Params.model_validate(override(default_tree(), TINY | {"sparsity.lambda": 0.0}))
-    params = Params.model_validate(
-        override(default_tree(), TINY | {"interpret.compare": [str(other / "artifacts")]})
-    )
+    compared = {"interpret.compare": [str(other / "artifacts")]}
+    params = Params.model_validate(override(default_tree(), TINY | compared))
     prepare.main(params, root)
     shutil.copytree(root / "artifacts/data", other / "artifacts/data")
     for run, folder in ((dense, other), (params, root)):
@@ -45,4 +51,4 @@ def finish(root: Path) -> Params:
         embed.main(run, folder)
     probe.main(params, root)
     interpret.main(params, root)
-    return params
+    return FinishedRun(root, params)
