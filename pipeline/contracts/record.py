@@ -84,6 +84,8 @@ def read_record(path: Path, model: type[File], stage: str) -> File:
     where it is missing, broken or of another shape.
     """
     anew = f"write it anew with `dvc repro -f -s {stage}`"
+    if not path.exists():
+        raise InputError(f"{path}: not found; {anew}")
     try:
         return model.model_validate(read_json(path))
     except ValidationError as error:
