@@ -21,9 +21,11 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline.files import InputError, read_json, write_json
+
+REASONS = {"missing": "is missing", "extra_forbidden": "is no key of this file"}
 
 
 def _to_number(value: Any) -> float | None:
@@ -55,7 +57,8 @@ class Record(BaseModel):
             record._order = tuple(content)
         for key in record.further:
             if cls.families is not None and not cls.families.fullmatch(key):
-                raise PydanticCustomError("key", "`{key}` is no key of this file", {"key": key})
+                unknown = InitErrorDetails(type="extra_forbidden", loc=(key,), input=record.further[key])
+                raise ValidationError.from_exception_data(cls.__name__, [unknown])
         return record
 
     @model_serializer(mode="wrap")
@@ -91,7 +94,7 @@ def read_record(path: Path, model: type[File], stage: str) -> File:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        reason = "is missing" if first["type"] == "missing" else _in_one_line(first["msg"])
+        reason = REASONS.get(first["type"]) or _in_one_line(first["msg"])
         raise InputError(f"{path}: {key + ': ' if key else ''}{reason}; {anew}") from None
     except InputError as error:
         raise InputError(f"{error}; {anew}") from None

@@ -81,8 +81,7 @@ def test_the_wrong_key_is_named_by_its_dotted_path(
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError) as caught:
         contract.read(path)
-    shown = keys if keys[-1] != "surprise" else keys[:-1]  # it stands in the text
-    assert f"{path}: {'.'.join(shown)}" in str(caught.value) and keys[-1] in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: {'.'.join(keys)}: ")
 
 
 def test_a_stage_cannot_write_a_key_that_no_reader_knows(finished_run: FinishedRun):
