@@ -4,8 +4,9 @@ Beside k-means groups, PCA, a rotation, the untrained encoder, a sparse autoenco
 from pathlib import Path
 from typing import Any
 
+from pipeline.contracts import interpret as contract
 from pipeline.data.store import open_set
-from pipeline.files import atomic_file, write_json
+from pipeline.files import atomic_file
 from pipeline.interpret.interpretation import interpret_set
 from pipeline.interpret.tables import Tables, rounded
 from pipeline.layout import DATA, EMBEDDINGS, ENCODER, metrics_file, table_file
@@ -16,8 +17,9 @@ from stages.command import run
 
 
 def main(params: Params, root: Path) -> None:
-    """Write reports/metrics/interpret.json (<set>.codes.<code>.<metric>, <set>.compare.<run>.<metric>,
-    <set>.objects.<code>.<metric>, <set>.sentence) and the tables reports/plots/interpret_*.csv.
+    """Write reports/metrics/interpret.json (pipeline.contracts.interpret: summary.<set>.<metric>,
+    <set>.codes.<code>.<metric>, <set>.compare.<run>.<metric>, <set>.objects.<code>.<metric>, <set>.sentence)
+    and the tables reports/plots/interpret_*.csv.
 
     Raises InputError where embeddings are missing, broken or not of this encoder and these images, and where
     a run of interpret.compare is.
@@ -34,8 +36,7 @@ def main(params: Params, root: Path) -> None:
     for table, rows in tables.finished().items():
         with atomic_file(root / table_file(f"interpret_{table}")) as temporary:
             rows.to_csv(temporary, index=False)
-    metrics = rounded(metrics)
-    write_json(root / metrics_file("interpret"), metrics)
+    contract.write(root / metrics_file("interpret"), contract.of_sets(rounded(metrics)))
 
 
 if __name__ == "__main__":

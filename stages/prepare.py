@@ -6,7 +6,8 @@ Reads the sets of `data` and `embed.sets`; writes artifacts/data/<set>/ and repo
 from pathlib import Path
 
 from pipeline import layout
-from pipeline.files import atomic_folder, write_json
+from pipeline.contracts import prepare as contract
+from pipeline.files import atomic_folder
 from pipeline.params import Params
 from pipeline.prepare.sources import open_source, requests
 from pipeline.prepare.write import write_set
@@ -23,7 +24,7 @@ def main(params: Params, root: Path) -> None:
         for request in requests(params, root):
             source = open_source(request)
             summaries[request.name] = write_set(folder / request.name, request, source, params.runtime)
-    write_json(root / layout.metrics_file("prepare"), summaries)
+    contract.write(root / layout.metrics_file("prepare"), contract.Prepare.model_validate(summaries))
     size = params.data.image_size
     for name, summary in summaries.items():
         num_labels = summary["num_labels"]

@@ -9,10 +9,12 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from pipeline.contracts import pretrain as contract
 from pipeline.data import augment
 from pipeline.data.store import ImageSet, Split, open_set
 from pipeline.files import atomic_file, atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
+from pipeline.layout import metrics_file
 from pipeline.params import AugmentParams, Params
 from pipeline.pretrain.batches import Batches, hold_out
 from pipeline.pretrain.checkpoint import Checkpoints, fingerprint, runs_folder
@@ -55,7 +57,8 @@ def _pretrain(params: Params, root: Path, ranks: Ranks, runtime: Runtime) -> Non
         interaction_table(run).to_csv(temporary, index=False)
     metrics = summarise(run, params, runtime, len(member.batches.indices))
     metrics["augment"] = {"crop": "crop" not in blame, "flip": "flip" not in blame, "off_because_of": blame}
-    write_json(root / "reports/metrics/pretrain.json", metrics | {"commit": commit(root)})
+    content = contract.Pretrain.model_validate(metrics | {"commit": commit(root)})
+    contract.write(root / metrics_file("pretrain"), content)
     print(last_line(metrics), flush=True)
 
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.contracts import probe as contract
 from pipeline.data.store import open_set
-from pipeline.files import atomic_file, write_json
+from pipeline.files import atomic_file
 from pipeline.layout import DATA, EMBEDDINGS, ENCODER, metrics_file, table_file
 from pipeline.measure.embedding_store import read_meta
 from pipeline.params import Params
@@ -26,7 +27,7 @@ def main(params: Params, root: Path) -> None:
     metrics = probe_sets(sets, embeddings, meta, encoder, params, runtime)
     with atomic_file(root / table_file("probe")) as temporary:
         score_table(metrics, sets).to_csv(temporary, index=False)
-    write_json(root / metrics_file("probe"), metrics)
+    contract.write(root / metrics_file("probe"), contract.Probe.model_validate(metrics))
     for name, summary in metrics[SUMMARY].items():
         means = ", ".join(f"{view} {mean:.1%}" for view, mean in summary["mean_accuracy"].items())
         seconds = sum(summary["seconds"].values())

@@ -81,3 +81,19 @@ def default_tree() -> dict[str, Any]:
 def small_tree() -> dict[str, Any]:
     """params.yaml with sizes that train in a second."""
     return override(default_tree(), SMALL)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small run that the stages wrote (FinishedRun), one for all tests: copy it before you change it."""
+    from tests.finished_run import finish  # it needs this file's SMALL
+
+    return finish(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def inputs(finished_run: Any) -> Any:
+    """What the report of that run is made of (pipeline.report.inputs.Inputs)."""
+    from pipeline.report.inputs import read_inputs
+
+    return read_inputs(finished_run.params, finished_run.root)

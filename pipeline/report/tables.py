@@ -1,37 +1,31 @@
 """The report's probe tables, and how numbers are written.
 
-Scores are fractions (accuracy)
-or coefficients of determination (R²); text shows accuracies in percent and differences in points (percent
-of images). A number that a metrics file holds as null is shown as a dash.
+Scores are shares (accuracy) or coefficients of determination (R²); text shows accuracies in percent and
+differences in points (percent of images). A number that a metrics file holds as null is shown as a dash.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Metrics = dict[str, Any]
+from pipeline.contracts.probe import Labels, Scores, Summary
+from pipeline.views import (
+    ENCODER,
+    FINE_TUNED,
+    FINE_TUNED_RANDOM_INIT,
+    RANDOM_INIT,
+    RANDOM_INIT_LAST_BLOCKS,
+    VIEWS,
+)
+
 Metric = Literal["accuracy", "r2"]
 
-VIEW_TITLES = {
-    "encoder": "trained encoder",
-    "last_blocks": "its last blocks",
-    "latent": "latents",
-    "groups": "group energies",
-    "random_init": "at initialisation",
-    "random_init_last_blocks": "last blocks at initialisation",
-    "pixels_pca": "pixels + PCA",
-    "foreground_area": "foreground area",
-    "fine_tuned": "fine-tuned",
-    "fine_tuned_random_init": "trained on labels alone",
-    "majority": "majority class",
-}
 KIND_TITLES = {
     "accuracy": "linear probe",
     "sgd_accuracy": "linear probe as papers train it",
     "knn_accuracy": "k-NN",
 }
-WHOLE_NETWORKS = ("fine_tuned", "fine_tuned_random_init")  # no probes of features
-ONLY_IN_KINDS = "random_init_last_blocks"  # a baseline of one view, which would crowd the tables of labels
-BASELINES = ("random_init", "pixels_pca")
+WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_RANDOM_INIT)  # no probes of features
+ONLY_IN_KINDS = RANDOM_INIT_LAST_BLOCKS  # a baseline of one view, which would crowd the tables of labels
 DASH = "–"
 
 
@@ -47,7 +41,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """One label. best: the views with the highest score; gain: encoder less random_init, a fraction or R².
+    """One label. best: the views with the highest score; gain: encoder less random_init, a share or R².
 
     clear: the intervals of the two do not overlap.
     """
@@ -62,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ProbeTable:
-    """All labels of one set that have `metric`, largest gain first; views in the order of VIEW_TITLES.
+    """All labels of one set that have `metric`, largest gain first; views in the order of VIEWS.
 
     means: of the probes' scores, and of the encoder's k-NN; rankme: of each view on the test images.
     """
@@ -72,7 +66,7 @@ class ProbeTable:
     rows: tuple[Row, ...]
     means: dict[str, float]
     mean_knn: float | None
-    rankme: dict[str, float]
+    rankme: dict[str, float | None]
     num_test: str
 
 
@@ -89,7 +83,7 @@ class KindsTable:
 
 def title(view: str) -> str:
     """The words for a view; a view this page does not know keeps its name."""
-    return VIEW_TITLES.get(view, view.replace("_", " "))
+    return VIEWS[view].title if view in VIEWS else view.replace("_", " ")
 
 
 def percent(fraction: float | None) -> str:
@@ -122,48 +116,49 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def order_views(views: set[str]) -> tuple[str, ...]:
-    """The known views first, in the order of VIEW_TITLES, then the others by name."""
-    return tuple(view for view in VIEW_TITLES if view in views) + tuple(sorted(views - set(VIEW_TITLES)))
+    """The known views first, in the order of VIEWS, then the others by name."""
+    return tuple(view for view in VIEWS if view in views) + tuple(sorted(views - set(VIEWS)))
 
 
-def probe_table(labels: Metrics, summary: Metrics, metric: Metric) -> ProbeTable | None:
-    """The table of one set and metric from probe.json; None where no label has this metric.
+def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> ProbeTable | None:
+    """The table of some labels and one metric; None where no label has this metric.
 
-    A label with both scores is in both tables.
+    A label with both scores is in both tables. summary: of the set, where the labels are all it has.
     """
     shown = {
-        label: {view: fields for view, fields in views.items() if view != ONLY_IN_KINDS}
+        label: {view: scores for view, scores in views.items() if view != ONLY_IN_KINDS}
         for label, views in labels.items()
     }
     rows = [row for label, views in shown.items() if (row := _row(label, views, metric)).scores]
     if not rows:
         return None
     rows.sort(key=lambda row: (row.gain is None, -(row.gain or 0.0), row.label))
-    counts = sorted({labels[row.label][view].get("n_test") or 0 for row in rows for view in row.scores} - {0})
-    counted = summary if metric == "accuracy" and len(rows) > 1 else {}
-    means = counted.get("mean_accuracy") or {}
+    counts = sorted({labels[row.label][view].n_test or 0 for row in rows for view in row.scores} - {0})
+    counted = summary if metric == "accuracy" else None
+    several = counted if len(rows) > 1 else None
+    means = several.mean_accuracy if several else {}
     return ProbeTable(
         metric=metric,
         views=order_views({view for row in rows for view in row.scores}),
         rows=tuple(rows),
         means={view: mean for view, mean in means.items() if mean is not None and view != ONLY_IN_KINDS},
-        mean_knn=(counted.get("mean_knn_accuracy") or {}).get("encoder"),
-        rankme=summary.get("rankme") or {} if metric == "accuracy" else {},
+        mean_knn=several.mean_knn_accuracy.get(ENCODER) if several else None,
+        rankme=counted.rankme if counted else {},
         num_test=" to ".join(f"{count:,}" for count in (counts[:1] + counts[1:][-1:])),
     )
 
 
-def kinds_table(summary: Metrics) -> KindsTable | None:
-    """From probe.json's summary of a set; None where there is one kind of probe only."""
-    means = {key.removeprefix("mean_"): found for key, found in summary.items() if key.startswith("mean_")}
-    kinds = [kind for kind, found in means.items() if found and not kind.endswith("_sd")]
+def kinds_table(summary: Summary) -> KindsTable | None:
+    """Of a set; None where there is one kind of probe only."""
+    means = summary.means
+    kinds = [kind for kind in means if not kind.endswith("_sd")]
     kinds.sort(key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy"))
     if len(kinds) < 2:
         return None
     views = order_views({view for kind in kinds for view in means[kind]} - set(WHOLE_NETWORKS))
     cells = [
         tuple(
-            (means[kind][view], means.get(f"{kind}_sd", {}).get(view)) if view in means[kind] else None
+            None if (mean := means[kind].get(view)) is None else (mean, means.get(f"{kind}_sd", {}).get(view))
             for kind in kinds
         )
         for view in views
@@ -177,29 +172,33 @@ def kind_title(kind: str) -> str:
     return KIND_TITLES.get(kind) or f"{share} % of the labels"
 
 
-def _row(label: str, views: Metrics, metric: Metric) -> Row:
+def _row(label: str, views: dict[str, Scores], metric: Metric) -> Row:
     scores = {
-        view: _score(fields, metric) for view, fields in views.items() if fields.get(metric) is not None
+        view: _score(probe, value, metric)
+        for view, probe in views.items()
+        if (value := probe.accuracy if metric == "accuracy" else probe.r2) is not None
     }
-    encoder, start = scores.get("encoder"), scores.get("random_init")
-    highest = max((found.value for found in scores.values()), default=0.0) if encoder else None
+    encoder, start = scores.get(ENCODER), scores.get(RANDOM_INIT)
+    highest = max((score.value for score in scores.values()), default=0.0) if encoder else None
     return Row(
         label=label,
         scores=scores,
-        best=tuple(view for view, found in scores.items() if found.value == highest),
+        best=tuple(view for view, score in scores.items() if score.value == highest),
         gain=encoder.value - start.value if encoder and start else None,
         clear=encoder is not None and start is not None and _apart(encoder, start),
-        knn_accuracy=views.get("encoder", {}).get("knn_accuracy"),
+        knn_accuracy=views[ENCODER].knn_accuracy if ENCODER in views else None,
     )
 
 
-def _score(fields: Metrics, metric: Metric) -> Score:
-    prefix = "r2_" if metric == "r2" and fields.get("accuracy") is not None else ""  # a count has both
-    low, high, l2 = (fields.get(prefix + key) for key in ("ci95_low", "ci95_high", "l2"))
-    facts = [(l2, "l2 {:g}"), (fields.get("n_train"), "{:,} train"), (fields.get("n_test"), "{:,} test")]
-    notes = [text.format(value) for value, text in facts if value is not None]
-    notes += ["not converged"] if fields.get("converged") is False else []
-    return Score(fields[metric], low, high, ", ".join(notes))
+def _score(probe: Scores, value: float, metric: Metric) -> Score:
+    if metric == "r2" and probe.accuracy is not None:  # a count has both, each with an interval
+        low, high, l2 = probe.r2_ci95_low, probe.r2_ci95_high, probe.r2_l2
+    else:
+        low, high, l2 = probe.ci95_low, probe.ci95_high, probe.l2
+    facts = [(l2, "l2 {:g}"), (probe.n_train, "{:,} train"), (probe.n_test, "{:,} test")]
+    notes = [text.format(fact) for fact, text in facts if fact is not None]
+    notes += ["not converged"] if probe.converged is False else []
+    return Score(value, low, high, ", ".join(notes))
 
 
 def _apart(first: Score, second: Score) -> bool:

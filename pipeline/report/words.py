@@ -1,50 +1,24 @@
-"""What the report says in words: the verdict, what ran, labels of images, how to read it all.
+"""What the report says in words: the verdict, the sparse module, what ran, labels of images.
 
 Pure functions of the metrics files. A number that a file holds as null is shown as a dash.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from pipeline.contracts.prepare import Prepare
+from pipeline.contracts.pretrain import Augment, Pretrain, Sparsity
+from pipeline.contracts.probe import Summary
 from pipeline.data.labels import Label
-from pipeline.report.tables import BASELINES, DASH, Metrics, number, percent
+from pipeline.report.tables import DASH, number, percent
+from pipeline.views import BASELINES, ENCODER
 
 Tone = Literal["good", "mixed", "bad"]
 SHOWN_LABELS = 5
-READING = (
-    ("intervals", "95 % of a bootstrap over test images: how far chance in the choice of images reaches."),
-    ("trained encoder", "a linear probe on the frozen features, the mean over patches (view encoder)."),
-    (
-        "its last blocks",
-        "the means over patches after each of the last blocks, side by side (view last_blocks).",
-    ),
-    ("latents", "a probe on the sparse module's code, the mean of mu over patches (view latent)."),
-    ("group energies", "a probe on how much each group of features holds, one number a group (view groups)."),
-    ("at initialisation", "the same encoder with its first, untrained weights (view random_init)."),
-    ("pixels + PCA", "a linear probe on principal components of the raw pixels (view pixels_pca)."),
-    (
-        "foreground area",
-        "counting by how much of the image objects cover, nothing else (view foreground_area).",
-    ),
-    ("majority class", "always answering the most frequent class; no accuracy below it means anything."),
-    (
-        "gain",
-        "trained encoder less initialisation, in points of accuracy or in R²; grey where intervals overlap.",
-    ),
-    (
-        "linear probe as papers train it",
-        "the same layer by SGD with a cosine schedule, so that it stands beside their numbers.",
-    ),
-    ("1 % of the labels", "probes that see the labels of a hundredth of the images, over several draws."),
-    ("single patches", "probes of one patch's features; intervals over whole images (labels patch_...)."),
-    ("k-NN", "classes voted by the nearest training images in feature space; nothing is fitted."),
-    ("RankMe", "the number of directions that the features really use; near 1 they have collapsed."),
-)
-
-
 METHODS = {
     "oi_vae": "oi-VAE",
     "group_lasso": "group lasso",
@@ -52,12 +26,6 @@ METHODS = {
     "rdmreg": "RDMReg",
     "topk": "group top-k",
 }
-SPARSE_READING = (
-    ("interaction matrix", "the norm of every column of W: which latents generate which group of features."),
-    ("zero share", "columns of W that are exactly zero; for the rivals what docs/sparsity.md says."),
-    ("live latents", "latents with a KL divergence above 0.01 nats and a column that is not zero."),
-    ("active groups", "groups of an image with more than a tenth of the mean energy."),
-)
 
 
 @dataclass(frozen=True)
@@ -73,31 +41,29 @@ def title(name: str, method: str) -> str:
     return f"I-JEPA on {name}" if method == "none" else f"SparseJEPA ({METHODS[method]}) on {name}"
 
 
-def what_sparsity_did(sparsity: Metrics) -> str:
-    """One or two sentences from pretrain.json's `sparsity`."""
-    groups, active, zero = (sparsity.get(key) for key in ("groups", "active_groups", "zero_share"))
-    used = f"An image uses {number(active)} of {number(groups)} groups on average."
-    if sparsity.get("latents") is None:
-        return f"{percent(zero)} % is zero. {used}"
-    live, latents, dead = (number(sparsity.get(key)) for key in ("live_latents", "latents", "dead_groups"))
+def what_sparsity_did(sparsity: Sparsity) -> str:
+    """A few sentences on the sparse module."""
+    groups = number(sparsity.groups)
+    used = f"An image uses {number(sparsity.active_groups)} of {groups} groups on average."
+    if sparsity.latents is None:
+        return f"The zero share is {percent(sparsity.zero_share)} %. {used}"
+    latents, live = number(sparsity.latents), number(sparsity.live_latents)
     return (
-        f"{percent(zero)} % of the {number(groups)} × {latents} columns of W are exactly zero "
-        f"({percent(sparsity.get('zero_share_live'))} % among live latents). {live} of {latents} latents are "
-        f"live; {dead} of {number(groups)} groups have no column left. {used}"
+        f"{percent(sparsity.zero_share)} % of the {groups} × {latents} columns of W are exactly zero "
+        f"({percent(sparsity.zero_share_live)} % among live latents). {live} of {latents} latents are "
+        f"live; {number(sparsity.dead_groups)} of {groups} groups have no column left. {used}"
     )
 
 
-def verdict(name: str, pretrain: Metrics, summary: Metrics) -> Verdict:
-    """What the numbers of one set say about pretraining, from probe.json's summary of the set."""
-    means = summary.get("mean_accuracy") or {}
-    encoder = means.get("encoder")
+def verdict(name: str, pretrain: Pretrain | None, summary: Summary) -> Verdict:
+    """What the numbers of one set say about pretraining; pretrain: where the set is that of pretraining."""
+    encoder = summary.mean_accuracy.get(ENCODER)
     if encoder is None:
         text, tone = f"No label of {name} has classes, so there is no mean accuracy to compare.", "mixed"
     else:
-        text, tone = _comparison(name, encoder, means, summary)
-    if pretrain.get("collapsed"):
-        final = pretrain.get("final") or {}
-        rank, cosine = number(final.get("rankme")), number(final.get("mean_cosine"))
+        text, tone = _comparison(name, encoder, summary)
+    if pretrain is not None and pretrain.collapsed:
+        rank, cosine = number(pretrain.final.rankme), number(pretrain.final.mean_cosine)
         collapse = (
             "The encoder collapsed: its features hardly differ from image to image "
             f"(RankMe {rank}, mean cosine {cosine}). "
@@ -106,11 +72,11 @@ def verdict(name: str, pretrain: Metrics, summary: Metrics) -> Verdict:
     return Verdict(text, tone)
 
 
-def _comparison(name: str, encoder: float, means: Metrics, summary: Metrics) -> tuple[str, Tone]:
-    labels, clear = summary.get("labels"), summary.get("labels_clear_of_random_init")
-    which = "the label" if labels == 1 else f"the {labels} labels" if labels else "the labels"
+def _comparison(name: str, encoder: float, summary: Summary) -> tuple[str, Tone]:
+    labels, clear = summary.labels, summary.labels_clear_of_random_init
+    which = "the label" if labels == 1 else f"the {labels} labels"
     reads = f"reads {which} of {name} at {percent(encoder)} %" + ("" if labels == 1 else " on average")
-    start, pixels = (means.get(view) for view in BASELINES)
+    start, pixels = (summary.mean_accuracy.get(view) for view in BASELINES)
     over_start = None if start is None else encoder - start
     over_pixels = None if pixels is None else encoder - pixels
     parts = []
@@ -120,23 +86,24 @@ def _comparison(name: str, encoder: float, means: Metrics, summary: Metrics) -> 
         parts.append(f"{_distance(over_pixels)} pixels + PCA")
     worse = over_start is not None and _shown(over_start) <= 0
     contrary = over_pixels is not None and (_shown(over_pixels) <= 0) != worse
-    between = " but " if contrary else " and "
-    text = f"The trained encoder {reads}" + (f", {between.join(parts)}" if parts else "")
-    if clear is not None and labels:
-        text += f"; {_clear(clear, labels)}"
+    text = f"The trained encoder {reads}."
+    if parts:
+        text += f" That is {(', but ' if contrary else ' and ').join(parts)}."
+    if over_start is not None:
+        text += f" {_clear(clear, labels)}"
     if worse:
         how = "worse" if _shown(over_start or 0.0) < 0 else "no better"
-        return f"Pretraining did not help: the encoder is {how} than its own initialisation. {text}.", "bad"
+        return f"Pretraining did not help: the encoder is {how} than its own initialisation. {text}", "bad"
     beaten = over_pixels is not None and _shown(over_pixels) <= 0
-    return f"{text}.", "mixed" if beaten or clear == 0 else "good"
+    return text, "mixed" if beaten or clear == 0 else "good"
 
 
 def _clear(clear: int, labels: int) -> str:
     if labels == 1:
-        return f"its interval {'lies' if clear else 'does not lie'} wholly above that at initialisation"
+        return f"Its interval {'lies' if clear else 'does not lie'} wholly above that at initialisation."
     if not clear:
-        return "on no label does its interval lie wholly above that at initialisation"
-    return f"on {clear} of {labels} labels its interval lies wholly above that at initialisation"
+        return "On no label does its interval lie wholly above that at initialisation."
+    return f"On {clear} of {labels} labels its interval lies wholly above that at initialisation."
 
 
 def _shown(gain: float) -> float:
@@ -151,37 +118,47 @@ def _distance(gain: float) -> str:
     return f"{abs(shown):.1f} points {'above' if shown > 0 else 'below'}"
 
 
-def what_ran(name: str, prepare: Metrics, pretrain: Metrics) -> list[tuple[str, str]]:
+def what_ran(name: str, prepare: Prepare, pretrain: Pretrain) -> list[tuple[str, str]]:
     """Term and definition of everything that a reader needs to judge or to repeat the run."""
-    data = prepare[name]
-    parameters = pretrain.get("parameters") or {}
-    minutes, rate = number(pretrain.get("minutes")), number(pretrain.get("images_per_second"))
+    data = prepare.sets[name]
+    minutes, rate = number(pretrain.minutes), number(pretrain.images_per_second)
     rows = [
-        ("Set", f"{name}, {data.get('image_size')} × {data.get('image_size')} pixels, "
-                f"{number(data.get('num_labels'))} labels"),
-        ("Images", f"{number(data.get('train'))} to train on, {number(data.get('test'))} to score on"
-                   + (f"; {number(data['broken'])} unreadable and left out" if data.get("broken") else "")),
-        ("Data hash", str(data.get("hash") or DASH)),
-        ("Commit", str(pretrain.get("commit") or f"{DASH} (not in a Git repository)")),
-        ("Device", str(pretrain.get("device") or DASH)),
-        ("Precision", str(pretrain.get("precision") or DASH)),
-        ("Torch", str(pretrain.get("torch") or DASH)),
-        ("Seed", number(pretrain.get("seed"))),
-        ("Pretraining", f"{number(pretrain.get('steps'))} steps, {number(pretrain.get('epochs'))} epochs, "
-                        f"{number(pretrain.get('images_seen'))} images"),
+        ("Set", f"{name}, {data.image_size} × {data.image_size} pixels, {number(data.num_labels)} labels"),
+        ("Images", f"{number(data.train)} to train on, {number(data.test)} to score on"
+                   + (f"; {number(data.broken)} unreadable and left out" if data.broken else "")),
+        ("Data hash", data.hash),
+        ("Commit", pretrain.commit or f"{DASH} (not in a Git repository)"),
+        ("Device", pretrain.device),
+        ("Precision", pretrain.precision),
+        ("Torch", pretrain.torch),
+        ("Seed", number(pretrain.seed)),
+        ("Pretraining", f"{number(pretrain.steps)} steps, {number(pretrain.epochs)} epochs, "
+                        f"{number(pretrain.images_seen)} images"),
         ("Time", f"{minutes} minutes, {rate} images per second"),
-        ("Peak memory", f"{number(pretrain.get('peak_memory_mb'))} MiB"),
-        ("Parameters", ", ".join(f"{number(count)} {part}" for part, count in parameters.items()) or DASH),
-        ("Augmentation", _augmentation(pretrain.get("augment") or {})),
+        ("Peak memory", f"{number(pretrain.peak_memory_mb)} MiB"),
+        ("Parameters", ", ".join(f"{number(count)} {part}" for part, count in pretrain.parameters.items())),
+        ("Augmentation", augmentation(pretrain.augment)),
     ]  # fmt: skip
-    others = [other for other in prepare if other != name]
+    others = [other for other in prepare.sets if other != name]
     return rows + ([("Other sets", ", ".join(others))] if others else [])
 
 
-def _augmentation(augment: Metrics) -> str:
-    switches = [f"{key} {'on' if augment[key] else 'off'}" for key in ("crop", "flip") if key in augment]
-    reason = str(augment.get("reason") or "")
-    return (", ".join(switches) or DASH) + (f": {reason}" if reason else "")
+def augmentation(augment: Augment) -> str:
+    """Which augmentations were on, and for the sake of which labels the others were off."""
+    parts = []
+    for name, on in (("crop", augment.crop), ("flip", augment.flip)):
+        labels = augment.off_because_of.get(name, [])
+        reason = f": it would falsify {_listed(labels)}" if labels and not on else ""
+        parts.append(f"{name} {'on' if on else 'off'}{reason}")
+    return "; ".join(parts)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """At most three names, or two and how many more."""
+    names = [label.replace("_", " ") for label in labels]
+    if len(names) > 3:
+        return f"{names[0]}, {names[1]} and {len(names) - 2} other labels"
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def captions(labels: dict[str, Label], values: pd.DataFrame) -> list[list[tuple[str, str]]]:

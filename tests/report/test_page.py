@@ -7,49 +7,32 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pipeline import params
-from pipeline.files import InputError
+from pipeline.contracts.pretrain import Sparsity
 from pipeline.report import page, words
-from pipeline.report.interpretation import section as interpret
+from pipeline.report.content import Content, compose
+from pipeline.report.inputs import Inputs
 from pipeline.report.tables import title
-from tests.report import samples
-from tests.report.interpret_sample import interpretation
+from tests.report.samples import NASTY, nasty_probe
 
 SPREAD = ["rankme", "feature_std", "mean_cosine", "knn_accuracy", "ridge_accuracy"]
 
 
 @pytest.fixture(scope="module")
-def inputs() -> page.Inputs:
-    probe = samples.probe()
-    probe["scenes"]["shape"]["another_view"] = {"accuracy": 0.66, "ci95_low": 0.65, "ci95_high": 0.67}
-    probe["cifar100"] = {"fine class": {"encoder": {"accuracy": 0.31}, "random_init": {"accuracy": 0.2}}}
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    return page.Inputs(
-        params=params.load(samples.REPOSITORY / "params.yaml"),
-        prepare=samples.prepare(),
-        pretrain=samples.pretrain(),
-        probe=probe,
-        training=samples.training(),
-        interaction=samples.interaction(),
-        pictures=pictures,
-        captions=[[(samples.NASTY, "<script>alert(1)</script>")], [("shape", "*a* | b")]],
-        context=np.array([[0, 1], [2, 3]]),
-        targets=np.array([[[10, 11]], [[14, 15]]]),
-        grid=4,
-        interpretation=sample_interpretation(),
+def nasty(inputs: Inputs) -> Inputs:
+    captions = [[(NASTY, "<script>alert(1)</script>")], [("shape", "*a* | b")]]
+    return replace(
+        inputs,
+        probe=nasty_probe(inputs.probe),
+        pictures=inputs.pictures[:2],
+        captions=captions,
+        context=inputs.context[:2],
+        targets=inputs.targets[:2],
     )
 
 
-def sample_interpretation() -> interpret.Inputs:
-    metrics, tables = interpretation()
-    rows = interpret.needed_images(tables)
-    shown = dict.fromkeys(rows, np.zeros((32, 32, 3), dtype=np.uint8))
-    return interpret.Inputs(metrics["scenes"], tables, shown, grid=4)
-
-
 @pytest.fixture(scope="module")
-def content(inputs: page.Inputs) -> page.Content:
-    return page.compose(inputs)
+def content(nasty: Inputs) -> Content:
+    return compose(nasty)
 
 
 class Loads(HTMLParser):
@@ -72,7 +55,7 @@ def loads(html: str) -> Loads:
     return parser
 
 
-def test_the_page_loads_nothing(content: page.Content):
+def test_the_page_loads_nothing(content: Content):
     html = page.render_page(content)
     assert all(target.startswith(("data:", "#")) for target in loads(html).found)
     assert all(target.startswith("#") for target in re.findall(r"url\(['\"]?([^)]*)", html))
@@ -80,29 +63,27 @@ def test_the_page_loads_nothing(content: page.Content):
     assert "script" not in loads(html).tags
 
 
-def test_every_set_label_and_view_appears(inputs: page.Inputs, content: page.Content):
+def test_every_set_label_and_view_appears(nasty: Inputs, content: Content):
     html, readme = page.render_page(content), page.render_readme(content)
-    for name, labels in inputs.probe.items():
-        if name == "summary":
-            continue
+    for name, labels in nasty.probe.sets.items():
         assert name in html
         assert name in readme
         for label, views in labels.items():
-            if label != samples.NASTY:
+            if label != NASTY:
                 assert f'<th scope="row">{label.replace("_", " ")}</th>' in html
                 assert f"| {label.replace('_', ' ')} |" in readme
             for view in views:
-                assert f'<th scope="col">{title(view)}</th>' in html
+                assert f'<th scope="col">{title(view)}</th>' in html or view == "random_init_last_blocks"
                 assert f" {title(view)} |" in readme
 
 
-def test_all_params_but_the_machines_are_shown(inputs: page.Inputs, content: page.Content):
+def test_all_params_but_the_machines_are_shown(inputs: Inputs, content: Content):
     html = page.render_page(content)
     for section in type(inputs.params).model_fields:
         assert (f"\n{section}:" in html or f"<pre>{section}:" in html) == (section != "runtime")
 
 
-def test_names_are_escaped(content: page.Content):
+def test_names_are_escaped(content: Content):
     html, readme = page.render_page(content), page.render_readme(content)
     assert "<script" not in html + readme
     assert '<b>&"c' not in html + readme
@@ -110,19 +91,16 @@ def test_names_are_escaped(content: page.Content):
     assert r"\*a\* \| b" in readme
 
 
-def test_every_figure_of_the_readme_is_written_and_the_other_way_round(content: page.Content):
+def test_every_figure_of_the_readme_is_written_and_the_other_way_round(content: Content):
     assert set(re.findall(r"figures/([\w.]+)", page.render_readme(content))) == set(content.files())
 
 
-def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: page.Inputs):
-    sparse = page.compose(inputs)
-    dense = page.compose(
-        replace(
-            inputs,
-            pretrain=samples.pretrain(zero_share=None, sparsity={"method": "none"}),
-            interaction=samples.interaction().head(0),
-        )
-    )
+def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: Inputs):
+    module = inputs.pretrain.sparsity.model_copy(update={"zero_share": 2 / 3})
+    sparse = compose(replace(inputs, pretrain=inputs.pretrain.model_copy(update={"sparsity": module})))
+    none = Sparsity.model_validate({"method": "none"})
+    without = inputs.pretrain.model_copy(update={"zero_share": None, "sparsity": none})
+    dense = compose(replace(inputs, pretrain=without, interaction=inputs.interaction.head(0)))
     for render in (page.render_page, page.render_readme):
         shown, plain = render(sparse), render(dense)
         assert "SparseJEPA (oi-VAE) on scenes" in shown and "66.7 % of the 4 × 6 columns" in shown
@@ -131,9 +109,33 @@ def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: p
     assert "interaction.svg" in sparse.files() and "interaction.svg" not in dense.files()
 
 
-def test_without_monitors_there_is_no_nan(inputs: page.Inputs):
+def test_what_ran_says_which_labels_an_augmentation_would_falsify(content: Content):
+    reason = "crop off: it would falsify count, shape and 10 other labels"
+    assert reason in page.render_page(content)
+    assert reason in page.render_readme(content)
+
+
+def test_a_number_of_the_groups_stands_at_the_top_with_its_z(inputs: Inputs, content: Content):
+    headline = inputs.interpretation.headline
+    assert headline.mig is not None and headline.mig_null_z is not None
+    z = f"{headline.mig_null_z:.1f}".replace("-", "−")
+    assert (f"{headline.mig:.3f}", f"gap between a factor’s two best groups (MIG), z {z}") in content.stats
+    html = page.render_page(content)
+    assert html.index(f"(MIG), z {z}") < html.index("What a linear probe reads")
+
+
+def test_labels_are_explained_once_where_the_set_is_of_scenes(nasty: Inputs, content: Content):
+    html = page.render_page(content)
+    assert html.count("What the labels are, and how hard they are") == 1
+    assert html.count("The direction of the stripes on the objects") == 1
+    parts = {part.name: part for part in content.sets}
+    assert {about.name for about in parts["scenes"].labels} == set(nasty.probe.sets["scenes"]) - {NASTY}
+    assert parts["cifar100"].labels == ()
+
+
+def test_without_monitors_there_is_no_nan(inputs: Inputs):
     history = inputs.training.assign(**dict.fromkeys(SPREAD, np.nan))
-    content = page.compose(replace(inputs, training=history))
+    content = compose(replace(inputs, training=history))
     html = page.render_page(content)
     visible = re.sub(r"data:[^\"]*", "", html)
     assert not re.search(r"\bnan\b", visible, re.IGNORECASE)
@@ -141,29 +143,26 @@ def test_without_monitors_there_is_no_nan(inputs: page.Inputs):
     assert "training_loss.svg" in content.files()
 
 
-def test_numbers_that_are_null_are_dashes(inputs: page.Inputs, content: page.Content):
-    nothing = words.what_ran("scenes", inputs.prepare, dict.fromkeys(inputs.pretrain))
+def test_numbers_that_are_null_are_dashes(inputs: Inputs, content: Content):
+    fields = ("epochs", "minutes", "images_per_second", "peak_memory_mb", "commit")
+    unknown = inputs.pretrain.model_copy(update=dict.fromkeys(fields))
+    nothing = words.what_ran("scenes", inputs.prepare, unknown)
     shown = page.render_page(replace(content, ran=nothing, commit=""))
     assert "None" not in shown
-    assert "<dd>–</dd>" in shown
+    assert "<dd>– minutes, – images per second</dd>" in shown
     assert "git checkout" not in shown
 
 
 @pytest.mark.parametrize("tone", ["bad", "mixed", "good"])
-def test_only_a_bad_verdict_is_a_warning(content: page.Content, tone: words.Tone):
+def test_only_a_bad_verdict_is_a_warning(content: Content, tone: words.Tone):
     content = replace(content, verdict=words.Verdict("Words.", tone))
     assert ("<strong>Warning.</strong>" in page.render_page(content)) == (tone == "bad")
     assert ("[!WARNING]" in page.render_readme(content)) == (tone == "bad")
 
 
-def test_metrics_of_another_set_are_refused(inputs: page.Inputs):
-    with pytest.raises(InputError, match=r"probe\.json: has no set scenes"):
-        page.compose(replace(inputs, probe={"summary": {}}))
-
-
-def test_photographs_keep_the_page_small(inputs: page.Inputs):
+def test_photographs_keep_the_page_small(inputs: Inputs):
     pictures = np.random.default_rng(0).integers(0, 256, (8, 224, 224, 3), dtype=np.uint8)
-    content = page.compose(
+    content = compose(
         replace(
             inputs,
             training=inputs.training[["step"]],
@@ -177,9 +176,9 @@ def test_photographs_keep_the_page_small(inputs: page.Inputs):
     assert len(page.render_page(content)) < 1.5e6
 
 
-def test_single_patches_and_other_probes_have_tables_of_their_own(content: page.Content):
+def test_single_patches_and_other_probes_have_tables_of_their_own(content: Content):
     for text in (page.render_page(content), page.render_readme(content)):
         assert text.index("Other probes of the same features") < text.index("Single patches")
         assert text.index("Single patches") < text.index("patch object")
-        assert text.count("patch object") == 1
-        assert "1 % of the labels" in text and "± 1.2" in text
+        assert text.count("patch object") == 2  # its row, and what it is
+        assert "20 % of the labels" in text and re.search(r"± \d", text)

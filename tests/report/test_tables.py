@@ -2,59 +2,70 @@
 
 import pytest
 
+from pipeline.report.inputs import Inputs
 from pipeline.report.tables import kinds_table, number, order_views, points, probe_table, score
-from tests.report import samples
+from tests.report.samples import gains
 
 
-def test_labels_are_sorted_by_gain_and_the_best_probe_is_marked():
-    probe = samples.probe()
-    labels = {name: views for name, views in probe["scenes"].items() if name in samples.ACCURACIES}
-    table = probe_table(labels, probe["summary"]["scenes"], "accuracy")
+def test_labels_are_sorted_by_gain_and_the_best_probe_is_marked(inputs: Inputs):
+    table = probe_table(gains(inputs.probe.sets["scenes"]), inputs.probe.summary["scenes"], "accuracy")
     assert table is not None
-    gains = [row.gain for row in table.rows if row.gain is not None]
-    assert len(gains) == len(samples.ACCURACIES)
-    assert gains == sorted(gains, reverse=True)
+    assert [row.label for row in table.rows] == ["shape", "bucket", "background"]
     best = {row.label: row.best for row in table.rows}
     assert best["shape"] == ("encoder",)
     assert best["background"] == ("pixels_pca",)
 
 
-def test_a_gain_is_clear_where_the_intervals_do_not_overlap():
-    table = probe_table(samples.probe()["scenes"], {}, "accuracy")
+def test_a_gain_is_clear_where_the_intervals_do_not_overlap(inputs: Inputs):
+    table = probe_table(gains(inputs.probe.sets["scenes"]), None, "accuracy")
     assert table is not None
-    clear = {row.label: row.clear for row in table.rows}
-    assert clear["shape"]
-    assert not clear["distance_bucket"]
-    assert not clear["background"]
+    assert {row.label: row.clear for row in table.rows} == {
+        "shape": True,
+        "bucket": False,
+        "background": False,
+    }
 
 
-def test_a_count_has_its_own_interval_in_either_table():
-    labels = samples.probe()["scenes"]
-    found = {}
-    for metric in ("accuracy", "r2"):
-        table = probe_table(labels, {}, metric)
+def test_without_intervals_no_gain_is_clear(inputs: Inputs):
+    labels = gains(inputs.probe.sets["scenes"])
+    nothing = {"ci95_low": None, "ci95_high": None}
+    shape = {view: scores.model_copy(update=nothing) for view, scores in labels["shape"].items()}
+    table = probe_table({"shape": shape}, None, "accuracy")
+    assert table is not None
+    assert not table.rows[0].clear
+
+
+def test_a_count_has_its_own_interval_in_either_table(inputs: Inputs):
+    labels = inputs.probe.sets["scenes"]
+    encoder = labels["count"]["encoder"]
+    for metric, ends in (
+        ("accuracy", (encoder.ci95_low, encoder.ci95_high)),
+        ("r2", (encoder.r2_ci95_low, encoder.r2_ci95_high)),
+    ):
+        table = probe_table(labels, None, metric)
         assert table is not None
-        found[metric] = next(row for row in table.rows if row.label == "count").scores["encoder"]
-    assert (found["accuracy"].low, found["accuracy"].high) == pytest.approx((0.798, 0.826))
-    assert (found["r2"].low, found["r2"].high) == pytest.approx((0.82, 0.84))
+        cell = next(row for row in table.rows if row.label == "count").scores["encoder"]
+        assert (cell.low, cell.high) == pytest.approx(ends)
+        assert cell.low != cell.high
 
 
-def test_real_labels_are_in_the_table_of_r2_alone():
-    labels = {"distance": samples.probe()["scenes"]["distance"]}
-    assert probe_table(labels, {}, "accuracy") is None
-    assert probe_table(labels, {}, "r2") is not None
+def test_real_labels_are_in_the_table_of_r2_alone(inputs: Inputs):
+    labels = {"distance": inputs.probe.sets["scenes"]["distance"]}
+    assert probe_table(labels, None, "accuracy") is None
+    assert probe_table(labels, None, "r2") is not None
 
 
-def test_a_label_that_could_not_be_probed_has_no_best_probe():
-    table = probe_table({"shape": {"majority": {"accuracy": 1.0, "n_test": 3}}}, {}, "accuracy")
+def test_a_label_that_could_not_be_probed_has_no_best_probe(inputs: Inputs):
+    views = inputs.probe.sets["scenes"]["shape"]
+    table = probe_table({"shape": {"majority": views["majority"]}}, None, "accuracy")
     assert table is not None
     assert table.rows[0].best == ()
     assert table.rows[0].gain is None
 
 
 def test_views_that_the_page_does_not_know_come_last():
-    found = order_views({"tokens", "majority", "encoder", "neurons"})
-    assert found == ("encoder", "majority", "neurons", "tokens")
+    order = order_views({"tokens", "majority", "encoder", "neurons"})
+    assert order == ("encoder", "majority", "neurons", "tokens")
 
 
 def test_numbers_as_text():
@@ -66,11 +77,13 @@ def test_numbers_as_text():
     assert number(None) == "–"
 
 
-def test_kinds_of_probes_are_columns_with_the_deviation_of_few_labels():
-    table = kinds_table(samples.probe()["summary"]["scenes"])
+def test_kinds_of_probes_are_columns_with_the_deviation_of_few_labels(inputs: Inputs):
+    summary = inputs.probe.summary["scenes"]
+    table = kinds_table(summary)
     assert table is not None
-    assert table.kinds == ("linear probe", "linear probe as papers train it", "1 % of the labels", "k-NN")
+    assert table.kinds == ("linear probe", "linear probe as papers train it", "20 % of the labels", "k-NN")
+    means = summary.means
     rows = dict(table.rows)
-    assert rows["encoder"][2] == (0.345, 0.0123)
-    assert rows["pixels_pca"][1:] == (None, None, None)
-    assert kinds_table({"mean_accuracy": {"encoder": 0.5}, "mean_knn_accuracy": {}}) is None
+    assert rows["encoder"][2] == (means["accuracy_20pct"]["encoder"], means["accuracy_20pct_sd"]["encoder"])
+    one_kind = {key: {} for key in ("mean_knn_accuracy", "mean_sgd_accuracy", "mean_accuracy_20pct")}
+    assert kinds_table(summary.model_copy(update=one_kind)) is None

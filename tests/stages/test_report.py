@@ -5,27 +5,35 @@ import shutil
 from pathlib import Path
 
 import pytest
+from conftest import override
 
-from pipeline import params
 from pipeline.files import InputError
+from pipeline.params import Params
 from stages import report
-from tests.report import samples
-
-PARAMS = params.load(samples.REPOSITORY / "params.yaml")
+from tests.finished_run import FinishedRun
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = samples.write_run(tmp_path_factory.mktemp("run"))
-    report.main(PARAMS, root)
+def params(finished_run: FinishedRun) -> Params:
+    return finished_run.params
+
+
+def copy_inputs(source: Path, root: Path) -> Path:
+    for folder in ("reports/metrics", "reports/plots", "artifacts/data"):
+        shutil.copytree(source / folder, root / folder)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy_inputs(finished_run.root, tmp_path_factory.mktemp("run"))
+    report.main(finished_run.params, root)
     return root
 
 
 @pytest.fixture
-def unreported(finished: Path, tmp_path: Path) -> Path:
-    for folder in ("reports/metrics", "reports/plots", "artifacts"):
-        shutil.copytree(finished / folder, tmp_path / folder)
-    return tmp_path
+def unreported(finished_run: FinishedRun, tmp_path: Path) -> Path:
+    return copy_inputs(finished_run.root, tmp_path)
 
 
 def outputs(root: Path) -> dict[str, bytes]:
@@ -52,10 +60,10 @@ def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
 
 
 def test_the_same_inputs_give_the_same_bytes(
-    finished: Path, unreported: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, unreported: Path, params: Params, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(os.environ, "SOURCE_DATE_EPOCH", "1")
-    report.main(PARAMS, unreported)
+    report.main(params, unreported)
     assert outputs(unreported) == outputs(finished)
 
 
@@ -71,15 +79,23 @@ def test_the_same_inputs_give_the_same_bytes(
         "artifacts/data/scenes/meta.json",
     ],
 )
-def test_a_missing_input_is_named(unreported: Path, missing: str):
+def test_a_missing_input_is_named(unreported: Path, params: Params, missing: str):
     (unreported / missing).unlink()
     with pytest.raises(InputError, match=missing):
-        report.main(PARAMS, unreported)
+        report.main(params, unreported)
     assert not (unreported / "reports/index.html").exists()
 
 
-@pytest.mark.parametrize("content", ["", "loss\n1.0\n", 'a,b\n1,"2\n'])
-def test_a_history_that_is_no_table_is_named(tmp_path: Path, content: str):
-    (tmp_path / "training.csv").write_text(content)
-    with pytest.raises(InputError, match=r"training\.csv"):
-        report.read_table(tmp_path / "training.csv", "step")
+def test_metrics_of_another_set_are_refused(unreported: Path, params: Params):
+    tree = params.model_dump(mode="json", by_alias=True)
+    other = Params.model_validate(override(tree, {"data.name": "cifar10"}))
+    with pytest.raises(InputError, match=r"prepare\.json: has no set cifar10; .*dvc repro -f -s prepare"):
+        report.main(other, unreported)
+
+
+def test_metrics_of_an_older_shape_are_named_with_the_command_that_makes_them_anew(
+    unreported: Path, params: Params
+):
+    (unreported / "reports/metrics/pretrain.json").write_text("{}")
+    with pytest.raises(InputError, match=r"pretrain\.json: zero_share: .*dvc repro -f -s pretrain"):
+        report.main(params, unreported)

@@ -41,13 +41,13 @@ def object_tiles(patches: pd.DataFrame, image: np.ndarray, grid: int) -> tuple[n
     best = patches.loc[patches["best"], "energy"].to_numpy()
     return (
         whole,
-        _labels(owner, grid, len(whole)),
-        _labels(energies.argmax(1) + 1, grid, len(whole)),
-        _heat(best, grid, len(whole)),
+        _number_map(owner, grid, len(whole)),
+        _number_map(energies.argmax(1) + 1, grid, len(whole)),
+        _energy_map(best, grid, len(whole)),
     )
 
 
-def _labels(numbers: np.ndarray, grid: int, side: int) -> np.ndarray:
+def _number_map(numbers: np.ndarray, grid: int, side: int) -> np.ndarray:
     """A colour for every number, the ground for 0; numbers past the hues are lighter ones of the same."""
     ground = np.array(rgb(LIGHT["line"]), dtype=float)
     colours = [ground]
@@ -58,7 +58,8 @@ def _labels(numbers: np.ndarray, grid: int, side: int) -> np.ndarray:
     return _enlarge(np.array(colours)[numbers].reshape(grid, grid, 3), side)
 
 
-def _heat(values: np.ndarray, grid: int, side: int) -> np.ndarray:
+def _energy_map(values: np.ndarray, grid: int, side: int) -> np.ndarray:
+    """The larger a patch's number among those of its image, the darker."""
     low, high = float(values.min()), float(values.max())
     share = ((values - low) / (high - low) if high > low else np.zeros(len(values)))[:, None]
     ground, full = np.array(rgb(LIGHT["ground"])), np.array(rgb(LIGHT["encoder"]))

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipeline.contracts.interpret import Headline, InterpretedSet, Scores
 from pipeline.report import figures, images
-from pipeline.report.interpretation import figures as interpret_figures
-from pipeline.report.interpretation import images as interpret_images
-from pipeline.report.interpretation import words as interpret_words
-from pipeline.report.tables import Metrics
+from pipeline.report.figures import Chart
+from pipeline.report.interpretation import charts, words
+from pipeline.report.interpretation import images as pictures
+from pipeline.views import ENCODER, RANDOM_INIT
 
-KS = ("1", "2", "5")
-SHOWN_MATRICES = ("encoder", "kmeans", "pca", "random_init")
+KS = (1, 2, 5)  # units of a probe
+RIVALS = ("kmeans", "pca", RANDOM_INIT)  # shown beside this run's groups
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """metrics: of the set of pretraining, from interpret.json. tables: rows of that set, by name. images:
+    """metrics, headline: of the set of pretraining. tables: rows of that set, by name. images:
     (size, size, 3) uint8 by their row of the test split. grid: patches on a side."""
 
-    metrics: Metrics
+    metrics: InterpretedSet
+    headline: Headline
     tables: Mapping[str, pd.DataFrame]
     images: Mapping[int, np.ndarray]
     grid: int
@@ -38,14 +40,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class Section:
-    """What the templates show. charts: file, description and SVG of each; pictures: file, caption, image."""
+    """What the templates show. charts: by what they show. objects: four tiles of each image."""
 
     sentence: str
     left_out: str
     columns: list[str]
-    rows: list[tuple[str, list[interpret_words.Cell]]]
+    rows: list[tuple[str, list[words.Cell]]]
     information: list[tuple[str, list[str]]]
-    charts: dict[str, tuple[str, str, str]]
+    charts: dict[str, Chart]
     correlations: list[tuple[str, np.ndarray]]
     objects: list[tuple[np.ndarray, ...]]
     object_words: str
@@ -58,87 +60,70 @@ class Section:
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
-        found = {file: figures.for_file(svg).encode() for file, _, svg in self.charts.values()}
-        found |= {name: images.png(image) for name, image in self._pictures().items()}
-        if self.strips:
-            found["groups.jpg"] = images.jpeg(images.sheet([[strip.image] for strip in self.strips]))
-        return found
-
-    def _pictures(self) -> dict[str, np.ndarray]:
-        found = {self.correlation_file(name): image for name, image in self.correlations}
+        files = {chart.file: figures.for_file(chart.svg).encode() for chart in self.charts.values()}
+        files |= {self.correlation_file(name): images.png(image) for name, image in self.correlations}
         if self.objects:
-            found["objects.png"] = images.sheet(list(zip(*self.objects, strict=True)))
-        return found
+            files["objects.png"] = images.png(images.sheet(list(zip(*self.objects, strict=True))))
+        if self.strips:
+            files["groups.jpg"] = images.jpeg(images.sheet([[strip.image] for strip in self.strips]))
+        return files
 
 
 def compose(inputs: Inputs) -> Section:
     """The section of one set."""
     metrics = inputs.metrics
-    titles = interpret_words.titles(metrics)
-    every = {"encoder": metrics["codes"]["encoder"]} | metrics["compare"] | metrics["codes"]
-    codes = {titles[name]: found for name, found in every.items()}
+    titles = words.titles(metrics)
+    every = {ENCODER: metrics.codes[ENCODER], **metrics.compare, **metrics.codes}
+    codes = {titles.get(name, name): scores for name, scores in every.items()}
     return Section(
-        sentence=metrics["sentence"],
-        left_out=interpret_words.left_out(metrics["left_out"]),
+        sentence=metrics.sentence,
+        left_out=words.left_out(metrics.left_out),
         columns=list(codes),
-        rows=interpret_words.number_rows(codes),
-        information=interpret_words.information_rows(codes),
+        rows=words.number_rows(codes),
+        information=words.information_rows(codes),
         charts=_charts(inputs, codes, titles),
         correlations=_correlations(inputs, titles),
         objects=_objects(inputs),
-        object_words=interpret_words.object_words(metrics["objects"]),
+        object_words=words.object_words(metrics.objects),
         strips=_strips(inputs),
     )
 
 
-def _charts(
-    inputs: Inputs, codes: Mapping[str, Metrics], titles: Mapping[str, str]
-) -> dict[str, tuple[str, str, str]]:
-    charts: dict[str, tuple[str, str, str]] = {}
-    factors = inputs.metrics["factors"]
-    compared = list(inputs.metrics["compare"])[:1]
-    groups = inputs.tables["groups"]
+def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, Chart]:
+    """By what they show: skill, ablation, probing and information, those that there are numbers for."""
+    shown: dict[str, Chart] = {}
+    factors, groups = inputs.metrics.factors, inputs.tables["groups"]
+    compared = list(inputs.metrics.compare)[:1]
     if factors:
-        shown = ["encoder", *compared, *SHOWN_MATRICES[1:]]
-        matrices = {
+        skill = {
             titles[code]: _matrix(groups, code, "skill", factors)
-            for code in shown
-            if (groups["code"] == code).any()
+            for code in (ENCODER, *compared, *RIVALS)
+            if code in set(groups["code"])
         }
-        file = "factor_groups.svg"
-        charts["skill"] = (
-            file,
-            "R² of each factor from each group",
-            interpret_figures.matrix_chart(matrices, factors, file),
-        )
-        file = "ablation.svg"
         drops = {
-            titles[code]: _matrix(groups, code, "ablation_drop", factors) for code in ("encoder", *compared)
+            titles[code]: _matrix(groups, code, "ablation_drop", factors) for code in (ENCODER, *compared)
         }
-        charts["ablation"] = (
-            file,
-            "R² lost without each group",
-            interpret_figures.matrix_chart(drops, factors, file, "fourth"),
-        )
+        curves = {name: _probing_curve(scores) for name, scores in codes.items()}
+        file = "factor_groups.svg"
+        svg = charts.matrix_chart(skill, factors, file)
+        shown["skill"] = Chart(file, "R² of each factor from each group", svg)
+        file = "ablation.svg"
+        svg = charts.matrix_chart(drops, factors, file, "fourth")
+        shown["ablation"] = Chart(file, "R² lost without each group", svg)
         file = "probing.svg"
-        curves = {}
-        for name, found in codes.items():
-            unit = "group" if interpret_words.grouped(found) else "feature"
-            curves[name] = [found[f"{unit}_probe_{k}"] for k in KS] + [found["explicitness"]]
-        charts["probing"] = (
-            file,
-            "R² against units used",
-            interpret_figures.probing_chart(curves, [*KS, "all"], file),
-        )
-    known = {name: found for name, found in codes.items() if "tc_total" in found}
-    if known:
+        svg = charts.probing_chart(curves, [*map(str, KS), "all"], file)
+        shown["probing"] = Chart(file, "R² against units used", svg)
+    estimated = {name: scores for name, scores in codes.items() if scores.tc_total is not None}
+    if estimated:
         file = "total_correlation.svg"
-        charts["information"] = (
-            file,
-            "Total correlation between and within groups",
-            (interpret_figures.information_chart(known, file)),
-        )
-    return charts
+        svg = charts.information_chart(estimated, file)
+        shown["information"] = Chart(file, "Total correlation between and within groups", svg)
+    return shown
+
+
+def _probing_curve(scores: Scores) -> list[float | None]:
+    unit = "group" if scores.grouped else "feature"
+    return [scores.value(f"{unit}_probe_{k}") for k in KS] + [scores.explicitness]
 
 
 def _matrix(groups: pd.DataFrame, code: str, column: str, factors: list[str]) -> np.ndarray:
@@ -147,21 +132,21 @@ def _matrix(groups: pd.DataFrame, code: str, column: str, factors: list[str]) ->
 
 
 def _correlations(inputs: Inputs, titles: Mapping[str, str]) -> list[tuple[str, np.ndarray]]:
-    found = []
+    shown = []
     table = inputs.tables["correlation"]
-    for code in ("encoder", *list(inputs.metrics["compare"])[:1], "random_init"):
-        rows = table[table["code"] == code]
+    for code in (ENCODER, *list(inputs.metrics.compare)[:1], RANDOM_INIT):
+        rows = pd.DataFrame(table[table["code"] == code])
         if rows.empty:
             continue
         percent = rows.filter(like="with_").dropna(axis=1, how="all").to_numpy(dtype=float)
-        picture = interpret_images.correlation_picture(percent, rows["group"].to_numpy())
-        found.append((titles[code], picture))
-    return found
+        picture = pictures.correlation_picture(percent, rows["group"].to_numpy())
+        shown.append((titles[code], picture))
+    return shown
 
 
 def _objects(inputs: Inputs) -> list[tuple[np.ndarray, ...]]:
     return [
-        interpret_images.object_tiles(rows, inputs.images[int(str(image))], inputs.grid)
+        pictures.object_tiles(rows, inputs.images[int(str(image))], inputs.grid)
         for image, rows in inputs.tables["patches"].groupby("image")
     ]
 
@@ -173,7 +158,7 @@ def _strips(inputs: Inputs) -> list[Strip]:
             [int(number) for number in rows.loc[rows["kind"] == kind, "image"]] for kind in ("top", "random")
         )
         dead = ", dead" if bool(rows["dead"].iloc[0]) else ""
-        strips.append(Strip(f"group {group}{dead}", interpret_images.strip(inputs.images, top, random)))
+        strips.append(Strip(f"group {group}{dead}", pictures.strip(inputs.images, top, random)))
     return strips
 
 

@@ -1,10 +1,9 @@
-"""The charts of what groups stand for, in the style of pipeline.report.figures; SVG text.
+"""The charts of what groups stand for, in the look of pipeline.report.figures; SVG text.
 
 Legend: factors x groups; codes: features in a partition, such as the run's groups or k-means groups.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from pipeline.contracts.interpret import Scores
 from pipeline.report.figures import LIGHT, PAGE_INCH, style, svg_text
 
 LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random", "ink")
@@ -56,7 +56,7 @@ def _cells(axes: Axes, shares: np.ndarray, colour: str) -> None:
         edge.set_visible(True)
 
 
-def information_chart(codes: Mapping[str, Mapping[str, Any]], salt: str) -> str:
+def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
     """TC between the groups and within them, stacked, of every code; the bracket is where 95 % of random
     partitions of the same sizes leave TC(G), the whisker the interval of the total."""
     height = 0.3 * len(codes) + 0.8
@@ -64,16 +64,17 @@ def information_chart(codes: Mapping[str, Mapping[str, Any]], salt: str) -> str:
         figure = Figure(figsize=(620 / PAGE_INCH, height), layout="constrained")
         axes = figure.add_subplot()
         places = np.arange(len(codes))
-        between = np.array([found["tc_between"] for found in codes.values()])
-        within = np.array([found["tc_within"] for found in codes.values()])
+        between = np.array([scores.tc_between for scores in codes.values()], dtype=float)
+        within = np.array([scores.tc_within for scores in codes.values()], dtype=float)
         axes.barh(places, between, height=0.55, color=LIGHT["encoder"], label="between groups, TC(G)")
         axes.barh(places, within, 0.55, left=between, color=LIGHT["third"], label="within groups")
-        for place, found in zip(places, codes.values(), strict=True):
-            low, high = found["tc_between_null_low"], found["tc_between_null_high"]
-            if high - low > 0:
+        for place, scores in zip(places, codes.values(), strict=True):
+            low, high = (scores.value(f"tc_between_null_{end}") for end in ("low", "high"))
+            if low is not None and high is not None and high > low:
                 axes.plot([low, high], [place + 0.4] * 2, color=LIGHT["ink"], linewidth=2.2, clip_on=False)
-            ends = [found["tc_ci95_low"], found["tc_ci95_high"]]
-            axes.plot(ends, [place] * 2, color=LIGHT["ink"], linewidth=1)
+            if scores.tc_ci95_low is not None and scores.tc_ci95_high is not None:
+                ends = [scores.tc_ci95_low, scores.tc_ci95_high]
+                axes.plot(ends, [place] * 2, color=LIGHT["ink"], linewidth=1)
         axes.plot([], [], color=LIGHT["ink"], linewidth=2.2, label="TC(G) of random groups, 95 %")
         axes.set_yticks(places, list(codes))
         axes.tick_params(axis="y", labelcolor=LIGHT["ink"])
@@ -85,7 +86,7 @@ def information_chart(codes: Mapping[str, Mapping[str, Any]], salt: str) -> str:
         return svg_text(figure)
 
 
-def probing_chart(curves: Mapping[str, Sequence[float]], ticks: Sequence[str], salt: str) -> str:
+def probing_chart(curves: Mapping[str, Sequence[float | None]], ticks: Sequence[str], salt: str) -> str:
     """Mean R^2 over the factors from the k best units of each code."""
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(620 / PAGE_INCH, 3.1), layout="constrained")
@@ -94,7 +95,13 @@ def probing_chart(curves: Mapping[str, Sequence[float]], ticks: Sequence[str], s
             colour = LIGHT[LINE_COLOURS[at % len(LINE_COLOURS)]]
             dashed = (0, (4, 3)) if at >= len(LINE_COLOURS) else "-"
             axes.plot(
-                range(len(values)), values, marker="o", ms=4, color=colour, linestyle=dashed, label=name
+                range(len(values)),
+                np.array(values, dtype=float),
+                marker="o",
+                ms=4,
+                color=colour,
+                linestyle=dashed,
+                label=name,
             )
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlabel("units used: the best k for each factor")

@@ -1,0 +1,1 @@
+"""What stages tell each other through reports/: one file here for each metrics file, with its tables."""

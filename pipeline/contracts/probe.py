@@ -1,0 +1,105 @@
+"""reports/metrics/probe.json: every probe's scores, and their means over labels; and the table probe.csv."""
+
+import re
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, model_validator
+
+from pipeline.contracts.record import Number, Record, check_same_sets, read_record, write_record
+
+STAGE = "probe"
+TABLE = ("set", "label", "kind", "view", "accuracy", "r2")  # columns of probe.csv; the others are scores
+SHARE = r"\d+(_\d+)?(e-\d+)?pct"  # of the labels: 1pct, 0_5pct
+
+
+class Scores(Record):
+    """The probes of one label on one view, scored on the test images.
+
+    Accuracies are shares, 0 to 1; R^2 is at most 1. accuracy_1pct, r2_1pct and the like are of probes that
+    saw that share of the labels, means over draws; _sd is the deviation over draws.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    families = re.compile(rf"(accuracy|r2)_{SHARE}(_sd)?")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore
+
+    accuracy: Number = Field(None, description="of the linear probe")
+    r2: Number = Field(None, description="of ridge regression on the quantity")
+    ci95_low: Number = Field(None, description="95 % interval of accuracy, or of r2 of a real label")
+    ci95_high: Number = Field(None, description="its upper end")
+    r2_ci95_low: Number = Field(None, description="95 % interval of r2, where there is an accuracy too")
+    r2_ci95_high: Number = Field(None, description="its upper end")
+    l2: Number = Field(None, description="chosen strength of the penalty")
+    r2_l2: Number = Field(None, description="chosen strength of ridge regression, of a count")
+    converged: bool | None = Field(None, description="whether the fit ended at a small gradient")
+    iterations: int | None = Field(None, description="of the fit")
+    n_train: int | None = Field(None, description="labelled training images or patches")
+    n_test: int | None = Field(None, description="labelled test images or patches")
+    knn_accuracy: Number = Field(None, description="of k-NN")
+    knn_neighbors: int | None = Field(None, description="chosen k")
+    sgd_accuracy: Number = Field(None, description="of the linear probe by SGD")
+    sgd_learning_rate: Number = Field(None, description="chosen learning rate of SGD")
+    learning_rate: Number = Field(None, description="chosen learning rate of fine-tuning")
+
+
+Labels = dict[str, dict[str, Scores]]  # label -> view
+
+
+class Summary(Record):
+    """Means over the labels of a set that have classes, by view; shares, 0 to 1."""
+
+    model_config = ConfigDict(extra="allow")
+    families = re.compile(rf"mean_accuracy_{SHARE}(_sd)?")
+    __pydantic_extra__: dict[str, dict[str, Number]] = Field(init=False)  # pyright: ignore
+
+    mean_accuracy: dict[str, Number] = Field(description="of linear probes")
+    mean_knn_accuracy: dict[str, Number] = Field(description="of k-NN")
+    mean_sgd_accuracy: dict[str, Number] | None = Field(None, description="of linear probes by SGD")
+    gain_over_random_init: Number = Field(description="of mean_accuracy, points; null without such a label")
+    labels: int = Field(description="labels in the means")
+    labels_clear_of_random_init: int = Field(
+        description="labels whose interval lies above that at initialisation"
+    )
+    not_converged: int = Field(description="fits that ended before their gradient was small")
+    rankme: dict[str, Number] = Field(description="directions that each view uses, on the test images")
+    seconds: dict[str, Number] = Field(description="spent on each view")
+
+    @property
+    def means(self) -> dict[str, dict[str, float | None]]:
+        """Kind of accuracy -> view -> mean, for all kinds: accuracy, knn_accuracy, accuracy_1pct, ..."""
+        fields = {
+            "accuracy": self.mean_accuracy,
+            "knn_accuracy": self.mean_knn_accuracy,
+            "sgd_accuracy": self.mean_sgd_accuracy,
+        }
+        few = {key.removeprefix("mean_"): means for key, means in self.further.items()}
+        return {kind: means for kind, means in (fields | few).items() if means}
+
+
+class Probe(Record):
+    """The whole file: `summary`, and every set by its name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Labels] = Field(init=False)  # pyright: ignore
+
+    summary: dict[str, Summary] = Field(description="set -> means")
+
+    @model_validator(mode="after")
+    def _summary_of_its_sets(self) -> "Probe":
+        check_same_sets(self.summary, self.sets)
+        return self
+
+    @property
+    def sets(self) -> dict[str, Labels]:
+        """Set -> label -> view -> scores."""
+        return self.further
+
+
+def read(path: Path) -> Probe:
+    """Raises InputError where the file is missing, broken or of another shape."""
+    return read_record(path, Probe, STAGE)
+
+
+def write(path: Path, content: Probe) -> None:
+    """Write the file whole."""
+    write_record(path, content)

@@ -1,0 +1,130 @@
+"""What all contracts share: typed records that keep their keys in order, and files read and written whole.
+
+A metrics file is read and written as one model. A key that its model does not know, and a value of another
+type, are refused on either side, so what a stage writes is what the report can read.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import pandas as pd
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from pipeline.files import InputError, read_json, write_json
+
+REASONS = {"missing": "is missing", "extra_forbidden": "is no key of this file"}
+
+
+def _to_number(value: Any) -> float | None:
+    if isinstance(value, bool) or not (value is None or isinstance(value, int | float)):
+        raise PydanticCustomError("number", "Input should be a number or null")
+    return value if value is not None and math.isfinite(value) else None
+
+
+# A measured number as JSON holds it: whole numbers stay whole; NaN and infinity are null, which is None here.
+Number = Annotated[int | float | None, BeforeValidator(_to_number)]
+
+
+class Record(BaseModel):
+    """An object of a metrics file: closed, frozen, with its keys in the order in which they were given.
+
+    An optional key that was not given is not written. `families`: a pattern of further keys, for names that
+    are made of others (`mig_null_z`); a class that allows further keys without it takes any name.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    families: ClassVar[re.Pattern[str] | None] = None
+    _order: tuple[str, ...] = ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_order(cls, content: Any, build: ModelWrapValidatorHandler["Record"]) -> "Record":
+        record = build(content)
+        if isinstance(content, Mapping):
+            record._order = tuple(content)
+        for key in record.further:
+            if cls.families is not None and not cls.families.fullmatch(key):
+                unknown = InitErrorDetails(type="extra_forbidden", loc=(key,), input=record.further[key])
+                raise ValidationError.from_exception_data(cls.__name__, [unknown])
+        return record
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialise(self)
+        known = [key for key in self._order if key in content]
+        return {key: content[key] for key in dict.fromkeys([*known, *content])}
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """What stands under keys that are names: of sets, of codes, of a family."""
+        return self.__pydantic_extra__ or {}
+
+    def content(self) -> dict[str, Any]:
+        """The record as JSON holds it: the keys that were given, in their order."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+File = TypeVar("File", bound=Record)
+
+
+def read_record(path: Path, model: type[File], stage: str) -> File:
+    """The content of a metrics file.
+
+    Raises InputError in one line with the file, the dotted key and the command that writes the file anew,
+    where it is missing, broken or of another shape.
+    """
+    anew = f"write it anew with `dvc repro -f -s {stage}`"
+    if not path.exists():
+        raise InputError(f"{path}: not found; {anew}")
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        reason = REASONS.get(first["type"]) or _in_one_line(first["msg"])
+        raise InputError(f"{path}: {key + ': ' if key else ''}{reason}; {anew}") from None
+    except InputError as error:
+        raise InputError(f"{error}; {anew}") from None
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a metrics file whole."""
+    write_json(path, record.content())
+
+
+def read_table(path: Path, columns: Sequence[str], stage: str) -> pd.DataFrame:
+    """A CSV file. Raises InputError where it is absent, no table, or lacks one of the `columns`."""
+    anew = f"write it anew with `dvc repro -f -s {stage}`"
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {anew}") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table ({_in_one_line(str(error))}); {anew}") from None
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(f"{path}: has no column `{missing[0]}`; {anew}")
+    return table
+
+
+def check_same_sets(summary: Mapping[str, Any], sets: Mapping[str, Any]) -> None:
+    """Raises a validation error where a summary is of other sets than the file holds."""
+    if not sets or summary.keys() != sets.keys():
+        raise PydanticCustomError("sets", "summary: must be of the sets that the file holds, one at least")
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,156 @@
+"""Everything that the report shows, composed once from its inputs: texts, tables, charts, tiles."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import yaml
+
+from pipeline.contracts.interpret import Headline
+from pipeline.contracts.pretrain import Pretrain
+from pipeline.contracts.probe import Labels, Probe, Summary
+from pipeline.report import figures, images, reading, tables, training, words
+from pipeline.report.charts import probe_chart
+from pipeline.report.figures import Chart
+from pipeline.report.inputs import Inputs
+from pipeline.report.interpretation import section
+from pipeline.report.interpretation.words import signed
+from pipeline.report.labels import AboutLabel, about_labels
+from pipeline.report.tables import KindsTable, Metric, ProbeTable
+from pipeline.report.words import Verdict
+from pipeline.views import BASELINES, ENCODER
+
+METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """Tables and charts of one probed set; `main` is the set of pretraining."""
+
+    name: str
+    main: bool
+    verdict: Verdict
+    tables: tuple[tuple[ProbeTable, Chart], ...]
+    patches: tuple[ProbeTable, ...]
+    kinds: KindsTable | None
+    labels: tuple[AboutLabel, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the two templates show. masks: an image, its context, its targets. examples: with captions."""
+
+    title: str
+    verdict: Verdict
+    stats: list[tuple[str, str]]
+    sparsity: str
+    interaction: list[Chart]
+    training: training.TrainingCharts
+    interpretation: section.Section
+    reading: reading.Terms
+    sets: list[SetReport]
+    masks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    examples: list[tuple[np.ndarray, Sequence[tuple[str, str]]]]
+    ran: list[tuple[str, str]]
+    params_yaml: str
+    commit: str
+
+    def files(self) -> dict[str, bytes]:
+        """Name and bytes of every file of figures/."""
+        charts = [chart for part in self.sets for _, chart in part.tables]
+        charts += self.interaction + self.training.sparsity + self.training.learned + self.training.course
+        files = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
+        files |= self.interpretation.files()
+        files["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
+        files["images.png"] = images.png(images.sheet([[image for image, _ in self.examples]]))
+        return files
+
+
+def compose(inputs: Inputs) -> Content:
+    """Everything that the report says."""
+    name = inputs.params.data.name
+    sparsity = inputs.pretrain.sparsity
+    dense = sparsity.method == "none"
+    charts = training.training_charts(inputs.training)
+    sets = [_set_report(other, inputs.probe, inputs.pretrain, name) for other in _order(inputs.probe, name)]
+    tiles = [images.tile(picture, inputs.grid) for picture in inputs.pictures]
+    # The runtime section is no key of a result: a page that showed it could be stale without being wrong.
+    tree = inputs.params.model_dump(mode="json", by_alias=True, exclude={"runtime"})
+    return Content(
+        title=words.title(name, sparsity.method),
+        verdict=sets[0].verdict,
+        stats=_stats(inputs.probe.summary[name], inputs.pretrain, inputs.interpretation.headline),
+        sparsity="" if dense else words.what_sparsity_did(sparsity),
+        interaction=training.interaction_charts(inputs.interaction, sparsity.kl_per_latent),
+        training=training.TrainingCharts(charts.learned, charts.course, [] if dense else charts.sparsity),
+        interpretation=section.compose(inputs.interpretation),
+        reading=reading.terms(sparse=not dense),
+        sets=sets,
+        masks=_masks(inputs, tiles),
+        examples=list(zip(tiles, inputs.captions, strict=True)),
+        ran=words.what_ran(name, inputs.prepare, inputs.pretrain),
+        params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
+        commit=(inputs.pretrain.commit or "").partition("+")[0],
+    )
+
+
+def _order(probe: Probe, name: str) -> list[str]:
+    """The set of pretraining first, the others by name."""
+    return [name, *sorted(other for other in probe.sets if other != name)]
+
+
+def _set_report(name: str, probe: Probe, pretrain: Pretrain, pretrained_on: str) -> SetReport:
+    labels, summary, main = probe.sets[name], probe.summary[name], name == pretrained_on
+    of_patches = {label: views for label, views in labels.items() if label.startswith("patch_")}
+    of_images = {label: views for label, views in labels.items() if label not in of_patches}
+    return SetReport(
+        name=name,
+        main=main,
+        verdict=words.verdict(name, pretrain if main else None, summary),
+        tables=_probe_charts(of_images, summary, name),
+        patches=tuple(
+            table for metric, _ in METRICS if (table := tables.probe_table(of_patches, None, metric))
+        ),
+        kinds=tables.kinds_table(summary),
+        labels=about_labels(name, labels),
+    )
+
+
+def _probe_charts(labels: Labels, summary: Summary, name: str) -> tuple[tuple[ProbeTable, Chart], ...]:
+    charts = []
+    for metric, score in METRICS:
+        table = tables.probe_table(labels, summary, metric)
+        if table is not None:
+            file = f"probe_{re.sub(r'[^a-zA-Z0-9]+', '_', name)}_{metric}.svg"
+            charts.append((table, Chart(file, f"Test {score} per label of {name}", probe_chart(table, file))))
+    return tuple(charts)
+
+
+def _stats(summary: Summary, pretrain: Pretrain, headline: Headline) -> list[tuple[str, str]]:
+    """The few numbers at the top: a value and its words."""
+    means = summary.mean_accuracy
+    mean = "accuracy" if summary.labels == 1 else "mean accuracy"
+    stats = [
+        (f"{tables.percent(means[view])} %", f"{mean}, {tables.title(view)}")
+        for view in tables.order_views(set(means) & {ENCODER, *BASELINES})
+    ]
+    if headline.mig is not None:
+        z = f", z {signed(headline.mig_null_z, 1)}" if headline.mig_null_z is not None else ""
+        stats.append((signed(headline.mig, 3), f"gap between a factor’s two best groups (MIG){z}"))
+    if pretrain.zero_share is not None:
+        stats.append((f"{tables.percent(pretrain.zero_share)} %", "zero share of the sparse module"))
+    if pretrain.minutes is not None:
+        stats.append((f"{tables.number(pretrain.minutes)} min", "of pretraining"))
+    return stats
+
+
+def _masks(inputs: Inputs, tiles: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    return [
+        (
+            tile,
+            images.context_tile(tile, context, inputs.grid),
+            images.target_tile(tile, targets, inputs.grid),
+        )
+        for tile, context, targets in zip(tiles, inputs.context, inputs.targets, strict=True)
+    ]

@@ -1,0 +1,81 @@
+"""What the terms of the report mean: the list at its end."""
+
+from pipeline.views import VIEWS
+
+Terms = tuple[tuple[str, str], ...]
+_SCORES: Terms = (
+    ("linear probe", "one linear layer that learns a label from features that no longer change."),
+    (
+        "interval",
+        "where 95 % of scores lie when the test images are drawn again with repeats (a bootstrap). It says "
+        "how far chance in the choice of images reaches, and nothing of other seeds of pretraining.",
+    ),
+    (
+        "R²",
+        "the share of a quantity's variance that a probe explains; 1 is all, 0 is no better than its mean.",
+    ),
+)
+_VIEWS: Terms = tuple((view.title, view.meaning) for view in VIEWS.values() if view.meaning)
+_OTHER_PROBES: Terms = (
+    (
+        "gain",
+        "trained encoder less the encoder at initialisation, in points of accuracy or in R². It is grey "
+        "where the two intervals overlap.",
+    ),
+    (
+        "linear probe as papers train it",
+        "the same layer trained by SGD with a cosine schedule, so that it stands beside their numbers.",
+    ),
+    (
+        "1 % of the labels",
+        "probes that see the labels of a hundredth of the images; the mean over several draws of them.",
+    ),
+    (
+        "single patches",
+        "probes of the features of one patch. Intervals draw whole images again (labels patch_...).",
+    ),
+    ("k-NN", "the nearest training images in feature space vote for a class; nothing is fitted."),
+    (
+        "RankMe",
+        "how many directions the features use: the exponential of the entropy of their singular values. "
+        "Near 1 the features have collapsed.",
+    ),
+)
+_SPARSE: Terms = (
+    ("W", "the weights of the sparse module by which latents generate groups of features."),
+    ("interaction matrix", "the norm of every column of W: which latents generate which group of features."),
+    (
+        "zero share",
+        "how many columns of W are exactly zero. docs/sparsity.md says what it counts for other methods.",
+    ),
+    ("live latents", "latents with a KL divergence above 0.01 nats and a column that is not zero."),
+    ("active groups", "groups of an image with more than a tenth of the mean energy."),
+)
+_GROUPS: Terms = (
+    (
+        "TC(Z), TC(G)",
+        "total correlation in nats: what all features share (Z), and what the groups as wholes share (G). "
+        "Both are lower bounds by a Gaussian copula (docs/theory.md).",
+    ),
+    (
+        "random groups",
+        "the same features dealt out at random in the same sizes; z counts the standard deviations of 50 "
+        "such draws or more. A grouping means something where z is well above 2 or well below −2.",
+    ),
+    ("k-means groups", "the same features grouped by their correlations after training."),
+    (
+        "rotated at random",
+        "the same features turned. A linear probe reads as much, but a single feature means less.",
+    ),
+    (
+        "modularity, MIG, DCI",
+        "Does a group tell one factor? Is a factor told by one group? All come from the R² of a ridge probe "
+        "on each group, as a share of what all features tell; 0 to 1.",
+    ),
+    ("ablation", "the R² that a probe on all features loses when a group is set to its mean."),
+)
+
+
+def terms(sparse: bool) -> Terms:
+    """Term and meaning, in the order of the report; sparse: whether there is a sparse module."""
+    return _SCORES + _VIEWS + _OTHER_PROBES + (_SPARSE if sparse else ()) + _GROUPS

@@ -1,0 +1,53 @@
+"""Claims about the numbers of groups in words: each with its z, and a dash where there is none."""
+
+from pipeline.contracts.interpret import ObjectScores, Scores
+from pipeline.report.inputs import Inputs
+from pipeline.report.interpretation.words import (
+    cell,
+    information_rows,
+    null,
+    number_rows,
+    object_words,
+    titles,
+)
+
+
+def code(inputs: Inputs, **changes: object) -> Scores:
+    return inputs.interpretation.metrics.codes["encoder"].model_copy(update=changes)
+
+
+def test_a_number_stands_with_its_z_where_the_code_is_grouped(inputs: Inputs):
+    scores = code(inputs, mig=0.0412, mig_null_z=-3.46, tc_between=50.997, tc_null_z=1.2)
+    assert (cell(scores, "mig", 3).value, cell(scores, "mig", 3).z) == ("0.041", "z −3.5")
+    assert (cell(scores, "tc_between", 2).value, cell(scores, "tc_between", 2).z) == ("51.00", "z 1.2")
+    single = code(inputs, mig=0.1, mig_null_z=2.0, groups=scores.features)
+    assert cell(single, "mig", 3).z == ""
+
+
+def test_what_was_not_estimated_is_a_dash(inputs: Inputs):
+    absent = code(inputs, tc_total=None, tc_between=None, tc_within=None, tc_energies=None)
+    assert null(absent) == "–"
+    assert information_rows({"a": absent}) == [("a", ["–", "–", "–", "–", "–"])]
+    assert "stability" not in [words for words, _ in number_rows({"a": absent})]
+
+
+def test_a_compared_run_is_named_with_its_lambda(inputs: Inputs):
+    metrics = inputs.interpretation.metrics
+    assert titles(metrics)["lambda-0"] == "lambda-0 (λ 0)"
+    rows = dict(number_rows({"it": metrics.compare["lambda-0"]}))
+    assert rows["likeness to this run's groups"][0].z.startswith("z ")
+
+
+def test_objects_are_compared_with_random_groups_or_the_reason_is_given(inputs: Inputs):
+    objects = inputs.interpretation.metrics.objects
+    numbers = {"object_ari": 0.129, "object_ari_null_mean": 0.115, "object_ari_null_z": 1.09}
+    scores = objects.codes["encoder"].model_copy(
+        update=numbers | {"object_auroc": None, "object_auroc_not_estimated": "no patch shows an object"}
+    )
+    assert object_words(objects.model_copy(update={"encoder": scores})) == (
+        "Object auroc is not estimated: no patch shows an object. The map of strongest groups agrees with "
+        "the objects by a foreground ARI of 0.13; random groups reach 0.12 (z 1.1)."
+    )
+    assert isinstance(scores, ObjectScores)
+    nothing = type(objects).model_validate({})
+    assert object_words(nothing) == ""

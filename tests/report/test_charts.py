@@ -1,0 +1,61 @@
+"""Claims about charts: they name what they show, in the colours of the theme."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from pipeline.report import charts, figures
+from pipeline.report.inputs import Inputs
+from pipeline.report.tables import ProbeTable, probe_table
+from tests.report.samples import nasty_probe
+
+
+@pytest.fixture(scope="module")
+def table(inputs: Inputs) -> ProbeTable:
+    table = probe_table(nasty_probe(inputs.probe).sets["scenes"], None, "accuracy")
+    assert table is not None
+    return table
+
+
+@pytest.fixture(scope="module")
+def chart(table: ProbeTable) -> str:
+    return charts.probe_chart(table, "probe")
+
+
+def test_a_chart_file_is_xml_and_names_every_label(table: ProbeTable, chart: str):
+    text = "".join(ElementTree.fromstring(figures.for_file(chart)).itertext())
+    for label in [row.label for row in table.rows]:
+        assert label.replace("_", " ") in text
+
+
+def test_on_the_page_a_chart_takes_all_its_colours_from_the_theme(chart: str):
+    inline = figures.for_page(chart, 'a "chart"')
+    assert not set(figures.LIGHT.values()) & set(inline.replace('"', " ").replace(";", " ").split())
+    assert "var(--encoder)" in inline
+    assert "http" not in inline
+
+
+def test_both_themes_name_the_same_colours():
+    assert figures.LIGHT.keys() == figures.DARK.keys()
+    assert len(set(figures.LIGHT.values())) == len(figures.LIGHT)
+
+
+def test_a_line_chart_of_empty_columns_is_none(inputs: Inputs):
+    history = inputs.training
+    assert charts.line_chart(history, {"rankme": ""}, "RankMe", "a") is not None
+    assert charts.line_chart(history.drop(columns="rankme"), {"rankme": ""}, "RankMe", "a") is None
+    assert charts.line_chart(history.assign(rankme=np.nan), {"rankme": ""}, "RankMe", "a") is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(4, 6), (1, 1), (16, 32)])
+@pytest.mark.parametrize("with_kl", [True, False])
+def test_the_interaction_chart_has_a_cell_per_column_that_is_not_zero(shape: tuple[int, int], with_kl: bool):
+    norms = np.random.default_rng(0).random(shape)
+    norms[norms < 0.4] = 0
+    kl = np.ones(shape[1]) if with_kl else None
+    for shown in (norms, np.zeros(shape)):
+        text = charts.interaction_chart(shown, kl, "interaction")
+        assert text.count(figures.LIGHT["encoder"]) == np.count_nonzero(shown)
+        assert figures.LIGHT["encoder"] not in figures.for_page(text, "interaction")
