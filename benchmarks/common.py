@@ -18,7 +18,7 @@ import torchvision
 from pipeline import params
 from pipeline.files import write_json
 from pipeline.params import Params
-from pipeline.pretrain.trainer import Trainer
+from pipeline.pretrain.pretraining import Pretraining
 from pipeline.runtime import Runtime, resolve
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,13 +32,13 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-def build(changes: dict[str, dict[str, Any]]) -> Trainer:
+def build(changes: dict[str, dict[str, Any]]) -> Pretraining:
     """The default run with some sections changed."""
     chosen = params.load(DEFAULTS).model_dump(mode="json", by_alias=True)
     for section, values in changes.items():
         chosen[section] |= values
     checked = Params.model_validate(chosen)
-    return Trainer(checked, checked.augment, (0.5,) * 3, (0.25,) * 3, resolve(checked.runtime))
+    return Pretraining(checked, checked.augment, (0.5,) * 3, (0.25,) * 3, resolve(checked.runtime))
 
 
 def wait(device: torch.device) -> None:

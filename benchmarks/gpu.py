@@ -30,7 +30,7 @@ from benchmarks.common import build, interleaved, machine, median, save, timed
 from benchmarks.peer import lightly_step
 from pipeline.jepa import masking
 from pipeline.pretrain.batches import Batches
-from pipeline.pretrain.trainer import Trainer
+from pipeline.pretrain.pretraining import Pretraining
 
 EPOCH = 50_000
 DENSE_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # NVIDIA's data sheets, without sparsity
@@ -43,7 +43,7 @@ MODELS: dict[str, dict[str, object]] = {
 NAMES = {"tiny": "ViT-Ti/4, 32 px", "small": "ViT-S/4, 32 px", "small224": "ViT-S/16, 224 px"}
 
 
-def run_of(name: str, given: argparse.Namespace) -> Trainer:
+def run_of(name: str, given: argparse.Namespace) -> Pretraining:
     """Four targets of about a fifth of the grid each, a context of a quarter of it."""
     chosen = MODELS[name]
     model, size = dict(chosen["model"]), chosen["size"]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -105,7 +105,7 @@ def measure(name: str, given: argparse.Namespace, peak: float) -> dict[str, floa
     return found
 
 
-def _calls(run: Trainer, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
+def _calls(run: Pretraining, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
     """Each call trains `steps` steps and waits for the last one's terms."""
     device, pretrain = run.runtime.device, run.params.pretrain
     masks = masking.sample(run.params.masking, run.grid, pretrain.batch_size, 0, 0, device)
@@ -133,7 +133,7 @@ def _calls(run: Trainer, pixels: np.ndarray, steps: int) -> dict[str, Callable[[
     return {"compute": compute, "resident": of(2**40), "mapped": of(0)}
 
 
-def _lightly(run: Trainer, steps: int) -> Callable[[], object]:
+def _lightly(run: Pretraining, steps: int) -> Callable[[], object]:
     """lightly's step alone on the same tokens, images already there: its loader would only add to it."""
     device, size, batch_size = run.runtime.device, run.params.data.image_size, run.params.pretrain.batch_size
     masks = masking.sample(run.params.masking, run.grid, batch_size, 0, 0, device)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from benchmarks.common import build, clock, machine, save, timed
 from benchmarks.peer import MODEL, PLAIN, PREDICTOR
 from pipeline.jepa import masking, objective
-from pipeline.pretrain import trainer
-from pipeline.pretrain.trainer import Trainer
+from pipeline.pretrain import pretraining
+from pipeline.pretrain.pretraining import Pretraining
 
 PEER = PLAIN | {
     "model": MODEL | {"predictor": PREDICTOR | {"joint": True}},
@@ -28,7 +28,7 @@ PEER = PLAIN | {
 }
 
 
-def parts_of(run: Trainer, steps: int) -> dict[str, float]:
+def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
     """Median seconds of each part over `steps` steps, after one that is not counted."""
     device = run.runtime.device
     size, batch_size = run.params.data.image_size, run.params.pretrain.batch_size
@@ -50,8 +50,8 @@ def parts_of(run: Trainer, steps: int) -> dict[str, float]:
     rows: list[dict[str, float]] = []
     with ExitStack() as stack:
         for owner, attribute, name in (
-            (trainer, "normalise", "pixels to floats, crops, flips"),
-            (trainer, "augment_batch", "pixels to floats, crops, flips"),
+            (pretraining, "normalise", "pixels to floats, crops, flips"),
+            (pretraining, "augment_batch", "pixels to floats, crops, flips"),
             (masking, "sample", "masks"),
             (objective, "encode", encoder),
             (objective, "prediction_loss", "losses, forward"),
@@ -60,7 +60,7 @@ def parts_of(run: Trainer, steps: int) -> dict[str, float]:
             (Tensor, "backward", "backward"),
             (nn.utils, "clip_grad_norm_", "clipping"),
             (run.optimizer, "step", "AdamW"),
-            (trainer, "update_target", "EMA"),
+            (pretraining, "update_target", "EMA"),
         ):
             stack.enter_context(mock.patch.object(owner, attribute, watched(name, getattr(owner, attribute))))
         if run.model.method is not None:

@@ -33,7 +33,7 @@ from pipeline.jepa import masking
 from pipeline.jepa.encoder import build_encoder
 from pipeline.jepa.masking import Masks
 from pipeline.params import ModelParams
-from pipeline.pretrain.trainer import Trainer
+from pipeline.pretrain.pretraining import Pretraining
 
 BATCH, GRID, TARGETS, ROWS, COLUMNS = 256, 8, 4, 4, 3
 PLAIN = {"sparsity": {"method": "none"}, "regularizer": {"name": "none"}}
@@ -88,7 +88,7 @@ class Lightly(nn.Module):
         return self.predictor(self.encoder.encode(images, idx_keep=context), [context], targets), hidden
 
 
-def lightly_step(run: Trainer) -> Callable[[Tensor, Masks], Tensor]:
+def lightly_step(run: Pretraining) -> Callable[[Tensor, Masks], Tensor]:
     """lightly's documented training step, at the precision and on the device of `run`."""
     from lightly.models.utils import update_momentum
 

@@ -12,19 +12,19 @@ from torch import nn
 
 from benchmarks.common import build, interleaved, machine, median, save
 from pipeline.jepa.kernels import FusedLinear
-from pipeline.pretrain.trainer import Trainer
+from pipeline.pretrain.pretraining import Pretraining
 
 STEPS = 10
 
 
-def fused_attention(run: Trainer) -> Trainer:
+def fused_attention(run: Pretraining) -> Pretraining:
     for module in run.jepa.modules():
         if isinstance(module, Attention):
             module.fused_attn = True  # pyright: ignore[reportAttributeAccessIssue]
     return run
 
 
-def torchs_linear(run: Trainer) -> Trainer:
+def torchs_linear(run: Pretraining) -> Pretraining:
     """Linear maps and GELU as torch does them, undoing `fit_kernels`."""
     for parent in list(run.jepa.modules()):
         for name, child in list(parent.named_children()):
@@ -37,7 +37,7 @@ def torchs_linear(run: Trainer) -> Trainer:
     return run
 
 
-def steps_of(run: Trainer) -> Callable[[], object]:
+def steps_of(run: Pretraining) -> Callable[[], object]:
     """STEPS steps on random images."""
     size = run.params.data.image_size
     shape = (run.params.pretrain.batch_size, size, size, 3)
@@ -52,7 +52,7 @@ def main() -> None:
     given = parser.parse_args()
     threads = {"threads": given.threads}
 
-    def changed(**sections: dict[str, object]) -> Trainer:
+    def changed(**sections: dict[str, object]) -> Pretraining:
         runtime = threads | sections.pop("runtime", {})
         return build({**sections, "runtime": runtime})
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import build, interleaved, machine, median, save
-from pipeline.pretrain.parallel.together import StackedTrainer
+from pipeline.pretrain.parallel.together import Together
 
 TINY = {"patch_size": 4, "embed_dim": 192, "depth": 12, "num_heads": 3}
 MODELS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ def measure(name: str, cells: int, given: argparse.Namespace) -> dict[str, float
         }
 
     one, many = build(chosen), [build(own(at)) for at in range(cells)]
-    together, device = StackedTrainer(many), one.runtime.device
+    together, device = Together(many), one.runtime.device
     size, images = one.params.data.image_size, one.params.pretrain.batch_size
     batch = torch.randint(0, 256, (images, size, size, 3), dtype=torch.uint8, device=device)
 
@@ -54,7 +54,7 @@ def measure(name: str, cells: int, given: argparse.Namespace) -> dict[str, float
 
     def all_at_once() -> None:
         for step in range(given.steps):
-            together.train_steps([batch] * cells, step)
+            together.step([batch] * cells, step)
 
     seconds = interleaved({"one": alone, "all": all_at_once}, given.rounds, device)
     return {kind: median(values, device) / given.steps for kind, values in seconds.items()}
