@@ -1,8 +1,8 @@
-"""`prepare` of a folder beside decoding its files and nothing else.
+"""The stage `prepare` on a folder of images beside decoding the same files and nothing else.
 
-    python -m benchmarks.decode [--root IMAGES]
+    python -m benchmarks.decode --root IMAGES
 
-One process each, taking turns; without --root, drawn scenes saved as JPEG files.
+Both are timed in turns, on one thread. Without --root the files are drawn scenes, saved as JPEG.
 """
 
 import argparse
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.common import interleaved, machine, median, save
+from benchmarks.common import interleaved, median
+from benchmarks.record import command_line, save
 from pipeline.prepare.folder import ENDINGS, folder_source
 from pipeline.prepare.scenes.render import render
 from pipeline.prepare.source import write_set
@@ -23,7 +24,7 @@ NUM_DRAWN, CLASSES, SIZE = 2_000, 4, 32
 
 
 def draw_files(root: Path) -> None:
-    """NUM_DRAWN scenes under CLASSES folders."""
+    """Write NUM_DRAWN scenes into CLASSES folders."""
     for number, pixels in enumerate(render("textured", NUM_DRAWN, SIZE, seed=0, chunk=0).images):
         path = root / f"class{number % CLASSES}" / f"{number}.jpg"
         path.parent.mkdir(exist_ok=True)
@@ -31,24 +32,26 @@ def draw_files(root: Path) -> None:
 
 
 def decode_all(files: list[Path]) -> int:
-    """Every file as an array of RGB bytes; nothing is kept."""
-    seen = 0
+    """Decode every file to an array of RGB bytes and keep none. Returns how many bytes there were."""
+    num_bytes = 0
     for path in files:
         with Image.open(path) as image:
-            seen += np.asarray(image.convert("RGB")).nbytes
-    return seen
+            num_bytes += np.asarray(image.convert("RGB")).nbytes
+    return num_bytes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", type=Path, help="a folder of images")
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
-        root = given.root or Path(folder) / "images"
-        if given.root is None:
+        root = arguments.root or Path(folder) / "images"
+        if arguments.root is None:
             root.mkdir()
             draw_files(root)
         files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
@@ -57,22 +60,23 @@ def main() -> None:
             source = folder_source(root, SIZE, test_fraction=0.2, seed=0)
             write_set(Path(folder) / "set", "folder", SIZE, source, workers=1, log_seconds=1e9)
 
-        seconds = interleaved({"decode": lambda: decode_all(files), "prepare": prepare}, given.rounds, device)
+        calls = {"decode": lambda: decode_all(files), "prepare": prepare}
+        seconds = interleaved(calls, arguments.rounds, device)
     rates = {name: len(files) / median(values, device) for name, values in seconds.items()}
+    command = command_line()
     content = {
-        "title": "prepare beside decoding alone",
-        "machine": machine(Runtime(device, "fp32")),
-        "rounds": given.rounds,
+        "command": command.replace(str(arguments.root), "<images>") if arguments.root else command,
         "images": len(files),
         "images_per_second": rates,
         "ratio_prepare_to_decode": rates["prepare"] / rates["decode"],
     }
     times = rates["decode"] / rates["prepare"]
     lines = [
-        f"{len(files):,} files of {'photographs' if given.root else 'scenes'} to {SIZE} pixels: decoding "
+        f"{len(files):,} files of {'photographs' if arguments.root else 'scenes'} to {SIZE} pixels: decoding "
         f"{rates['decode']:,.0f} images/s, prepare {rates['prepare']:,.0f} ({times:.2f} times the time)."
     ]
-    save("decode", "python -m benchmarks.decode" + (" --root <images>" if given.root else ""), content, lines)
+    title = "prepare beside decoding alone"
+    save("decode", title, Runtime(device, "fp32"), arguments.rounds, content, lines)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Training on a GPU: images/s, model FLOP utilisation, epoch time, peak memory, share lost to the data path.
+"""Speed and memory of training on a GPU, and the share of the time that the data path takes.
 
     python -m benchmarks.gpu                     # ViT-Ti/4 and ViT-S/4 at 32 pixels, ViT-S/16 at 224
     python -m benchmarks.gpu --device cpu --models tiny --images 64 --batch-size 16 --steps 1
 
 Needs torch, torchvision, timm, pandas, and of pure Python pydantic and jaxtyping (on a machine without them:
 `pip install --target site pydantic jaxtyping` elsewhere, copy, PYTHONPATH=site); no DVC. lightly is measured
-where it is installed.
+where it is installed. On a CPU nothing is kept.
 
-`compute`: the same images and masks again and again. `resident`: the whole step (order, gathering, crops,
-masks) from a set on the device. `mapped`: the same from memory-mapped pixels, gathered ahead by a thread into
-pinned memory. Utilisation counts the operations of the matrix products and of attention that torch counts in
-one step, against the card's dense bf16 rate where it is known, else against a large product measured here.
+compute   a step on the same images and masks again and again
+resident  the whole step (order, gathering, crops, masks) from a set that lies on the device
+mapped    the same from memory-mapped pixels, which a thread gathers ahead into pinned memory
+
+Model FLOP utilisation (MFU) is a share of the card's dense bf16 rate where that is known, else of the rate of
+a large product measured here. What counts is the matrix products and attention that torch counts in one step.
 """
 
 import argparse
@@ -26,11 +28,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.common import build, interleaved, machine, median, save, timed
-from benchmarks.peer import lightly_step
+from benchmarks.common import Trainer, build, interleaved, median, timed
+from benchmarks.lightly_ijepa import lightly_step
+from benchmarks.record import save
 from pipeline.jepa import masking
 from pipeline.pretrain.batches import Batches
-from pipeline.pretrain.pretraining import Pretraining
 
 EPOCH = 50_000
 DENSE_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # NVIDIA's data sheets, without sparsity
@@ -43,10 +45,10 @@ MODELS: dict[str, dict[str, object]] = {
 NAMES = {"tiny": "ViT-Ti/4, 32 px", "small": "ViT-S/4, 32 px", "small224": "ViT-S/16, 224 px"}
 
 
-def run_of(name: str, given: argparse.Namespace) -> Pretraining:
-    """Four targets of about a fifth of the grid each, a context of a quarter of it."""
-    chosen = MODELS[name]
-    model, size = dict(chosen["model"]), chosen["size"]  # pyright: ignore[reportCallIssue, reportArgumentType]
+def run_of(name: str, arguments: argparse.Namespace) -> Trainer:
+    """A run of four targets of about a fifth of the grid each, and a context of a quarter of it."""
+    settings = MODELS[name]
+    model, size = dict(settings["model"]), settings["size"]  # pyright: ignore[reportCallIssue, reportArgumentType]
     grid = int(size) // int(model["patch_size"])  # pyright: ignore[reportArgumentType]
     rows, columns = (4, 3) if grid == 8 else (6, 6)
     width = int(model["embed_dim"]) // 2
@@ -60,36 +62,40 @@ def run_of(name: str, given: argparse.Namespace) -> Pretraining:
                 "target_sizes": [[rows, columns]],
                 "num_context": min(grid**2 // 4, grid**2 - 4 * rows * columns),
             },
-            "pretrain": {"batch_size": given.batch_size or chosen["batch"]},
-            "runtime": {"device": given.device, "compile": given.compile, "threads": given.threads},
+            "pretrain": {"batch_size": arguments.batch_size or settings["batch"]},
+            "runtime": {
+                "device": arguments.device,
+                "compile": arguments.compile,
+                "threads": arguments.threads,
+            },
         }
     )
 
 
-def measure(name: str, given: argparse.Namespace, peak: float) -> dict[str, float]:
-    """The numbers of one model."""
-    run = run_of(name, given)
+def measure(name: str, arguments: argparse.Namespace, peak: float) -> dict[str, float]:
+    """Rates (images per second), ratios, MFU and memory of one model."""
+    run = run_of(name, arguments)
     device, size = run.runtime.device, run.params.data.image_size
     batch_size = run.params.pretrain.batch_size
-    number = max(given.images if size == 32 else given.images // 8, batch_size)
+    number = max(arguments.images if size == 32 else arguments.images // 8, batch_size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npy"
         pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (number, size, size, 3))
         for start in range(0, number, 1000):
             block = pixels[start : start + 1000]
             block[:] = np.random.default_rng(start).integers(0, 256, block.shape, dtype=np.uint8)
-        calls = _calls(run, pixels, given.steps)
+        calls = _calls(run, pixels, arguments.steps)
         with FlopCounterMode(display=False) as counted, mock.patch.object(run, "losses", run.model):
             calls["compute"]()
-        flop = counted.get_total_flops() / given.steps / batch_size
+        flop = counted.get_total_flops() / arguments.steps / batch_size
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        if importlib.util.find_spec("lightly") and not given.no_lightly:
-            calls["lightly, compute"] = _lightly(run, given.steps)
-        seconds = interleaved(calls, given.rounds, device)
-    rates = {kind: given.steps * batch_size / median(values, device) for kind, values in seconds.items()}
-    found = {f"{kind}_images_per_second": rate for kind, rate in rates.items()}
-    found |= {
+        if importlib.util.find_spec("lightly") and not arguments.no_lightly:
+            calls["lightly, compute"] = _lightly(run, arguments.steps)
+        seconds = interleaved(calls, arguments.rounds, device)
+    rates = {kind: arguments.steps * batch_size / median(values, device) for kind, values in seconds.items()}
+    results = {f"{kind}_images_per_second": rate for kind, rate in rates.items()}
+    results |= {
         "batch_size": batch_size,
         "gflop_per_image": flop / 1e9,
         "mfu": flop * rates["resident"] / peak,
@@ -101,16 +107,16 @@ def measure(name: str, given: argparse.Namespace, peak: float) -> dict[str, floa
         else math.nan,
     }
     if "lightly, compute" in rates:
-        found["ratio_resident_to_lightly_compute"] = rates["resident"] / rates["lightly, compute"]
-    return found
+        results["ratio_resident_to_lightly_compute"] = rates["resident"] / rates["lightly, compute"]
+    return results
 
 
-def _calls(run: Pretraining, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
-    """Each call trains `steps` steps and waits for the last one's terms."""
+def _calls(run: Trainer, pixels: np.ndarray, steps: int) -> dict[str, Callable[[], object]]:
+    """Calls that train `steps` steps and wait for the last one's terms."""
     device, pretrain = run.runtime.device, run.params.pretrain
     masks = masking.sample(run.params.masking, run.grid, pretrain.batch_size, 0, 0, device)
     same = torch.from_numpy(pixels[: pretrain.batch_size].copy()).to(device)
-    off = run.augment.model_copy(update={"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip": False})
+    whole = run.augment.model_copy(update={"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip": False})
     crops = run.augment
 
     def train(batches: Iterator[Tensor]) -> None:
@@ -120,21 +126,22 @@ def _calls(run: Pretraining, pixels: np.ndarray, steps: int) -> dict[str, Callab
         terms["grad_norm"].item()
 
     def compute() -> None:
-        run.augment = off
+        run.augment = whole
         with mock.patch.object(masking, "sample", return_value=masks):
             train(iter([same] * steps))
         run.augment = crops
 
-    def of(limit: int) -> Callable[[], None]:
+    def reading(limit: int) -> Callable[[], None]:
+        """Train from a set that lies on the device where it has at most `limit` bytes."""
         with mock.patch.object(Batches, "GPU_BYTES", limit):
             batches = Batches(pixels, np.arange(len(pixels)), pretrain.batch_size, 0, device)
         return lambda: train(batches.from_step(0, steps))
 
-    return {"compute": compute, "resident": of(2**40), "mapped": of(0)}
+    return {"compute": compute, "resident": reading(2**40), "mapped": reading(0)}
 
 
-def _lightly(run: Pretraining, steps: int) -> Callable[[], object]:
-    """lightly's step alone on the same tokens, images already there: its loader would only add to it."""
+def _lightly(run: Trainer, steps: int) -> Callable[[], object]:
+    """A call of lightly's step alone, on the same tokens: images lie on the device already."""
     device, size, batch_size = run.runtime.device, run.params.data.image_size, run.params.pretrain.batch_size
     masks = masking.sample(run.params.masking, run.grid, batch_size, 0, 0, device)
     images, step = torch.randn(batch_size, 3, size, size, device=device), lightly_step(run)
@@ -146,7 +153,7 @@ def _lightly(run: Pretraining, steps: int) -> Callable[[], object]:
 
 
 def peak_flops(device: torch.device) -> tuple[float, str]:
-    """Operations per second that utilisation is a share of, and where the number is from."""
+    """The FLOP per second that utilisation is a share of, and where the number is from."""
     if device.type == "cuda":
         for card, flops in DENSE_BF16.items():
             if card in torch.cuda.get_device_name(device):
@@ -158,26 +165,28 @@ def peak_flops(device: torch.device) -> tuple[float, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--images", type=int, default=EPOCH)
     parser.add_argument("--batch-size", type=int, default=0)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="0: all that the machine gives")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--no-lightly", action="store_true")
-    given = parser.parse_args()
-    runtime = run_of(given.models[0], given).runtime
+    arguments = parser.parse_args()
+    runtime = run_of(arguments.models[0], arguments).runtime
     peak, source = peak_flops(runtime.device)
-    found = {name: measure(name, given, peak) for name in given.models}
+    results = {name: measure(name, arguments, peak) for name in arguments.models}
     lines = [
         "| | images/s | MFU | 50,000 images, s | peak MiB | resident of compute | mapped of compute | "
         "times lightly's step |",
         "|---|" + "--:|" * 7,
     ]
-    for name, row in found.items():
+    for name, row in results.items():
         times = row.get("ratio_resident_to_lightly_compute")
         lines.append(
             f"| {NAMES[name]} | {row['resident_images_per_second']:,.0f} | {100 * row['mfu']:.1f} % | "
@@ -187,15 +196,12 @@ def main() -> None:
         )
     lines += ["", f"{runtime.precision}; utilisation is a share of {peak / 1e12:,.1f} TFLOP/s ({source})."]
     content = {
-        "title": f"Training on {runtime.describe()}",
-        "machine": machine(runtime),
-        "rounds": given.rounds,
-        "compiled": given.compile,
+        "compiled": arguments.compile,
         "peak_flops": peak,
-        **{f"{key}_{name}": value for name, row in found.items() for key, value in row.items()},
+        **{f"{key}_{name}": value for name, row in results.items() for key, value in row.items()},
     }
     if runtime.device.type == "cuda":
-        save("gpu", "python -m benchmarks.gpu", content, lines)
+        save("gpu", f"Training on {runtime.describe()}", runtime, arguments.rounds, content, lines)
     else:
         print("\n".join(["Not a GPU, not kept:", *lines]))
 

@@ -1,9 +1,9 @@
-"""What a set much larger than memory costs: images per second and anonymous memory.
+"""What a very large set costs in `prepare` and `pretrain`: images per second and anonymous memory.
 
     python -m benchmarks.large_set --num-images 1000000
 
-Anonymous memory is what a process cannot give back (RssAnon): pages of a memory-mapped file are not in it.
-Linux only. Everything is written to a temporary folder and removed.
+Anonymous memory (RssAnon) is memory that a process cannot give back. Pages of a memory-mapped file are no
+part of it. Linux only. Everything is written to a temporary folder and removed.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PRETRAIN_STEPS = 300  # each reads a random batch from anywhere in the set
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: wall time. peak_memory: anonymous bytes of this process and its children, summed, at most."""
+    """seconds: wall time. peak_memory: largest sum of anonymous bytes of this process and its children."""
 
     seconds: float
     peak_memory: int
@@ -85,7 +85,7 @@ def measure_pretrain(params: Params, folder: Path) -> None:
 
 
 def run_stage(name: str, folder: Path) -> None:
-    """As a user runs it: a process of its own, in the folder of its params.yaml."""
+    """Run a stage as a user does: in a process of its own, in the folder of its params.yaml."""
     subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],
         cwd=folder,

@@ -1,112 +1,177 @@
-"""The table of a study, and the figure of lambda."""
+"""The table and the figure of a study, from the tables that its sweeps wrote.
 
-import subprocess
+    python -m benchmarks.methods_report methods-scenes reports/sweeps/methods-scenes-*.csv
+    python -m benchmarks.methods_report lambda-scenes --by sparsity.lambda reports/sweeps/lambda-scenes.csv
+
+Each sweep is a setting, named by what its name has beyond the study's. With --by the values of a column are
+the settings. The first setting is the baseline. Writes NAME.csv and NAME.md in results/studies, with --by
+also NAME.svg. Cells that are not done are counted, and their numbers are not used.
+"""
+
+import argparse
+import re
+import sys
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline import views
+from pipeline.files import InputError
 from pipeline.report.figures import LIGHT, STYLE
 
-BASELINES = {"methods": "none", "lambda": "0", "settings": "none"}
+STUDIES = Path(__file__).parent / "results/studies"
+SEED = "pretrain.seed"
 DASH = "–"
-COLUMNS = (
-    *("encoder", "less {base}, seed by seed", "latents", "group energies", "k-NN"),
-    *("zero share", "among live", "live latents", "dead groups", "active groups", "RankMe"),
+ENCODER, LATENTS, INITIAL, PIXELS = (  # columns of `read`, in percent
+    "encoder",
+    "latents",
+    "at initialisation",
+    "pixels + PCA",
 )
+PERCENT = {
+    ENCODER: f"mean_accuracy.{views.ENCODER}",
+    LATENTS: f"mean_accuracy.{views.LATENT}",
+    "group energies": f"mean_accuracy.{views.GROUPS}",
+    "k-NN": f"mean_knn_accuracy.{views.ENCODER}",
+    INITIAL: f"mean_accuracy.{views.RANDOM_INIT}",
+    PIXELS: f"mean_accuracy.{views.PIXELS_PCA}",
+}
+COUNTS = {  # column -> its path in a sweep's table, and how it is written
+    "zero share": ("pretrain.sparsity.zero_share", ".2f"),
+    "among live": ("pretrain.sparsity.zero_share_live", ".2f"),
+    "live latents": ("pretrain.sparsity.live_latents", ".0f"),
+    "dead groups": ("pretrain.sparsity.dead_groups", ".0f"),
+    "active groups": ("pretrain.sparsity.active_groups", ".1f"),
+    "RankMe": ("pretrain.final.rankme", ".0f"),
+}
 
 
-def write_report(results: Path, study: str, chosen: str, command: str, rows: pd.DataFrame) -> None:
-    """<study>-<set>.md, and lambda.svg from the rows of all sets that have a study of lambda."""
-    first = rows.iloc[0]
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
-    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
-    devices = " and ".join(sorted(rows["device"].unique()))
-    lines = [
-        f"# {study.capitalize()} on {chosen}",
-        "",
-        f"`{command}`, commit {head}, {devices}; {first['steps']} steps, seeds {seeds}; "
-        f"{first['n_train']:,} images fit the probes, {first['n_test']:,} score. "
-        "Accuracies in %, mean over labels, ± standard deviation over seeds.",
-        "",
-        "| " + " | ".join([study, *(text.format(base=BASELINES[study]) for text in COLUMNS)]) + " |",
-        "|---|" + "--:|" * len(COLUMNS),
-    ]
-    base = rows[rows["name"].astype(str) == BASELINES[study]].set_index("seed")
-    for name, cells in rows.groupby("name", sort=False):
-        both = cells.set_index("seed").join(base[["acc_encoder"]], rsuffix="_base", how="inner")
-        gains = 100 * (both["acc_encoder"] - both["acc_encoder_base"])
-        is_base = str(name) == BASELINES[study]
-        columns = [
-            _spread(100 * cells["acc_encoder"]),
-            DASH if is_base else ", ".join(f"{gain:+.1f}" for gain in gains).replace("-", "−"),
-            *(_spread(100 * cells[key]) if key in cells else DASH for key in ("acc_latent", "acc_groups")),
-            _spread(100 * cells["knn_encoder"]),
-            *(_mean(cells, key, ".2f") for key in ("zero_share", "zero_share_live")),
-            *(_mean(cells, key, ".0f") for key in ("live_latents", "dead_groups")),
-            _mean(cells, "active_groups", ".1f"),
-            _mean(cells, "rankme", ".0f"),
-        ]
-        lines.append(f"| {name} | " + " | ".join(columns) + " |")
-    other = {key: rows[key].mean() for key in ("acc_random_init", "acc_pixels_pca") if key in rows}
+def read(name: str, tables: list[Path], by: str | None) -> tuple[pd.DataFrame, int]:
+    """A row per finished cell: `setting`, `seed` and the study's columns. And how many cells are not done.
+
+    Raises InputError where a table is missing, has no column `by`, or has no finished cell.
+    """
+    parts, missing = [], 0
+    for path in tables:
+        if not path.exists():
+            raise InputError(f"{path}: not found; run the study's sweeps first (benchmarks.methods)")
+        cells = pd.read_csv(path)
+        done = cells[cells["state"] == "done"]
+        missing += len(cells) - len(done)
+        if by is not None and by not in cells:
+            raise InputError(f"--by: {path} has no column {by!r}")
+        if done.empty:
+            raise InputError(f"{path}: no cell is done")
+        setting = path.stem.removeprefix(f"{name}-") if by is None else [f"{value:g}" for value in done[by]]
+        dataset = next(column for column in done if column.startswith("probe.")).split(".")[1]
+        values = {key: _column(done, f"probe.{dataset}.{leaf}", 100) for key, leaf in PERCENT.items()}
+        values |= {key: _column(done, path, 1) for key, (path, _) in COUNTS.items()}
+        values["latents in all"] = _column(done, "pretrain.sparsity.latents", 1)
+        values["groups in all"] = _column(done, "pretrain.sparsity.groups", 1)
+        parts.append(pd.DataFrame({"setting": setting, "seed": done[SEED], **values}))
+    return pd.concat(parts, ignore_index=True), missing
+
+
+def page(name: str, tables: list[Path], rows: pd.DataFrame, missing: int) -> str:
+    """The study's page: the sweeps' commands, commits and devices, and a row per setting."""
+    baseline = rows["setting"].iloc[0]
+    seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
+    gain = f"less {baseline}, seed by seed"
+    columns = [ENCODER, gain, *(key for key in PERCENT if key not in (ENCODER, INITIAL, PIXELS)), *COUNTS]
+    lines = [f"# {name}", "", "The sweeps, with commit and device:", ""]
+    for path in tables:
+        lines.append(f"* {_origin(path.with_suffix('.md'))}")
     lines += [
         "",
-        "At initialisation {:.1f}, pixels + PCA {:.1f}.".format(*(100 * value for value in other.values())),
+        f"Seeds {seeds}. Accuracies are in %, means over labels, ± standard deviation over seeds.",
+        *([f"{missing} cells are not done and not counted."] if missing else []),
+        "",
+        "| setting | " + " | ".join(columns) + " |",
+        "|---|" + "--:|" * len(columns),
     ]
-    (results / f"{study}-{chosen}.md").write_text("\n".join(lines) + "\n")
-    if study == "lambda":
-        draw_lambda(results)
+    base = rows[rows["setting"] == baseline].set_index("seed")[ENCODER]
+    for setting, cells in rows.groupby("setting", sort=False):
+        gains = (cells.set_index("seed")[ENCODER] - base).dropna()
+        texts = {key: _spread(cells[key]) for key in PERCENT}
+        texts |= {key: _mean(cells[key], form) for key, (_, form) in COUNTS.items()}
+        texts[gain] = DASH if setting == baseline else ", ".join(f"{value:+.1f}" for value in gains)
+        lines.append(f"| {setting} | " + " | ".join(texts[key] for key in columns).replace("-", "−") + " |")
+    baselines = ", ".join(f"{key} {_mean(rows[key], '.1f')}" for key in (INITIAL, PIXELS))
+    lines += ["", f"Mean accuracy {baselines}."]
+    return "\n".join(lines) + "\n"
 
 
-def draw_lambda(results: Path) -> None:
-    """Sparsity above, accuracy below, a column per set."""
-    sets = [name for name in ("scenes", "folder") if (results / f"lambda-{name}.csv").exists()]
+def draw(rows: pd.DataFrame, label: str, path: Path) -> None:
+    """Sparsity above, accuracy below, against the settings at equal distances."""
+    shares = pd.DataFrame(
+        {
+            "setting": rows["setting"],
+            "columns exactly zero": rows["zero share"],
+            "latents that live": rows["live latents"] / rows["latents in all"],
+            "groups with a column": 1 - rows["dead groups"] / rows["groups in all"],
+        }
+    )
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2 * len(sets), 5.2), layout="constrained", facecolor=LIGHT["ground"])
-        grid = figure.subplots(2, len(sets), squeeze=False, sharex=True, sharey="row")
-        for above, below, name in zip(*grid, sets, strict=True):
-            rows = pd.read_csv(results / f"lambda-{name}.csv")
-            rows["live"] = rows["live_latents"] / rows["latents"]
-            rows["used"] = 1 - rows["dead_groups"] / rows["groups"]
-            series = {
-                "zero_share": "columns exactly zero",
-                "live": "latents that live",
-                "used": "groups with a column",
-            }
-            _lines(above, rows, series, 1)
-            above.set_title(
-                {"scenes": "generated scenes", "folder": "CIFAR-10 photographs"}[name], loc="left"
-            )
-            _lines(below, rows, {"acc_encoder": "encoder", "acc_latent": "latents"}, 100)
-            below.axhline(100 * rows["acc_random_init"].mean(), color=LIGHT["muted"], ls=(0, (4, 3)), lw=1)
-            below.set_xlabel("sparsity.lambda")
-        grid[0, 0].set_ylabel("share")
-        grid[1, 0].set_ylabel("linear probe, % (dashed: at initialisation)")
-        for axes in grid[:, 0]:
-            axes.legend(fontsize=8)
-        figure.savefig(results / "lambda.svg", metadata={"Date": None})
+        figure = Figure(figsize=(4.2, 5.2), layout="constrained", facecolor=LIGHT["ground"])
+        above, below = figure.subplots(2, 1, sharex=True)
+        _lines(above, shares)
+        _lines(below, rows[["setting", ENCODER, LATENTS]])
+        below.axhline(rows[INITIAL].mean(), color=LIGHT["muted"], ls=(0, (4, 3)), lw=1)
+        below.set_xlabel(label)
+        above.set_ylabel("share")
+        below.set_ylabel("linear probe, % (dashed: at initialisation)")
+        figure.savefig(path, metadata={"Date": None})
 
 
-def _lines(axes: Axes, rows: pd.DataFrame, series: dict[str, str], scale: float) -> None:
-    places = {value: at for at, value in enumerate(sorted(rows["name"].unique()))}
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", help="of the study")
+    parser.add_argument("tables", nargs="+", type=Path, help="reports/sweeps/*.csv, the baseline first")
+    parser.add_argument("--by", help="column whose values are the settings")
+    parser.add_argument("--folder", type=Path, default=STUDIES, help="where the files go")
+    arguments = parser.parse_args()
+    try:
+        rows, missing = read(arguments.name, arguments.tables, arguments.by)
+        text = page(arguments.name, arguments.tables, rows, missing)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    file = arguments.folder / arguments.name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows.to_csv(f"{file}.csv", index=False, float_format="%.6g")
+    Path(f"{file}.md").write_text(text)
+    if arguments.by:
+        draw(rows, arguments.by, Path(f"{file}.svg"))
+    print(text)
+    return 0
+
+
+def _column(cells: pd.DataFrame, path: str, scale: float) -> pd.Series:
+    if path in cells:
+        return scale * pd.to_numeric(cells[path])
+    return pd.Series(float("nan"), index=cells.index)
+
+
+def _origin(path: Path) -> str:
+    """Command, commit and device, as the sweep's page has them."""
+    lines = path.read_text().splitlines()
+    command = next(line.strip() for line in lines if line.startswith("    "))
+    command = re.sub(r"data\.root=\S+", "data.root=<images>", command)
+    return f"`{command}`: {next(line for line in lines if line.startswith('Commit ')).split('. Mean')[0]}"
+
+
+def _lines(axes: Axes, values: pd.DataFrame) -> None:
+    means = values.groupby("setting", sort=False).mean()
     looks = (("encoder", "-"), ("pixels", "-"), ("third", "--"))
-    for key, (colour, line) in zip(series, looks, strict=False):
-        means = scale * rows.groupby("name")[key].mean()
-        axes.plot(
-            [places[value] for value in means.index],
-            means,
-            marker="o",
-            ms=4,
-            ls=line,
-            color=LIGHT[colour],
-            label=series[key],
-        )
-    axes.set_xticks(list(places.values()), [f"{value:g}" for value in places])
+    for key, (colour, line) in zip(means, looks, strict=False):
+        axes.plot(range(len(means)), means[key], marker="o", ms=4, ls=line, color=LIGHT[colour], label=key)
+    axes.set_xticks(range(len(means)), list(means.index))
+    axes.legend(fontsize=8)
 
 
 def _spread(values: pd.Series) -> str:
@@ -115,6 +180,9 @@ def _spread(values: pd.Series) -> str:
     return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
 
 
-def _mean(cells: pd.DataFrame, key: str, form: str) -> str:
-    values = pd.to_numeric(cells[key]) if key in cells else pd.Series(dtype=float)
-    return DASH if values.isna().all() else format(float(np.nanmean(values)), form)
+def _mean(values: pd.Series, form: str) -> str:
+    return DASH if values.isna().all() else format(float(values.mean()), form)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

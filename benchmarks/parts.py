@@ -1,7 +1,9 @@
-"""Where a training step's time goes, by part: `python -m benchmarks.parts --threads 1`.
+"""Where the time of a training step goes, by part.
 
-The default of params.yaml, and the size of benchmarks.peer (16 context patches, no sparse module). Every part
-is timed around its call, so the shares add up to the step but for what lies between (`rest`).
+    python -m benchmarks.parts --threads 1
+
+Two runs are timed: the default of params.yaml, and one of the size of benchmarks.peer (16 context patches, no
+sparse module). Every part is timed around its call. What lies between the parts is the row `rest`.
 """
 
 import argparse
@@ -15,11 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.common import build, clock, machine, save, timed
+from benchmarks.common import Trainer, build, clock, step_module, timed
 from benchmarks.peer import MODEL, PLAIN, PREDICTOR
+from benchmarks.record import save
 from pipeline.jepa import masking, objective
-from pipeline.pretrain import pretraining
-from pipeline.pretrain.pretraining import Pretraining
 
 PEER = PLAIN | {
     "model": MODEL | {"predictor": PREDICTOR | {"joint": True}},
@@ -28,7 +29,7 @@ PEER = PLAIN | {
 }
 
 
-def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
+def parts_of(run: Trainer, steps: int) -> dict[str, float]:
     """Median seconds of each part over `steps` steps, after one that is not counted."""
     device = run.runtime.device
     size, batch_size = run.params.data.image_size, run.params.pretrain.batch_size
@@ -36,11 +37,11 @@ def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
     taken: dict[str, float] = defaultdict(float)
 
     def watched(name: str | Callable[..., str], call: Callable[..., Any]) -> Callable[..., Any]:
-        def measured(*given: Any, **named: Any) -> Any:
-            found: list[Any] = []
-            seconds = timed(lambda: found.append(call(*given, **named)), device)
-            taken[name if isinstance(name, str) else name(*given)] += getattr(seconds, clock(device))
-            return found[0]
+        def measured(*values: Any, **named: Any) -> Any:
+            results: list[Any] = []
+            seconds = timed(lambda: results.append(call(*values, **named)), device)
+            taken[name if isinstance(name, str) else name(*values)] += getattr(seconds, clock(device))
+            return results[0]
 
         return measured
 
@@ -50,8 +51,8 @@ def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
     rows: list[dict[str, float]] = []
     with ExitStack() as stack:
         for owner, attribute, name in (
-            (pretraining, "normalise", "pixels to floats, crops, flips"),
-            (pretraining, "augment_batch", "pixels to floats, crops, flips"),
+            (step_module, "normalise", "pixels to floats, crops, flips"),
+            (step_module, "augment_batch", "pixels to floats, crops, flips"),
             (masking, "sample", "masks"),
             (objective, "encode", encoder),
             (objective, "prediction_loss", "losses, forward"),
@@ -60,7 +61,7 @@ def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
             (Tensor, "backward", "backward"),
             (nn.utils, "clip_grad_norm_", "clipping"),
             (run.optimizer, "step", "AdamW"),
-            (pretraining, "update_target", "EMA"),
+            (step_module, "update_target", "EMA"),
         ):
             stack.enter_context(mock.patch.object(owner, attribute, watched(name, getattr(owner, attribute))))
         if run.model.method is not None:
@@ -74,32 +75,25 @@ def parts_of(run: Pretraining, steps: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="0: all that the machine gives")
     parser.add_argument("--steps", type=int, default=8)
-    given = parser.parse_args()
-    where = {"runtime": {"device": given.device, "threads": given.threads}}
+    arguments = parser.parse_args()
+    where = {"runtime": {"device": arguments.device, "threads": arguments.threads}}
     runs = {"default": build(where), "peer's size": build(PEER | where)}
-    found = {name: parts_of(run, given.steps) for name, run in runs.items()}
-    lines = ["| share of the step, % | " + " | ".join(found) + " |", "|---|" + "--:|" * len(found)]
-    for part in (name for name in found["default"] if name != "step"):
-        shares = (f"{100 * row[part] / row['step']:.1f}" if part in row else "–" for row in found.values())
+    seconds = {name: parts_of(run, arguments.steps) for name, run in runs.items()}
+    lines = ["| share of the step, % | " + " | ".join(seconds) + " |", "|---|" + "--:|" * len(seconds)]
+    for part in (name for name in seconds["default"] if name != "step"):
+        shares = (f"{100 * row[part] / row['step']:.1f}" if part in row else "–" for row in seconds.values())
         lines.append(f"| {part} | " + " | ".join(shares) + " |")
-    rates = {name: run.params.pretrain.batch_size / found[name]["step"] for name, run in runs.items()}
+    rates = {name: run.params.pretrain.batch_size / seconds[name]["step"] for name, run in runs.items()}
     lines.append("| images/s | " + " | ".join(f"{rate:,.0f}" for rate in rates.values()) + " |")
     runtime = runs["default"].runtime
-    content = {
-        "title": "Parts of a training step",
-        "machine": machine(runtime),
-        "rounds": given.steps,
-        "precision": runtime.precision,
-        "seconds": found,
-        "images_per_second": rates,
-    }
-    save(
-        "parts", f"python -m benchmarks.parts --threads {given.threads} --steps {given.steps}", content, lines
-    )
+    content = {"precision": runtime.precision, "seconds": seconds, "images_per_second": rates}
+    save("parts", "Parts of a training step", runtime, arguments.steps, content, lines)
 
 
 if __name__ == "__main__":

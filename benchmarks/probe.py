@@ -2,25 +2,25 @@
 
     python -m benchmarks.probe [--path] [--default-tolerance]
 
-50,000 x 192 features with singular values over two decades, one label of 100 classes, eight strengths, of
-which one is chosen on a held-out fifth. scikit-learn (lbfgs, float32 as ours, on standardised features) is
-called as it usually is, once per strength; with --path its fits too start from the one before, the strongest
-penalty first, as ours do. Its tolerance is 1e-5: at the default of 1e-4 it stops so early that it loses
-accuracy at the weak strengths (--default-tolerance shows it). Both take turns, strength by strength, so that
-other work on the machine hurts both. Agreement is of the test accuracy. A line per strength goes to standard
-error.
+The data are 50,000 x 192 features with singular values over two decades, and one label of 100 classes. Eight
+strengths of the penalty are fitted, and one is chosen on a held-out fifth. scikit-learn (lbfgs, float32 as
+ours, on standardised features) is called as it usually is, once per strength. Its tolerance is 1e-5: at the
+default of 1e-4 it stops so early that it loses accuracy at the weak strengths. Both take turns, strength by
+strength, so that other work hurts both. Agreement is of the test accuracy. A line per strength goes to
+standard error.
 """
 
+import argparse
 import json
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.common import DEFAULTS
 from pipeline import params
 from pipeline.measure.components import principal_components
 from pipeline.measure.metrics import accuracy
@@ -34,7 +34,7 @@ MAX_ITERATIONS = 1000
 
 
 class Clock:
-    """Seconds on the clock and of the processor, summed over the bodies of `with`."""
+    """Wall and processor seconds, summed over the bodies of `with`."""
 
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
@@ -48,7 +48,17 @@ class Clock:
 
 
 def main() -> None:
-    runtime = resolve(params.load(Path("params.yaml")).runtime)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--path",
+        action="store_true",
+        help="scikit-learn starts each fit from the one before, the strongest penalty first, as ours does",
+    )
+    parser.add_argument("--default-tolerance", action="store_true", help="scikit-learn's own tolerance, 1e-4")
+    arguments = parser.parse_args()
+    runtime = resolve(params.load(DEFAULTS).runtime)
     features, target = draw()
     train, test = features[:NUM_TRAIN].to(runtime.device), features[NUM_TRAIN:].to(runtime.device)
     known, answer = target[:NUM_TRAIN].to(runtime.device), target[NUM_TRAIN:].to(runtime.device)
@@ -65,9 +75,8 @@ def main() -> None:
         mean, std = train.mean(0), train.std(0, correction=0)
         standard, standard_test = ((part - mean) / std for part in (train, test))
         x, y = standard[~validation].cpu().numpy(), known[~validation].cpu().numpy()
-        tolerance = 1e-4 if "--default-tolerance" in sys.argv[1:] else 1e-5
-        path = "--path" in sys.argv[1:]
-        model = LogisticRegression(max_iter=MAX_ITERATIONS, tol=tolerance, warm_start=path)
+        tolerance = 1e-4 if arguments.default_tolerance else 1e-5
+        model = LogisticRegression(max_iter=MAX_ITERATIONS, tol=tolerance, warm_start=arguments.path)
     rows: list[dict[str, Any]] = []
     our_memory = 0.0
     for l2 in STRENGTHS:
@@ -94,7 +103,7 @@ def main() -> None:
         print(json.dumps(row), file=sys.stderr, flush=True)
     ours, theirs = (max(rows, key=lambda row: row[f"{who}validation"]) for who in ("", "scikit_learn_"))
     result = {
-        "scikit_learn_path": path,
+        "scikit_learn_path": arguments.path,
         "scikit_learn_tolerance": tolerance,
         "times_faster": their_clock.wall / our_clock.wall,
         "times_faster_cpu": their_clock.cpu / our_clock.cpu,
@@ -112,7 +121,7 @@ def main() -> None:
 
 
 def draw() -> tuple[torch.Tensor, torch.Tensor]:
-    """Correlated features, and classes that a noisy linear map of the directions behind them decides."""
+    """Correlated features, and the classes that a noisy linear map of their principal directions gives."""
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(NUM_TRAIN + NUM_TEST, DIM, generator=generator)
     scores = hidden @ torch.randn(DIM, NUM_CLASSES, generator=generator)

@@ -1,7 +1,9 @@
-"""How a training step's time and memory grow: `python -m benchmarks.scaling --threads 1`.
+"""How time and memory of a training step grow with one dial of the default at a time.
 
-One dial of the default at a time, each point in a process of its own (forked, so that its peak of resident
-memory is its own, imports included). Writes results/scaling.json, .md and .svg.
+    python -m benchmarks.scaling --threads 1
+
+Each point runs in a forked process, so that the peak of resident memory is its own, imports included.
+Writes results/scaling/MACHINE.json, .md and .svg.
 """
 
 import argparse
@@ -21,7 +23,8 @@ import torch
 import yaml
 from matplotlib.figure import Figure
 
-from benchmarks.common import DEFAULTS, RESULTS, build, machine, median, save, timed
+from benchmarks.common import DEFAULTS, build, median, timed
+from benchmarks.record import save
 from pipeline.pretrain.batches import Batches
 from pipeline.pretrain.tracking import peak_memory_mb
 from pipeline.report.figures import LIGHT, STYLE
@@ -38,7 +41,7 @@ CURVES: dict[str, tuple[int, ...]] = {
 
 
 def changes(curve: str, value: int, where: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The sections that a point changes."""
+    """The sections of params that a point changes."""
     sections: dict[str, dict[str, Any]] = {"runtime": where}
     match curve:
         case "image size":
@@ -53,7 +56,7 @@ def changes(curve: str, value: int, where: dict[str, Any]) -> dict[str, dict[str
 
 
 def point(curve: str, value: int, where: dict[str, Any], steps: int) -> tuple[float, float]:
-    """Seconds per image and peak MiB of this process."""
+    """Seconds an image and peak MiB of this process."""
     if curve == "workers":
         return prepare(value)
     run = build(changes(curve, value, where))
@@ -62,7 +65,7 @@ def point(curve: str, value: int, where: dict[str, Any], steps: int) -> tuple[fl
     number = value if curve == "images" else 4 * batch_size
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npy"
-        with path.open("wb") as file:  # bytes: a file of holes would be read otherwise
+        with path.open("wb") as file:  # real bytes: a sparse file is read faster
             shape = (number, size, size, 3)
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -83,17 +86,17 @@ def _child(pipe: Any, arguments: tuple[str, int, dict[str, Any], int]) -> None:
 def in_child(*arguments: Any) -> tuple[float, float]:
     """`point` in a forked process."""
     context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(theirs, arguments))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(sender, arguments))
     process.start()
-    theirs.close()
-    found = ours.recv()
+    sender.close()
+    measured = receiver.recv()
     process.join()
-    return found
+    return measured
 
 
 def prepare(workers: int) -> tuple[float, float]:
-    """The stage `prepare` on the default's scenes: seconds per image on the wall's clock, its peak MiB."""
+    """The stage `prepare` on the default's scenes: wall seconds an image, and its peak MiB."""
     tree = yaml.safe_load(DEFAULTS.read_text())
     tree["runtime"]["workers"] = workers
     with tempfile.TemporaryDirectory() as folder:
@@ -112,9 +115,9 @@ def prepare(workers: int) -> tuple[float, float]:
     return taken / (scenes["num_train"] + scenes["num_test"]), peak
 
 
-def draw(found: dict[str, dict[int, tuple[float, float]]]) -> None:
+def draw(curves: dict[str, dict[int, tuple[float, float]]], path: Path) -> None:
     """Time above, memory below, a column per curve of the training step."""
-    shown = {curve: points for curve, points in found.items() if curve != "workers"}
+    shown = {curve: points for curve, points in curves.items() if curve != "workers"}
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.1 * len(shown), 4.2), layout="constrained", facecolor=LIGHT["ground"])
         grid = figure.subplots(2, len(shown), squeeze=False, sharex="col", sharey="row")
@@ -129,44 +132,44 @@ def draw(found: dict[str, dict[int, tuple[float, float]]]) -> None:
         for row, label in enumerate(("µs an image", "peak MiB")):
             grid[row, 0].set_ylabel(label)
             grid[row, 0].set_ylim(bottom=0)
-        figure.savefig(RESULTS / "scaling.svg", metadata={"Date": None})
+        figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5)
-    given = parser.parse_args()
-    where = {"device": given.device, "threads": given.threads}
-    torch.set_num_threads(given.threads)
-    found = {
-        curve: {value: in_child(curve, value, where, given.steps) for value in values}
+    arguments = parser.parse_args()
+    where = {"device": arguments.device, "threads": arguments.threads}
+    torch.set_num_threads(arguments.threads)
+    curves = {
+        curve: {value: in_child(curve, value, where, arguments.steps) for value in values}
         for curve, values in CURVES.items()
     }
     lines = ["| dial | value | µs an image | peak MiB |", "|---|--:|--:|--:|"]
-    for curve, points in found.items():
+    for curve, points in curves.items():
         for value, (seconds, memory) in points.items():
             lines.append(f"| {curve} | {value:,} | {1e6 * seconds:,.0f} | {memory:,.0f} |")
     lines += [
         "",
-        "`workers`: the stage prepare on the default's scenes, wall's clock; the others: a training step.",
+        "`workers`: the stage prepare on the default's scenes, in wall seconds. The others: a training step.",
     ]
-    runtime = Runtime(torch.device(given.device), "auto")
     content = {
-        "title": "Scaling of the default, one dial at a time",
-        "machine": machine(runtime) | {"cores": os.cpu_count()},
-        "rounds": given.steps,
         "points": {
             curve: {
-                str(value): {"seconds_per_image": one[0], "peak_mb": one[1]} for value, one in row.items()
+                str(value): {"seconds_per_image": seconds, "peak_mb": memory}
+                for value, (seconds, memory) in points.items()
             }
-            for curve, row in found.items()
-        },
+            for curve, points in curves.items()
+        }
     }
-    draw(found)
-    command = f"python -m benchmarks.scaling --threads {given.threads} --steps {given.steps}"
-    save("scaling", command, content, lines)
+    title = "Scaling of the default, one dial at a time"
+    runtime = Runtime(torch.device(arguments.device), "auto")
+    page = save("scaling", title, runtime, arguments.steps, content, lines)
+    draw(curves, page.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
-"""Images drawn per second on one core, by variant and size: `python -m benchmarks.scenes`."""
+"""How many scenes one core draws a second, by variant and size.
 
+python -m benchmarks.scenes
+"""
+
+import argparse
 import time
 
 from pipeline.prepare.scenes.render import VARIANTS, render
@@ -10,7 +14,7 @@ REPEATS = 5
 
 
 def images_per_second(variant: str, size: int) -> float:
-    """The best of REPEATS chunks of NUM_IMAGES, after one that is not counted. numpy draws on one thread."""
+    """The best rate of REPEATS chunks of NUM_IMAGES, after one that is not counted. numpy uses one thread."""
     render(variant, NUM_IMAGES, size, seed=0, chunk=0)
     seconds = []
     for chunk in range(1, REPEATS + 1):
@@ -21,6 +25,9 @@ def images_per_second(variant: str, size: int) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     print(f"images/s, best of {REPEATS} chunks of {NUM_IMAGES}")
     print(f"{'variant':<10}" + "".join(f"{f'{size} px':>10}" for size in SIZES))
     for variant in VARIANTS:

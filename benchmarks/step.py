@@ -1,6 +1,9 @@
-"""A training step, one change at a time, all in one run: `python -m benchmarks.step`.
+"""The speed of a training step of the default, and with one change at a time.
 
-Ratios to the first row are what to quote: a machine that others share makes the absolute numbers lie.
+    python -m benchmarks.step
+
+All settings are timed in turns in one process. Quote the ratios to the first row: absolute rates move with
+the load of the machine.
 """
 
 import argparse
@@ -10,22 +13,23 @@ import torch
 from timm.layers.attention import Attention
 from torch import nn
 
-from benchmarks.common import build, interleaved, machine, median, save
+from benchmarks.common import Trainer, build, interleaved, median
+from benchmarks.record import save
 from pipeline.jepa.kernels import FusedLinear
-from pipeline.pretrain.pretraining import Pretraining
 
 STEPS = 10
 
 
-def fused_attention(run: Pretraining) -> Pretraining:
+def fused_attention(run: Trainer) -> Trainer:
+    """The run with torch's fused attention kernel."""
     for module in run.jepa.modules():
         if isinstance(module, Attention):
             module.fused_attn = True  # pyright: ignore[reportAttributeAccessIssue]
     return run
 
 
-def torchs_linear(run: Pretraining) -> Pretraining:
-    """Linear maps and GELU as torch does them, undoing `fit_kernels`."""
+def torchs_linear(run: Trainer) -> Trainer:
+    """The run with torch's own linear maps and GELU: it undoes `fit_kernels`."""
     for parent in list(run.jepa.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is FusedLinear:
@@ -37,8 +41,8 @@ def torchs_linear(run: Pretraining) -> Pretraining:
     return run
 
 
-def steps_of(run: Pretraining) -> Callable[[], object]:
-    """STEPS steps on random images."""
+def steps_of(run: Trainer) -> Callable[[], object]:
+    """A call that trains STEPS steps on random images."""
     size = run.params.data.image_size
     shape = (run.params.pretrain.batch_size, size, size, 3)
     batch = torch.randint(0, 256, shape, dtype=torch.uint8, device=run.runtime.device)
@@ -46,13 +50,16 @@ def steps_of(run: Pretraining) -> Callable[[], object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=0)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=0, help="0: all that the machine gives")
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    threads = {"threads": given.threads}
+    arguments = parser.parse_args()
+    threads = {"threads": arguments.threads}
 
-    def changed(**sections: dict[str, object]) -> Pretraining:
+    def changed(**sections: dict[str, object]) -> Trainer:
+        """The default with some sections changed."""
         runtime = threads | sections.pop("runtime", {})
         return build({**sections, "runtime": runtime})
 
@@ -72,7 +79,8 @@ def main() -> None:
         "16 pixels more a side": changed(data={"image_size": 48}),
     }
     runtime = runs["default"].runtime
-    seconds = interleaved({name: steps_of(run) for name, run in runs.items()}, given.rounds, runtime.device)
+    calls = {name: steps_of(run) for name, run in runs.items()}
+    seconds = interleaved(calls, arguments.rounds, runtime.device)
     rates = {
         name: STEPS * run.params.pretrain.batch_size / median(seconds[name], runtime.device)
         for name, run in runs.items()
@@ -80,16 +88,12 @@ def main() -> None:
     lines = ["| | images/s | times the default's speed |", "|---|--:|--:|"]
     lines += [f"| {name} | {rate:,.0f} | {rate / rates['default']:.2f} |" for name, rate in rates.items()]
     content = {
-        "title": "A training step of the default, one change at a time",
-        "machine": machine(runtime),
-        "rounds": given.rounds,
         "precision": runtime.precision,
         "images_per_second": rates,
         **{f"ratio_{name}": rate / rates["default"] for name, rate in rates.items()},
     }
-    save(
-        "step", f"python -m benchmarks.step --threads {given.threads} --rounds {given.rounds}", content, lines
-    )
+    title = "A training step of the default, one change at a time"
+    save("step", title, runtime, arguments.rounds, content, lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Speed, memory and studies, with their results: `python -m benchmarks.NAME --help`."""
