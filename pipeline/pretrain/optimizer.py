@@ -28,14 +28,15 @@ class LearnedParameters(NamedTuple):
 
 def learned_parameters(module: nn.Module) -> LearnedParameters:
     """Weight decay is for matrices; vectors (biases, norms) and what modules declare have none."""
-    no_decay, own = declared(module, "no_weight_decay"), declared(module, "own_optimizer")
+    no_weight_decay = declared(module, "no_weight_decay")
+    own_optimizer = declared(module, "own_optimizer")
     parameters = LearnedParameters({}, {}, {})
     for name, weight in module.named_parameters():
         if not weight.requires_grad:
             continue
-        if name in own:
+        if name in own_optimizer:
             parameters.own_optimizer[name] = weight
-        elif weight.ndim > 1 and name not in no_decay:
+        elif weight.ndim > 1 and name not in no_weight_decay:
             parameters.decayed[name] = weight
         else:
             parameters.undecayed[name] = weight

@@ -67,10 +67,10 @@ class Progress:
             self.bar.update(step * self.batch_size - self.bar.n)
             return
         rate = self.rate(step)
-        left = (self.steps - step) * self.batch_size / rate if rate else float("inf")
+        seconds = (self.steps - step) * self.batch_size / rate if rate else float("inf")
         print(
             f"pretrain: step {step}/{self.steps}, loss {loss:.4f}, {rate:,.0f} images/s, "
-            f"{int(left) // 60}:{int(left) % 60:02d} left",
+            f"{int(seconds) // 60}:{int(seconds) % 60:02d} left",
             flush=True,
         )
 

@@ -61,6 +61,13 @@ def test_tracked_params_and_images_decide_and_the_others_do_not(small_tree):
     assert len({name, fingerprint("others"), *others}) == 6
 
 
+def test_a_dependency_that_is_not_there_is_named(project, small_tree):
+    """It would else count as no code at all."""
+    shutil.rmtree(project / "pipeline/measure")
+    with pytest.raises(FileNotFoundError, match=r"pipeline/measure: a dependency in dvc\.yaml"):
+        run_fingerprint(Params.model_validate(small_tree), "images", project)
+
+
 def test_a_commit_says_where_code_or_params_differ_from_it(project):
     git = ["git", "-C", str(project), "-c", "user.name=t", "-c", "user.email=t@localhost"]
     for name in ("params.yaml", "README.md"):

@@ -82,7 +82,7 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
             [list(trainer.strengths(step)) for trainer in self.trainers], device=self.runtime.device
         )
         streams = [
-            trainer.micro_batches(own, step) for trainer, own in zip(self.trainers, images, strict=True)
+            trainer.micro_batches(pixels, step) for trainer, pixels in zip(self.trainers, images, strict=True)
         ]
         for batches in zip(*streams, strict=True):
             weights = {name: tensor for stack in self.stacks for name, tensor in stack.named().items()}
