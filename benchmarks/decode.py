@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.common import interleaved, median
+from benchmarks.common import DEFAULTS, interleaved, median
 from benchmarks.record import command_line, save
+from pipeline import params
 from pipeline.prepare.folder import ENDINGS, folder_source
 from pipeline.prepare.scenes.render import render
-from pipeline.prepare.source import write_set
+from pipeline.prepare.source import Request
+from pipeline.prepare.write import write_set
 from pipeline.runtime import Runtime
 
 NUM_DRAWN, CLASSES, SIZE = 2_000, 4, 32
@@ -56,9 +58,13 @@ def main() -> None:
             draw_files(root)
         files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
 
+        default = params.load(DEFAULTS)
+        data = default.data.model_copy(update={"name": "folder", "root": root, "image_size": SIZE})
+        runtime = default.runtime.model_copy(update={"workers": 1, "log_seconds": 1e9})
+        request = Request("folder", root, data, Path(folder), "--root")
+
         def prepare() -> None:
-            source = folder_source(root, SIZE, test_fraction=0.2, seed=0)
-            write_set(Path(folder) / "set", "folder", SIZE, source, workers=1, log_seconds=1e9)
+            write_set(Path(folder) / "set", request, folder_source(request), runtime)
 
         calls = {"decode": lambda: decode_all(files), "prepare": prepare}
         seconds = interleaved(calls, arguments.rounds, device)

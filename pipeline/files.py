@@ -1,7 +1,7 @@
-"""Files that are either whole or absent, and the one exception for a user's mistake.
+"""Files that are either whole or absent, and the exception for a user's mistake.
 
-Every output is written to a temporary sibling and renamed, so a run that is killed, or a disk that fills,
-leaves the old file or none.
+Every output is written to a temporary sibling and renamed, so that a run that is killed, or a disk that is
+full, leaves the old file or none.
 """
 
 import json
@@ -15,16 +15,16 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A user's mistake: its text is one line that names the dotted param or the file.
+    """A user's mistake: its text is a line that names the dotted param or the file.
 
-    `exit_status` is 2 for params and 1 for everything else.
+    exit_status: of a stage or a command that ends with it.
     """
 
     exit_status = 1
 
 
 class ParamsError(InputError):
-    """A mistake in params.yaml; the text begins with the dotted path."""
+    """Mistakes in params.yaml: a line each, which begins with the dotted path."""
 
     exit_status = 2
 

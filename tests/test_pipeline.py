@@ -12,10 +12,10 @@ import pytest
 import yaml
 from conftest import REPOSITORY, SMALL, override
 from PIL import Image
-from tests.data.test_clevr import clevr
 
 from pipeline.params import Params
 from stages import embed, interpret, prepare, pretrain, probe, report
+from tests.prepare.clevr_folder import write_clevr
 
 TRAIN = [[7.0 + 0.7 * (at % 6)] * (3 + at % 8) for at in range(40)]  # depths of CLEVR's objects, by scene
 VAL = TRAIN[:16]
@@ -98,7 +98,7 @@ def test_two_sets_are_embedded_and_probed_by_one_encoder(tmp_path, small_tree):
                 Image.fromarray(draw.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(
                     folder / f"{number}.png"
                 )
-    clevr(tmp_path / "CLEVR_v1.0", TRAIN, VAL)
+    write_clevr(tmp_path / "CLEVR_v1.0", TRAIN, VAL)
     changes = {
         "data.name": "folder",
         "data.root": str(tmp_path / "photos"),

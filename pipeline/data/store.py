@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError, read_json, write_json
+from pipeline.layout import META
 
 CELL = 4  # pixels: side of the cells that per-patch labels are stored in
 SPLITS = ("train", "test")
@@ -79,7 +80,7 @@ class ImageSet:
 
 def open_set(folder: Path) -> ImageSet:
     """Open a prepared set. Raises InputError where meta.json is absent or broken."""
-    meta = read_json(folder / "meta.json")
+    meta = read_json(folder / META)
     try:
         labels = {name: Label.from_json(fields) for name, fields in meta["labels"].items()}
         return ImageSet(
@@ -215,5 +216,5 @@ def write_meta(
         "std": np.sqrt(np.maximum(variance, 1e-6)).tolist(),
         "hash": digest.hexdigest(),
     }
-    write_json(folder / "meta.json", meta)
+    write_json(folder / META, meta)
     return meta

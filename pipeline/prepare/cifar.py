@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError
-from pipeline.prepare.source import Chunk, Source, chunk_size, fit_square
+from pipeline.prepare.source import Chunk, Request, Source, chunk_size, fit_square
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
@@ -37,18 +37,16 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NETWORK_TIMEOUT = 30.0  # seconds without an answer
 
 
-def cifar_source(
-    name: str, root: Path | None, downloads: Path, image_size: int, key: str = "data.root"
-) -> Source:
+def cifar_source(request: Request) -> Source:
     """The source of "cifar10" (label `class`) or "cifar100" (labels `fine`, 100, and `coarse`, 20).
 
-    root: the folder that holds the archive or what was in it; None: the archive is downloaded to `downloads`.
-    Archives are unpacked into `downloads`, so `root` may be read-only. Raises InputError, naming `key` (the
-    param to blame), the file and its md5, where there is no network or a file is missing, partial or changed.
+    request.path: the folder that holds the archive or what was in it; None: the archive is downloaded to
+    request.downloads. Archives are unpacked there too, so `path` may be read-only. Raises InputError, naming
+    the file, its md5 and where it should be, where there is no network or a file is missing or changed.
     """
-    kind = _kind(name)
-    batches = _locate(kind, root, downloads, key) / kind.base_folder
-    keys = LABEL_KEYS[name]
+    kind = _kind(request.name)
+    batches = _locate(kind, request) / kind.base_folder
+    keys, image_size = LABEL_KEYS[request.name], request.data.image_size
     meta = _unpickle(batches / kind.meta["filename"])
     labels = {label: Label("categorical", tuple(meta[classes])) for label, (_, classes) in keys.items()}
     step = chunk_size(image_size)
@@ -76,10 +74,11 @@ def _kind(name: str) -> "type[CIFAR10]":
     return {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
 
 
-def _locate(kind: "type[CIFAR10]", root: Path | None, downloads: Path, key: str) -> Path:
+def _locate(kind: "type[CIFAR10]", request: Request) -> Path:
     """The folder that holds `kind.base_folder`, unpacked and checked."""
     from torchvision.datasets.utils import check_integrity, download_and_extract_archive, extract_archive
 
+    root, downloads = request.path, request.downloads
     wrong = _first_wrong(kind, root or downloads)
     if wrong is None:
         return root or downloads
@@ -90,9 +89,9 @@ def _locate(kind: "type[CIFAR10]", root: Path | None, downloads: Path, key: str)
             with _network_timeout():
                 download_and_extract_archive(kind.url, downloads, filename=kind.filename, md5=kind.tgz_md5)
         elif not archive.is_file():
-            raise InputError(f"{key}: {wrong} is missing, partial or changed; {put} into {root}")
+            raise InputError(f"{request.key}: {wrong} is missing, partial or changed; {put} into {root}")
         elif not check_integrity(archive, kind.tgz_md5):
-            raise InputError(f"{key}: {archive} is partial or changed; {put} there")
+            raise InputError(f"{request.key}: {archive} is partial or changed; {put} there")
         elif _first_wrong(kind, downloads) is not None:
             extract_archive(archive, downloads)
     except (OSError, RuntimeError, HTTPException, EOFError, tarfile.TarError) as error:

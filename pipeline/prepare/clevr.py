@@ -22,8 +22,8 @@ from PIL import Image
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError
-from pipeline.prepare.folder import DAMAGE, FILES_PER_TASK, damage, shown
-from pipeline.prepare.source import Chunk, Source
+from pipeline.prepare.folder import DAMAGE, FILES_PER_TASK, describe_damage, printable
+from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import chunks_of
 
 FEWEST, MOST = 3, 10
@@ -43,20 +43,21 @@ Scene = tuple[str, int, int]
 """File of the image, relative to the root, and its classes of count_all and closest_object_distance."""
 
 
-def clevr_source(root: Path, image_size: int, key: str) -> Source:
-    """The labelled images under `root`. `key` is the param that a mistake is blamed on.
+def clevr_source(request: Request) -> Source:
+    """The labelled images of a CLEVR_v1.0 folder.
 
-    Raises InputError, naming `key` and the path: no such folder, a scenes file that is missing or is not one,
-    a scene whose objects VTAB's classes do not cover.
+    Raises InputError, naming request.key and the path: no such folder, a scenes file that is missing or is
+    not one, a scene whose objects VTAB's classes do not cover.
     """
-    scenes = {split: _read_scenes(root, part, key) for split, part in PARTS.items()}
+    root, image_size = request.folder, request.data.image_size
+    scenes_of = {split: _read_scenes(root, part, request.key) for split, part in PARTS.items()}
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
-        for some in chunks_of(scenes[split], FILES_PER_TASK):
-            yield root, some, image_size
+        for scenes in chunks_of(scenes_of[split], FILES_PER_TASK):
+            yield root, scenes, image_size
 
-    counts = {split: len(found) for split, found in scenes.items()}
-    return Source(LABELS, counts, decode, tasks, key=key)
+    counts = {split: len(scenes) for split, scenes in scenes_of.items()}
+    return Source(LABELS, counts, decode, tasks)
 
 
 def decode(root: Path, scenes: list[Scene], image_size: int) -> Chunk:
@@ -65,13 +66,13 @@ def decode(root: Path, scenes: list[Scene], image_size: int) -> Chunk:
     for path, count, distance in scenes:
         try:
             with Image.open(root / path) as image:
-                small = image.convert("RGB").resize((image_size, image_size), Image.Resampling.BICUBIC)
-                images.append(np.asarray(small))
+                square = image.convert("RGB").resize((image_size, image_size), Image.Resampling.BICUBIC)
+                images.append(np.asarray(square))
         except DAMAGE as error:
-            broken.append(damage(path, error))
+            broken.append(describe_damage(path, error))
         else:
             classes.append((count, distance))
-            paths.append(shown(path))
+            paths.append(printable(path))
     columns = np.array(classes, np.int64).reshape(-1, len(LABELS)).T
     return Chunk(
         images=np.array(images, np.uint8).reshape(-1, image_size, image_size, 3),
@@ -85,8 +86,8 @@ def _read_scenes(root: Path, part: str, key: str) -> list[Scene]:
     path = root / "scenes" / f"CLEVR_{part}_scenes.json"
     try:
         with path.open() as handle:
-            content = json.load(handle, object_hook=_keep_what_is_needed)
-        found = [
+            content = json.load(handle, object_hook=_reduce)
+        scenes = [
             (f"images/{part}/{scene['image_filename']}", scene["objects"]) for scene in content["scenes"]
         ]
     except OSError as error:
@@ -94,13 +95,13 @@ def _read_scenes(root: Path, part: str, key: str) -> list[Scene]:
     except (ValueError, TypeError, KeyError, IndexError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{key}: {path}: not CLEVR's scenes ({type(error).__name__}: {text})") from None
-    if not found:
+    if not scenes:
         raise InputError(f"{key}: {path}: holds no scenes")
-    return [_classify(file, depths, path, key) for file, depths in found]
+    return [_classify(file, depths, path, key) for file, depths in scenes]
 
 
-def _keep_what_is_needed(node: dict[str, Any]) -> Any:
-    """Called by the parser on every object, innermost first: the rest would take gigabytes."""
+def _reduce(node: dict[str, Any]) -> Any:
+    """What is needed of a parsed object, innermost first; the rest would take gigabytes."""
     if "pixel_coords" in node:
         return float(node["pixel_coords"][2])
     if "objects" in node:

@@ -1,6 +1,6 @@
 """A folder of images, one sub-folder per class.
 
-    <root>/{train,test}/<class>/*     its own split
+    <root>/{train,test}/<class>/*     a split that is kept
     <root>/<class>/*                  split here: stratified by class, seeded
 
 Files end in .jpg, .jpeg, .png or .webp; others are ignored and counted, hidden ones just ignored. Images are
@@ -21,7 +21,8 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.data.labels import Label
 from pipeline.data.store import SPLITS
 from pipeline.files import InputError
-from pipeline.prepare.source import Chunk, Source, fit_square
+from pipeline.params import DataParams
+from pipeline.prepare.source import Chunk, Request, Source, fit_square
 from pipeline.prepare.workers import chunks_of
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
@@ -33,15 +34,14 @@ Files = list[tuple[str, int]]
 """Path relative to the root, and class number; in order of path."""
 
 
-def folder_source(
-    root: Path, image_size: int, test_fraction: float, seed: int, key: str = "data.root"
-) -> Source:
-    """The images under `root` with the label `class`, whose classes are in alphabetical order.
+def folder_source(request: Request) -> Source:
+    """The images of a folder with the label `class`, whose classes are in alphabetical order.
 
-    Raises InputError, naming `key` (the param to blame) and the path: no such folder; no classes; a class
-    without images; a class of test/ that train/ lacks; train/ without test/ or the other way round; a class
-    of one image where the split is made here.
+    Raises InputError, naming request.key and the path: no such folder; no classes; a class without images; a
+    class of test/ that train/ lacks; train/ without test/ or the other way round; a class of one image where
+    the split is made here.
     """
+    root, data, key = request.folder, request.data, request.key
     top, ignored = _scan(root, key)
     parts = [part for part in SPLITS if part in top]
     if len(parts) == 1:
@@ -57,17 +57,17 @@ def folder_source(
         ignored += in_train + in_test
     else:
         classes, files, ignored = _read_classes(root, "", key)
-        train, test = _split(root, classes, files, test_fraction, seed, key)
+        train, test = _split(root, classes, files, data, key)
     if ignored:
         print(f"{root}: {ignored} files that are not {', '.join(ENDINGS)} were ignored", file=sys.stderr)
     files_of = {"train": train, "test": test}
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
         for files in chunks_of(files_of[split], FILES_PER_TASK):
-            yield root, files, image_size
+            yield root, files, data.image_size
 
     counts = {split: len(files) for split, files in files_of.items()}
-    return Source({"class": Label("categorical", tuple(classes))}, counts, decode, tasks, key=key)
+    return Source({"class": Label("categorical", tuple(classes))}, counts, decode, tasks)
 
 
 def decode(root: Path, files: Files, image_size: int) -> Chunk:
@@ -83,10 +83,10 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
                     image.draft("RGB", (2 * image_size, 2 * image_size))
                 images.append(fit_square(image, image_size))
         except DAMAGE as error:
-            broken.append(damage(path, error))
+            broken.append(describe_damage(path, error))
         else:
             classes.append(class_number)
-            paths.append(shown(path))
+            paths.append(printable(path))
     return Chunk(
         images=np.array(images, np.uint8).reshape(-1, image_size, image_size, 3),
         labels={"class": np.array(classes, np.int64)},
@@ -95,12 +95,12 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
     )
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """A path as text: bytes that are no UTF-8 as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def damage(path: str, error: Exception) -> str:
+def describe_damage(path: str, error: Exception) -> str:
     """`path` and in a few words why it could not be read."""
     if isinstance(error, UnidentifiedImageError):
         reason = "not an image"
@@ -108,7 +108,7 @@ def damage(path: str, error: Exception) -> str:
         reason = error.strerror
     else:
         reason = " ".join(str(error).split()) or type(error).__name__
-    return f"{shown(path)} ({reason})"
+    return f"{printable(path)} ({reason})"
 
 
 def _scan(folder: Path, key: str) -> tuple[list[str], int]:
@@ -139,17 +139,15 @@ def _read_classes(folder: Path, prefix: str, key: str) -> tuple[list[str], Files
     return classes, files, ignored
 
 
-def _split(
-    root: Path, classes: list[str], files: Files, test_fraction: float, seed: int, key: str
-) -> tuple[Files, Files]:
-    """Train and test part of a folder without its own: of each class, `test_fraction` and at least one."""
+def _split(root: Path, classes: list[str], files: Files, data: DataParams, key: str) -> tuple[Files, Files]:
+    """Train and test files of a folder that has no split: of each class data.test_fraction, at least one."""
     in_test = np.zeros(len(files), bool)
     sizes = np.bincount([number for _, number in files])
     for number, (name, size, end) in enumerate(zip(classes, sizes, np.cumsum(sizes), strict=True)):
         if size < 2:
             raise InputError(f"{key}: class {root / name} has one image, too few to split")
-        num_test = min(max(round(size * test_fraction), 1), size - 1)
-        rows = np.random.default_rng([seed, number]).permutation(size)[:num_test]
+        num_test = min(max(round(size * data.test_fraction), 1), size - 1)
+        rows = np.random.default_rng([data.seed, number]).permutation(size)[:num_test]
         in_test[end - size + rows] = True
     train = [file for file, test in zip(files, in_test, strict=True) if not test]
     return train, [file for file, test in zip(files, in_test, strict=True) if test]

@@ -28,10 +28,10 @@ T = TypeVar("T")
 IN_FLIGHT = 2  # tasks per worker that are handed out and not yet taken back
 
 
-def num_workers(asked: int) -> int:
-    """The number of processes: `asked`, or for 0 one per core that this process may use."""
-    if asked:
-        return asked
+def num_workers(requested: int) -> int:
+    """The number of processes: `requested`, or for 0 one per core that this process may use."""
+    if requested:
+        return requested
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -65,7 +65,7 @@ def _results(
     waiting: deque[Future[T]] = deque()
     try:
         for task in tasks:
-            with _ctrl_c_later():  # half-started processes would outlive the pool
+            with _delay_ctrl_c():  # half-started processes would outlive the pool
                 waiting.append(pool.submit(function, *task))
             if len(waiting) >= IN_FLIGHT * workers:
                 yield waiting.popleft().result()
@@ -84,13 +84,13 @@ def _process_context(module: str) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module])  # imported once, not by every worker
     resource_tracker.ensure_running()  # first, because starting it would lift the block of Ctrl-C
-    with _ctrl_c_later():  # the server inherits this, or Ctrl-C would show where its imports stood
+    with _delay_ctrl_c():  # the server inherits this, or Ctrl-C would show where its imports stood
         forkserver.ensure_running()
     return context
 
 
 @contextmanager
-def _ctrl_c_later() -> Iterator[None]:
+def _delay_ctrl_c() -> Iterator[None]:
     """Ctrl-C in the body takes effect after it, and never in a process that the body starts."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
@@ -151,8 +151,8 @@ class Progress:
         self._bar.update(count)
         if self._bar.disable and time.monotonic() - self._last_line >= self.log_seconds:
             self._last_line = time.monotonic()
-            self.say(f"{self.name}: {self.done:,} of {self.total:,} images")
+            self.print_line(f"{self.name}: {self.done:,} of {self.total:,} images")
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line to stderr, above the bar where there is one."""
         tqdm.write(line, file=sys.stderr)

@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import default_tree, override
 
 from pipeline.data.labels import Label
-from pipeline.data.store import SplitWriter, open_set, write_meta
-from pipeline.files import InputError
+from pipeline.data.store import CELL, SplitWriter, open_set, write_meta
+from pipeline.files import InputError, ParamsError
+from pipeline.params import validate
 
 LABELS = {"shape": Label("categorical", ("a", "b", "c")), "distance": Label("real", unit="pixels")}
 SIZE = 8
@@ -134,6 +136,14 @@ def test_a_broken_description_is_an_input_error(tmp_path, content):
     (tmp_path / "meta.json").write_text(content)
     with pytest.raises(InputError, match=r"meta\.json"):
         open_set(tmp_path)
+
+
+@pytest.mark.parametrize("more", range(1, CELL))
+def test_params_take_only_images_of_whole_cells(more):
+    sizes = {"model.patch_size": CELL, "data.image_size": 8 * CELL}
+    assert validate(override(default_tree(), sizes)).data.image_size == 8 * CELL
+    with pytest.raises(ParamsError, match=r"^data\.image_size: must be a multiple of"):
+        validate(override(default_tree(), sizes | {"data.image_size": 8 * CELL + more}))
 
 
 def test_descriptions_are_json_without_machine_or_time(tmp_path, parts):

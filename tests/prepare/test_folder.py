@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.files import InputError
 from pipeline.prepare.folder import decode, folder_source
+from tests.prepare.make_request import make_request
 
 RED = (255, 0, 0)
 
@@ -19,14 +20,14 @@ def save(path: Path, colour=RED, size=(16, 16), mode="RGB", **options) -> Path:
 
 
 def source(root, test_fraction=0.25, seed=0):
-    return folder_source(root, 16, test_fraction, seed)
+    return folder_source(make_request("folder", root, 16, test_fraction=test_fraction, seed=seed))
 
 
 def files(root, split, **options):
     """(path, class name) of each image of a split, in order."""
-    made = source(root, **options)
-    classes = made.labels["class"].classes
-    return [(path, classes[number]) for task in made.tasks(split) for path, number in task[1]]
+    images = source(root, **options)
+    classes = images.labels["class"].classes
+    return [(path, classes[number]) for task in images.tasks(split) for path, number in task[1]]
 
 
 @pytest.fixture
@@ -98,8 +99,8 @@ def test_the_shorter_side_is_scaled_and_the_centre_kept(tmp_path, size):
     scaled = image.resize((size[0] // 2, size[1] // 2), Image.Resampling.BICUBIC)
     left, top = ((side - 12) // 2 for side in scaled.size)
     expected = np.asarray(scaled.crop((left, top, left + 12, top + 12))).astype(int)
-    made = decode(tmp_path, [("a.png", 0)], 12).images[0]
-    assert np.abs(made - expected).max() <= 1
+    image = decode(tmp_path, [("a.png", 0)], 12).images[0]
+    assert np.abs(image - expected).max() <= 1
 
 
 def test_skipping_detail_of_a_large_jpeg_changes_it_by_a_few_levels_at_most(tmp_path):
@@ -117,10 +118,10 @@ def test_skipping_detail_of_a_large_jpeg_changes_it_by_a_few_levels_at_most(tmp_
 )
 def test_other_modes_become_rgb(tmp_path, name, mode):
     save(tmp_path / name, (255, 255, 255), mode=mode)
-    made = decode(tmp_path, [(name, 5)], 16)
-    assert made.images.shape == (1, 16, 16, 3)
-    assert made.images.min() >= 250
-    assert made.labels["class"].tolist() == [5]
+    chunk = decode(tmp_path, [(name, 5)], 16)
+    assert chunk.images.shape == (1, 16, 16, 3)
+    assert chunk.images.min() >= 250
+    assert chunk.labels["class"].tolist() == [5]
 
 
 def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_path):
@@ -131,22 +132,22 @@ def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_pa
     (tmp_path / "text.png").write_text("no image")
     Image.fromarray(np.zeros((16, 16), np.uint16)).save(tmp_path / "deep.png")
     names = ["half.png", "whole.png", "text.png", "half.jpg", "gone.png", "whole.jpg", "deep.png"]
-    made = decode(tmp_path, [(name, number) for number, name in enumerate(names)], 16)
-    assert made.paths == ["whole.png", "whole.jpg"]
-    assert made.labels["class"].tolist() == [1, 5]
-    assert [line.split(" (")[0] for line in made.broken] == [
+    chunk = decode(tmp_path, [(name, number) for number, name in enumerate(names)], 16)
+    assert chunk.paths == ["whole.png", "whole.jpg"]
+    assert chunk.labels["class"].tolist() == [1, 5]
+    assert [line.split(" (")[0] for line in chunk.broken] == [
         "half.png",
         "text.png",
         "half.jpg",
         "gone.png",
         "deep.png",
     ]
-    assert made.broken[1] == "text.png (not an image)"
-    assert not any("\n" in line for line in made.broken)
+    assert chunk.broken[1] == "text.png (not an image)"
+    assert not any("\n" in line for line in chunk.broken)
 
 
 @pytest.mark.parametrize(
-    ("made", "named"),
+    ("paths", "message"),
     [
         ([], "has no folder per class"),
         (["a.png"], "has no folder per class"),
@@ -159,13 +160,13 @@ def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_pa
         (["a/0.png", "a/1.png", "b/0.png"], "class .*/b has one image"),
     ],
 )
-def test_each_mistake_is_one_line_that_names_the_param_and_the_folder(tmp_path, made, named):
-    for path in made:
+def test_each_mistake_is_one_line_that_names_the_param_and_the_folder(tmp_path, paths, message):
+    for path in paths:
         if path.endswith("/"):
             (tmp_path / path).mkdir(parents=True)
         else:
             save((tmp_path / path).with_suffix(".png")).rename(tmp_path / path)
-    with pytest.raises(InputError, match=named) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         source(tmp_path)
     assert str(caught.value).startswith("data.root: ")
     assert str(tmp_path) in str(caught.value)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
+from pipeline.data.store import CELL
+from pipeline.params.registry import VARIANTS
 from pipeline.prepare.scenes.layout import sample_centres
 from pipeline.prepare.scenes.palette import COLOURS, ORIENTATIONS
-from pipeline.prepare.scenes.render import CELL, VARIANTS, Scenes, label_specs, render
+from pipeline.prepare.scenes.render import Scenes, label_specs, render
 
 # Labels that are one quantity twice, or bounded by another: dependent by construction.
 DEPENDENT = [{"num_shapes", "count"}, {"num_colours", "count"}, {"num_shapes", "num_colours"}]
@@ -31,8 +33,8 @@ def many_labels(variant: str) -> dict[str, np.ndarray]:
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def fields(made: Scenes) -> list[np.ndarray]:
-    return [made.images, made.patch_foreground, made.patch_object, *made.labels.values()]
+def fields(rendered: Scenes) -> list[np.ndarray]:
+    return [rendered.images, rendered.patch_foreground, rendered.patch_object, *rendered.labels.values()]
 
 
 @every_variant
@@ -52,10 +54,12 @@ def test_another_seed_or_chunk_gives_other_scenes(variant: str, seed: int, chunk
 @every_variant
 @both_sizes
 def test_arrays_have_the_promised_shapes_and_types(variant: str, size: int):
-    made, g = scenes(variant, size), size // CELL
-    assert made.images.shape == (300, size, size, 3)
-    assert made.patch_foreground.shape == made.patch_object.shape == (300, g, g)
-    assert {made.images.dtype, made.patch_foreground.dtype, made.patch_object.dtype} == {np.dtype(np.uint8)}
+    rendered, g = scenes(variant, size), size // CELL
+    assert rendered.images.shape == (300, size, size, 3)
+    assert rendered.patch_foreground.shape == rendered.patch_object.shape == (300, g, g)
+    assert {rendered.images.dtype, rendered.patch_foreground.dtype, rendered.patch_object.dtype} == {
+        np.dtype(np.uint8)
+    }
 
 
 @every_variant
@@ -66,11 +70,11 @@ def test_one_image_can_be_drawn_alone(variant: str):
 @every_variant
 @both_sizes
 def test_labels_are_those_of_the_specs_and_take_every_class(variant: str, size: int):
-    made, specs = scenes(variant, size), label_specs(variant, size)
-    assert list(made.labels) == list(specs)
-    alone = made.labels["count"] == 0 if "count" in specs else np.ones(300, bool)
+    rendered, specs = scenes(variant, size), label_specs(variant, size)
+    assert list(rendered.labels) == list(specs)
+    without_pair = rendered.labels["count"] == 0 if "count" in specs else np.ones(300, bool)
     for name, spec in specs.items():
-        values = made.labels[name]
+        values = rendered.labels[name]
         assert values.shape == (300,)
         if spec.kind == "real":
             assert values.dtype == np.float32 and spec.unit and not spec.classes
@@ -82,44 +86,44 @@ def test_labels_are_those_of_the_specs_and_take_every_class(variant: str, size: 
             # Six objects of six shapes are too rare to be expected among 300 images.
             assert name.startswith("num_") or set(values) >= classes, name
             present = values >= 0
-        expected = ~alone if name.startswith("distance") else np.ones(300, bool)
+        expected = ~without_pair if name.startswith("distance") else np.ones(300, bool)
         assert (present == expected).all(), name
 
 
 @both_sizes
 @with_counts
 def test_count_is_the_index_of_the_number_of_objects_seen(variant: str, size: int):
-    made, classes = scenes(variant, size), label_specs(variant, size)["count"].classes
-    number = np.array([int(name) for name in classes])[made.labels["count"]]
-    assert (made.patch_object.max(axis=(1, 2)) <= number).all()
-    seen = np.array([len(np.unique(owners[owners > 0])) for owners in made.patch_object])
+    rendered, classes = scenes(variant, size), label_specs(variant, size)["count"].classes
+    number = np.array([int(name) for name in classes])[rendered.labels["count"]]
+    assert (rendered.patch_object.max(axis=(1, 2)) <= number).all()
+    seen = np.array([len(np.unique(owners[owners > 0])) for owners in rendered.patch_object])
     # The smallest objects rarely own half a cell of 4 pixels; larger ones do.
-    large = made.labels["size"] == 2
+    large = rendered.labels["size"] == 2
     assert (seen[large] == number[large]).mean() > (0.95 if variant == "textured" else 0.6)
 
 
 @pytest.mark.parametrize("variant", ["factors", "mixed"])
 def test_count_and_distance_are_those_of_the_rendered_objects(variant: str):
     # At this size an object spans many cells, so that its cells give its centre.
-    size, made = 256, render(variant, 24, 256, seed=0, chunk=0)
+    size, rendered = 256, render(variant, 24, 256, seed=0, chunk=0)
     column, row = np.meshgrid(*[(np.arange(size // CELL) + 0.5) * CELL] * 2)
-    for i, owners in enumerate(made.patch_object):
-        weights = [made.patch_foreground[i] * (owners == k) for k in range(1, owners.max() + 1)]
-        assert len(weights) == made.labels["count"][i] + 1
+    for i, owners in enumerate(rendered.patch_object):
+        weights = [rendered.patch_foreground[i] * (owners == k) for k in range(1, owners.max() + 1)]
+        assert len(weights) == rendered.labels["count"][i] + 1
         centres = [np.array([(w * column).sum(), (w * row).sum()]) / w.sum() for w in weights]
         if len(centres) > 1:
             closest = min(np.linalg.norm(a - b) for a, b in combinations(centres, 2))
-            assert closest == pytest.approx(made.labels["distance"][i], abs=2.0)
+            assert closest == pytest.approx(rendered.labels["distance"][i], abs=2.0)
 
 
 @both_sizes
 @with_counts
 def test_distance_bucket_holds_the_distance(variant: str, size: int):
-    made, classes = scenes(variant, size), label_specs(variant, size)["distance_bucket"].classes
+    rendered, classes = scenes(variant, size), label_specs(variant, size)["distance_bucket"].classes
     edges = np.array([[float(edge) for edge in name.removesuffix(" pixels").split("-")] for name in classes])
-    several = made.labels["distance_bucket"] >= 0
-    low, high = edges[made.labels["distance_bucket"][several]].T
-    distance = made.labels["distance"][several]
+    several = rendered.labels["distance_bucket"] >= 0
+    low, high = edges[rendered.labels["distance_bucket"][several]].T
+    distance = rendered.labels["distance"][several]
     assert ((distance >= low - 0.06) & (distance <= high + 0.06)).all()
 
 
@@ -175,36 +179,36 @@ def test_foreground_alone_leaves_much_of_count_open(variant: str, share_of_varia
 @every_variant
 @both_sizes
 def test_foreground_is_the_mean_of_its_cells(variant: str, size: int):
-    made = scenes(variant, size)
-    cells = made.patch_foreground.mean(axis=(1, 2)) / 255
-    np.testing.assert_allclose(cells, made.labels["foreground"], atol=1 / 255)
+    rendered = scenes(variant, size)
+    cells = rendered.patch_foreground.mean(axis=(1, 2)) / 255
+    np.testing.assert_allclose(cells, rendered.labels["foreground"], atol=1 / 255)
 
 
 @every_variant
 @both_sizes
 def test_a_cell_has_an_owner_exactly_where_objects_cover_half_of_it(variant: str, size: int):
-    made = scenes(variant, size)
-    assert (made.patch_foreground[made.patch_object > 0] >= 127).all()
-    assert (made.patch_foreground[made.patch_object == 0] <= 128).all()
+    rendered = scenes(variant, size)
+    assert (rendered.patch_foreground[rendered.patch_object > 0] >= 127).all()
+    assert (rendered.patch_foreground[rendered.patch_object == 0] <= 128).all()
 
 
 @both_sizes
 def test_x_and_y_are_the_centroid_of_the_foreground(size: int):
-    made = scenes("single", size)
-    centres, weight = (np.arange(size // CELL) + 0.5) * CELL, made.patch_foreground.astype(float)
+    rendered = scenes("single", size)
+    centres, weight = (np.arange(size // CELL) + 0.5) * CELL, rendered.patch_foreground.astype(float)
     total = weight.sum(axis=(1, 2))
-    np.testing.assert_allclose((weight.sum(1) * centres).sum(1) / total, made.labels["x"], atol=0.8)
-    np.testing.assert_allclose((weight.sum(2) * centres).sum(1) / total, made.labels["y"], atol=0.8)
+    np.testing.assert_allclose((weight.sum(1) * centres).sum(1) / total, rendered.labels["x"], atol=0.8)
+    np.testing.assert_allclose((weight.sum(2) * centres).sum(1) / total, rendered.labels["y"], atol=0.8)
 
 
 @every_variant
 def test_light_names_the_side_that_is_brighter(variant: str):
-    made = render(variant, 600, 32, seed=5, chunk=0)
-    grey = made.images.mean(3) * np.kron(made.patch_foreground == 0, np.ones((CELL, CELL)))
-    count = np.kron(made.patch_foreground == 0, np.ones((CELL, CELL)))
+    rendered = render(variant, 600, 32, seed=5, chunk=0)
+    grey = rendered.images.mean(3) * np.kron(rendered.patch_foreground == 0, np.ones((CELL, CELL)))
+    count = np.kron(rendered.patch_foreground == 0, np.ones((CELL, CELL)))
     position = np.arange(32) - 15.5
     for direction in range(8):
-        chosen = made.labels["light"] == direction
+        chosen = rendered.labels["light"] == direction
         mean = grey[chosen].sum(0) / count[chosen].sum(0)
         rise = np.array([(mean * position).sum(), (mean * position[:, None]).sum()])
         angle = np.arctan2(rise[1], rise[0]) - direction * np.pi / 4
@@ -212,29 +216,29 @@ def test_light_names_the_side_that_is_brighter(variant: str):
 
 
 def test_colour_names_what_the_inside_of_an_object_looks_like():
-    made = render("factors", 300, 64, seed=2, chunk=0)
-    inside = np.kron(made.patch_foreground == 255, np.ones((CELL, CELL), int))[..., None]
+    rendered = render("factors", 300, 64, seed=2, chunk=0)
+    inside = np.kron(rendered.patch_foreground == 255, np.ones((CELL, CELL), int))[..., None]
     whole = inside.any(axis=(1, 2, 3))
-    paint = (made.images * inside).sum(axis=(1, 2))[whole]
+    paint = (rendered.images * inside).sum(axis=(1, 2))[whole]
     palette = np.array(list(COLOURS.values()), float)
     likeness = (paint / np.linalg.norm(paint, axis=1, keepdims=True)) @ (
         palette / np.linalg.norm(palette, axis=1, keepdims=True)
     ).T
     assert whole.sum() > 50
-    assert (likeness.argmax(1) == made.labels["colour"][whole]).all()
+    assert (likeness.argmax(1) == rendered.labels["colour"][whole]).all()
 
 
 @both_sizes
 def test_background_orientation_is_the_direction_in_which_the_background_varies(size: int):
-    made = scenes("textured", size)
-    near = np.pad(made.patch_foreground, ((0, 0), (1, 1), (1, 1)))
+    rendered = scenes("textured", size)
+    near = np.pad(rendered.patch_foreground, ((0, 0), (1, 1), (1, 1)))
     near = np.lib.stride_tricks.sliding_window_view(near, (3, 3), axis=(1, 2)).max(axis=(3, 4))
     clear = np.kron(near == 0, np.ones((CELL, CELL)))
     enough = clear.mean(axis=(1, 2)) > 0.4
-    dy, dx = np.gradient(made.images[enough].mean(3), axis=(1, 2))
+    dy, dx = np.gradient(rendered.images[enough].mean(3), axis=(1, 2))
     clear = clear[enough]
     twice = np.arctan2((2 * dx * dy * clear).sum((1, 2)), ((dx**2 - dy**2) * clear).sum((1, 2)))
-    expected = made.labels["background_orientation"][enough] * 2 * np.pi / len(ORIENTATIONS)
+    expected = rendered.labels["background_orientation"][enough] * 2 * np.pi / len(ORIENTATIONS)
     assert enough.sum() > 50
     assert (np.cos(twice - expected) > np.cos(2 * np.radians(11.25))).mean() > 0.95
 

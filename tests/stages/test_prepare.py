@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tests.data.test_clevr import clevr
 
 from pipeline import params
 from pipeline.data.store import open_set
 from pipeline.files import InputError, ParamsError
 from stages import prepare
+from tests.prepare.clevr_folder import write_clevr
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -116,9 +116,9 @@ def test_the_number_of_workers_changes_no_byte(tmp_path, name):
     data = {"name": name, "root": root, "image_size": 32, "scenes": scenes}
     for workers in (1, 2):
         prepare.main(make(data, workers=workers), tmp_path / str(workers))
-    one, two = (contents(tmp_path / str(workers)) for workers in (1, 2))
-    assert len(one) >= 6
-    assert one == two
+    alone, shared = (contents(tmp_path / str(workers)) for workers in (1, 2))
+    assert len(alone) >= 6
+    assert alone == shared
 
 
 def test_a_folder_keeps_the_path_of_each_image(tmp_path):
@@ -140,15 +140,14 @@ def test_sets_to_embed_are_prepared_beside_the_first_one_each_once(tmp_path, cap
 def test_sets_to_embed_have_roots_of_their_own(tmp_path):
     images_in(tmp_path / "cats")
     images_in(tmp_path / "dogs", classes=("c", "d", "e"), size=(64, 64))
-    clevr(tmp_path / "CLEVR_v1.0")
+    write_clevr(tmp_path / "CLEVR_v1.0")
     sets = [f"dogs:{tmp_path}/dogs", "scenes", f"clevr:{tmp_path}/CLEVR_v1.0", "folder"]
     prepare.main(make({"name": "folder", "root": str(tmp_path / "cats")}, sets=sets), tmp_path)
-    found = {
-        name: open_set(tmp_path / "artifacts/data" / name) for name in ("folder", "dogs", "scenes", "clevr")
-    }
-    assert {image_set.image_size for image_set in found.values()} == {32}
-    assert found["dogs"].labels["class"].classes == ("c", "d", "e")
-    assert set(found["clevr"].labels) == {"count_all", "closest_object_distance"}
+    names = ("folder", "dogs", "scenes", "clevr")
+    image_sets = {name: open_set(tmp_path / "artifacts/data" / name) for name in names}
+    assert {image_set.image_size for image_set in image_sets.values()} == {32}
+    assert image_sets["dogs"].labels["class"].classes == ("c", "d", "e")
+    assert set(image_sets["clevr"].labels) == {"count_all", "closest_object_distance"}
 
 
 @pytest.mark.parametrize("entry", ["flowers:nowhere", "clevr:nowhere", "cifar10:nowhere"])

@@ -20,11 +20,11 @@ def sample_centres(
     by the first two objects (not read where there is one object). A scene that cannot be completed from its
     candidates is drawn again with the same number and distance, so that neither is biased by feasibility.
     """
-    most = int(num_objects.max())
-    centres = np.full((len(num_objects), most, 2), np.nan)
+    max_objects = int(num_objects.max())
+    centres = np.full((len(num_objects), max_objects, 2), np.nan)
     pending = np.arange(len(num_objects))
     for _ in range(MAX_ROUNDS):
-        placed, complete = _try_layouts(rng, num_objects[pending], distance[pending], low, high, most)
+        placed, complete = _try_layouts(rng, num_objects[pending], distance[pending], low, high, max_objects)
         centres[pending[complete]] = placed[complete]
         pending = pending[~complete]
         if not len(pending):
@@ -38,17 +38,17 @@ def _try_layouts(
     distance: np.ndarray,
     low: float,
     high: float,
-    most: int,
+    max_objects: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One attempt per scene: centres (n, most, 2) and which scenes are complete (n,)."""
+    """One attempt per scene: centres (n, max_objects, 2) and which scenes are complete (n,)."""
     n = len(num_objects)
-    centres = np.full((n, most, 2), np.nan)
+    centres = np.full((n, max_objects, 2), np.nan)
     angle = rng.uniform(0, 2 * np.pi, n)
     step = np.stack([np.cos(angle), np.sin(angle)], 1) * np.where(num_objects > 1, distance, 0)[:, None]
     # The first centre is drawn from where the second, one step away, is inside the square as well.
     centres[:, 0] = rng.uniform(low - np.minimum(step, 0), high - np.maximum(step, 0))
     complete = np.ones(n, bool)
-    if most == 1:
+    if max_objects == 1:
         return centres, complete
     pair = num_objects > 1
     centres[pair, 1] = (centres[:, 0] + step)[pair]
@@ -56,7 +56,7 @@ def _try_layouts(
     rows = np.flatnonzero(num_objects > 2)
     candidates = rng.uniform(low, high, (len(rows), CANDIDATES, 2)).astype(np.float32)
     free = np.ones((len(rows), CANDIDATES), bool)
-    for slot in range(most):
+    for slot in range(max_objects):
         if slot >= 2:
             keep = num_objects[rows] > slot
             rows, candidates, free = rows[keep], candidates[keep], free[keep]

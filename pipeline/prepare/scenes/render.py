@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.data.labels import Label
+from pipeline.data.store import CELL
+from pipeline.params.registry import VARIANTS
 from pipeline.prepare.scenes.drawing import (
     add_noise,
     add_objects,
@@ -42,10 +44,6 @@ from pipeline.prepare.scenes.palette import (
     TEXTURED_TILT,
 )
 from pipeline.prepare.scenes.shapes import SHAPES, Objects, cover
-
-VARIANTS = ("textured", "factors", "mixed", "single")
-CELL = 4
-"""Side in pixels of the cells in which the objects' masks are reported."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,9 @@ def geometry(variant: str, image_size: int) -> Geometry:
     if variant == "single":
         return Geometry(1, radii=(0.14, 0.19, 0.24), distances=(0.0, 0.0), margin=0.3)
     # Ten objects need more pixels than 32 x 32 has: there they are six, and larger for their image.
-    few = Geometry(6, radii=(0.06, 0.085, 0.11), distances=(0.245, 0.345), margin=0.13)
-    many = Geometry(10, radii=(0.046, 0.061, 0.076), distances=(0.17, 0.26), margin=0.1)
-    chosen = few if image_size < 64 else many
+    up_to_six = Geometry(6, radii=(0.06, 0.085, 0.11), distances=(0.245, 0.345), margin=0.13)
+    up_to_ten = Geometry(10, radii=(0.046, 0.061, 0.076), distances=(0.17, 0.26), margin=0.1)
+    chosen = up_to_six if image_size < 64 else up_to_ten
     return replace(chosen, radius_jitter=0.12) if variant == "mixed" else chosen
 
 
@@ -198,9 +196,9 @@ def _draw_factors(
     if "distance" in specs:
         low, high = form.distances
         position = rng.random(num_images)
-        alone = values["count"] == 0
-        values["distance"] = np.where(alone, np.nan, (low + (high - low) * position) * image_size)
-        values["distance_bucket"] = np.where(alone, -1, position * NUM_BUCKETS)
+        without_pair = values["count"] == 0
+        values["distance"] = np.where(without_pair, np.nan, (low + (high - low) * position) * image_size)
+        values["distance_bucket"] = np.where(without_pair, -1, position * NUM_BUCKETS)
     return values
 
 

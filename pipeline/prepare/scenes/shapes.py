@@ -51,7 +51,7 @@ def signed_distance(shape: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Distance to the outline of SHAPES[shape] of radius 1 about the origin, negative inside.
 
     Exact inside and along the edges, which is all that an anti-aliased edge needs; an underestimate beyond
-    the corners. Areas lie between 1.7 and 3.1, so that no shape is told by its area alone.
+    the corners. Areas lie between 1.7 and 3.1, so that area alone does not tell shapes apart.
     """
     if shape == DISC:
         return np.sqrt(x * x + y * y) - 1

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.files import ParamsError
-from pipeline.params import DataParams
 from pipeline.prepare.scenes import render
-from pipeline.prepare.source import Chunk, Source, chunk_size
+from pipeline.prepare.source import Chunk, Request, Source, chunk_size
 
 TEST_CHUNKS = 10**6  # number of the test split's first chunk: no chunk is in both splits
 
 
-def scenes_source(data: DataParams) -> Source:
+def scenes_source(request: Request) -> Source:
     """Generated scenes; chunk k depends on (data.seed, k) only. Raises ParamsError on an unfit image_size."""
+    data = request.data
     counts = {"train": data.scenes.num_train, "test": data.scenes.num_test}
     size, step = data.image_size, chunk_size(data.image_size)
 

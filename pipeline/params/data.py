@@ -1,0 +1,62 @@
+"""Section `data`: the images."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.params.base import Section
+from pipeline.params.registry import DATA_SETS, VARIANTS, origin
+from pipeline.params.types import OneOf, Positive, Seed
+
+
+class ScenesParams(Section):
+    """Generated scenes."""
+
+    variant: Annotated[str, OneOf(VARIANTS)] = Field(
+        description="What is drawn. textured: a few large striped objects on a striped background. factors: "
+        "small objects, all alike. mixed: small objects, each with its own shape and colour. single: one "
+        "object, whose position and rotation are labels."
+    )
+    num_train: Positive = Field(description="Number of images to train on.")
+    num_test: Positive = Field(description="Number of images to test on.")
+
+
+class DataParams(Section):
+    """The images."""
+
+    name: Annotated[str, OneOf(DATA_SETS)] = Field(description="The set to pretrain on.")
+    root: Path | None = Field(
+        description="Folder that holds the set's files. folder and clevr need one. cifar10 and cifar100 are "
+        "downloaded where it is null. scenes are generated and take none."
+    )
+    image_size: int = Field(
+        ge=8,
+        le=512,
+        multiple_of=4,  # whole cells: pipeline.data.store.CELL
+        description="Side of the stored square images, in pixels. Images of other sizes are resized.",
+    )
+    seed: Seed = Field(
+        description="Seed of the generated scenes, and of the split of a folder that has no train/ and test/."
+    )
+    test_fraction: float = Field(
+        gt=0,
+        lt=1,
+        description="Share of each class that is tested on, for a folder without train/ and test/.",
+    )
+    max_broken: int = Field(
+        ge=0, description="Number of unreadable files that are left out of a set; one more is an error."
+    )
+    scenes: ScenesParams
+
+    @field_validator("root")
+    @classmethod
+    def _fits_the_set(cls, root: Path | None, info: ValidationInfo) -> Path | None:
+        name = info.data.get("name")
+        if name is not None and root is None and origin(name) == "folder":
+            raise ValueError(f"must name a folder of images where data.name is {name}")
+        if name is not None and root is not None and origin(name) == "generated":
+            raise ValueError(
+                f"{name} are generated, they have no files; set data.name too, or leave out {root}"
+            )
+        return root

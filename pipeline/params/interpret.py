@@ -1,0 +1,51 @@
+"""Section `interpret`: what groups of features stand for."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.params.base import Section
+from pipeline.params.types import Positive, Seed
+
+
+class SparseAutoencoderParams(Section):
+    """The rival that is fitted to frozen features."""
+
+    units: Positive = Field(
+        description="Number of units of its code; as many are active per image as the run has groups."
+    )
+    steps: Positive = Field(description="Number of steps of Adam.")
+    batch_size: Positive = Field(description="Images per step.")
+    learning_rate: float = Field(gt=0, description="Learning rate of Adam.")
+
+
+class InterpretParams(Section):
+    """What groups of features stand for."""
+
+    images: int = Field(ge=2, description="Largest number of images of each split that are used.")
+    partitions: int = Field(
+        ge=50,
+        description="Number of random partitions, with groups of the same sizes, that give chance level.",
+    )
+    subsamples: int = Field(
+        ge=2, description="Number of random halves of the images behind an interval of total correlation."
+    )
+    noise: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        description="Total correlation is also measured under independent noise of these standard deviations."
+    )
+    l2: float = Field(gt=0, description="Strength of the penalty of the ridge probes of groups.")
+    bins: int = Field(ge=2, description="Number of bins of a feature in estimates of its mutual information.")
+    knn_images: Positive = Field(
+        description="Number of images in the nearest-neighbour estimate of total correlation."
+    )
+    knn_neighbors: Positive = Field(description="Number of neighbours in that estimate.")
+    object_images: int = Field(
+        ge=2, description="Number of test images whose patches are compared with object masks."
+    )
+    compare: tuple[str, ...] = Field(
+        description="Folders artifacts/ of other runs on the same images, such as one with lambda 0."
+    )
+    sae: SparseAutoencoderParams
+    seed: Seed = Field(
+        description="Seed of partitions, noise, subsamples, k-means and the sparse autoencoder."
+    )

@@ -1,0 +1,62 @@
+"""Section `model`: encoder and predictor."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.params.base import Section
+from pipeline.params.types import Positive
+
+
+def _check_heads(num_heads: int, info: ValidationInfo, section: str) -> int:
+    embed_dim = info.data.get("embed_dim")
+    if embed_dim is not None and embed_dim % num_heads:
+        raise ValueError(f"must divide {section}.embed_dim ({embed_dim}), got {num_heads}")
+    return num_heads
+
+
+class PredictorParams(Section):
+    """The network that predicts hidden patches from visible ones."""
+
+    embed_dim: int = Field(
+        ge=1,
+        multiple_of=4,  # sine-cosine positions in two dimensions
+        description="Width of the predictor.",
+    )
+    depth: Positive = Field(description="Number of blocks.")
+    num_heads: Positive = Field(
+        description="Number of attention heads; must divide the predictor's embed_dim."
+    )
+    joint: bool = Field(
+        description="Whether all target blocks of an image are predicted in one pass. If false, each block "
+        "has a pass of its own, as in I-JEPA."
+    )
+
+    @field_validator("num_heads")
+    @classmethod
+    def _divides_embed_dim(cls, num_heads: int, info: ValidationInfo) -> int:
+        return _check_heads(num_heads, info, "model.predictor")
+
+
+class ModelParams(Section):
+    """Encoder and predictor."""
+
+    name: str | None = Field(
+        description="A Vision Transformer of timm, whose embed_dim, depth, num_heads and mlp_ratio are used. "
+        "null: those below."
+    )
+    patch_size: Positive = Field(description="Side of a patch, in pixels; must divide data.image_size.")
+    embed_dim: int = Field(
+        ge=1,
+        multiple_of=4,  # sine-cosine positions in two dimensions
+        description="Width of the encoder.",
+    )
+    depth: Positive = Field(description="Number of blocks of the encoder.")
+    num_heads: Positive = Field(
+        description="Number of attention heads of the encoder; must divide embed_dim."
+    )
+    mlp_ratio: float = Field(gt=0, description="Hidden width of a block's MLP, as a multiple of embed_dim.")
+    predictor: PredictorParams
+
+    @field_validator("num_heads")
+    @classmethod
+    def _divides_embed_dim(cls, num_heads: int, info: ValidationInfo) -> int:
+        return _check_heads(num_heads, info, "model")

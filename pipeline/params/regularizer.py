@@ -1,0 +1,16 @@
+"""Section `regularizer`: a loss term against collapse."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.params.base import Section
+from pipeline.params.registry import REGULARIZERS
+from pipeline.params.types import OneOf
+
+
+class RegularizerParams(Section):
+    """A loss term against collapse, on the mean context embedding of each image."""
+
+    name: Annotated[str, OneOf(REGULARIZERS)] = Field(description="The term: VICReg's, SIGReg, or none.")
+    weight: float = Field(ge=0, description="Its weight in the loss.")

@@ -1,0 +1,97 @@
+"""Section `sparsity`: what makes the representation sparse."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.params.base import Section
+from pipeline.params.registry import SPARSITY_METHODS
+from pipeline.params.types import OneOf, Positive, Share
+
+
+class RdmregParams(Section):
+    """The distribution that rdmreg pulls rectified features towards."""
+
+    p: float = Field(
+        gt=0, description="rdmreg: shape of the generalised Gaussian; 1 is Laplace, 2 is normal."
+    )
+    mu: float = Field(description="rdmreg: mean before rectification; the lower, the sparser.")
+    projections: Positive = Field(description="rdmreg: number of random directions per step.")
+
+
+class SparsityParams(Section):
+    """What makes the representation sparse."""
+
+    method: Annotated[str, OneOf(SPARSITY_METHODS)] = Field(
+        description="The sparsity method; none is plain I-JEPA."
+    )
+    lambda_: float = Field(
+        alias="lambda",
+        ge=0,
+        description="Strength of the sparsity; 0 is dense. oi_vae: a column of W whose gradient has a "
+        "smaller norm becomes exactly zero. group_lasso, l1: the penalty as a share of the prediction loss. "
+        "rdmreg: weight of its distance in the loss. topk does not use it.",
+    )
+    groups: Positive = Field(
+        description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "
+        "so that it must divide latent_dim."
+    )
+    site: Literal["tokens", "pooled"] = Field(
+        description="What is made sparse: each context token, or the mean of an image's context tokens."
+    )
+    assignment: Literal["contiguous", "learned"] = Field(
+        description="Which features form a group: neighbours, or those that correlate."
+    )
+    regroup_every: Positive = Field(
+        description="learned assignment: steps between two assignments, in the first half of the run."
+    )
+    stop_gradient: bool = Field(
+        description="Whether the sparse module's gradient is kept from the encoder, which then trains as if "
+        "there were no module."
+    )
+    weight: float = Field(gt=0, description="oi_vae, topk: weight of the module's terms in the loss.")
+    weight_warmup: Share = Field(description="Share of the steps over which weight rises from zero.")
+    latent_dim: Positive = Field(description="oi_vae, topk: number of latents per token.")
+    generator: Literal["linear", "gelu"] = Field(
+        description="oi_vae: what a group's generator f_g does with its inputs before the last linear map "
+        "A_g."
+    )
+    generator_width: Positive = Field(
+        description="oi_vae: number of inputs of each group's generator, the rows of W."
+    )
+    generator_scale: Literal["fixed", "free"] = Field(
+        description="oi_vae: scale of A_g. With free, A_g grows while W shrinks, and the penalty means "
+        "nothing."
+    )
+    beta: float = Field(
+        ge=0, description="oi_vae: weight of the KL divergence; 1 gives the evidence lower bound."
+    )
+    beta_warmup: Share = Field(description="Share of the steps over which beta rises from zero.")
+    lambda_warmup: Share = Field(description="Share of the steps over which lambda rises from zero.")
+    free_bits: float = Field(
+        ge=0, description="oi_vae: nats below which a latent's KL divergence is not lowered any further."
+    )
+    learning_rate: float = Field(
+        gt=0,
+        le=1,
+        description="oi_vae: step size of W, times generator_width / latent_dim and times pretrain's "
+        "schedule.",
+    )
+    topk: Positive = Field(description="topk: number of groups kept per token; at most groups.")
+    rdmreg: RdmregParams
+
+    @field_validator("latent_dim")
+    @classmethod
+    def _has_equal_groups(cls, latent_dim: int, info: ValidationInfo) -> int:
+        groups = info.data.get("groups")
+        if info.data.get("method") == "topk" and groups is not None and latent_dim % groups:
+            raise ValueError(f"must be a multiple of sparsity.groups ({groups}) for topk, got {latent_dim}")
+        return latent_dim
+
+    @field_validator("topk")
+    @classmethod
+    def _has_so_many_groups(cls, topk: int, info: ValidationInfo) -> int:
+        groups = info.data.get("groups")
+        if info.data.get("method") == "topk" and groups is not None and topk > groups:
+            raise ValueError(f"keeps at most all {groups} groups, got {topk}")
+        return topk

@@ -1,0 +1,90 @@
+"""Reading params.yaml: what is no YAML, keys that stand twice, and the exit status of every stage."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import REPOSITORY, default_tree, override
+
+from pipeline.files import InputError, ParamsError
+from pipeline.params import load, read_tree
+
+
+def test_what_is_read_is_what_yaml_reads():
+    path = REPOSITORY / "params.yaml"
+    assert read_tree(path) == yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: [1, 2", "params.yaml: not valid YAML"),
+        ("a: *b", "params.yaml: not valid YAML"),
+        ("a: !!python/object:os.system x", "params.yaml: not valid YAML"),
+        ("a: 1\n---\nb: 2", "params.yaml: not valid YAML"),
+        ("just words", "params.yaml: must hold sections"),
+        ("", "params.yaml: must hold sections"),
+        ("[1, 2]", "params.yaml: must hold sections"),
+    ],
+)
+def test_what_holds_no_sections_is_one_line_that_names_the_file(tmp_path, text, message):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError) as caught:
+        load(tmp_path / "params.yaml")
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.yaml: not found"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_keys_that_stand_twice_are_named_with_their_lines(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "data:\n  name: scenes\n  seed: 1\n  name: cifar10\nmodel: {depth: 1, depth: 2}\ndata: 3\n"
+    )
+    with pytest.raises(ParamsError) as caught:
+        load(path)
+    assert str(caught.value).splitlines() == [
+        "data.name: stands twice, in line 2 and in line 4",
+        "model.depth: stands twice, in line 5 and in line 5",
+        "data: stands twice, in line 1 and in line 6",
+    ]
+
+
+def test_an_alias_is_read_as_what_it_stands_for(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("data: &all {a: 1}\nmodel: *all\nprobe: &loop {a: *loop}\n")
+    tree = read_tree(path)
+    assert tree["model"] == {"a": 1} and tree["probe"]["a"] is tree["probe"]
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
+    """`dvc exp run -S pretrain.learning_rate=1e-5` writes 1e-05, which YAML 1.1 reads as a string."""
+    path = tmp_path / "params.yaml"
+    path.write_text(re.sub(r"learning_rate: \S+", "learning_rate: 1e-05", yaml.safe_dump(default_tree())))
+    assert read_tree(path)["pretrain"]["learning_rate"] == "1e-05"
+    assert load(path).pretrain.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize("stage", ["prepare", "pretrain", "embed", "probe", "interpret", "report"])
+def test_every_stage_checks_all_params_first_and_leaves_with_status_2(tmp_path, stage):
+    changes = {"pretrain.steps": 0, "model.num_heads": 3}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(override(default_tree(), changes), sort_keys=False))
+    done = subprocess.run(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: model.num_heads: must divide model.embed_dim (128), got 3",
+        "pretrain.steps: must be greater than or equal to 1, got 0",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
