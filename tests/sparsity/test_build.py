@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from typing import get_args
 
 import pytest
 import torch
@@ -11,11 +10,10 @@ from conftest import default_tree, override
 import pipeline.sparsity
 from pipeline.files import ParamsError
 from pipeline.params import SparsityParams
+from pipeline.params.registry import SPARSITY_METHODS
 from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.build import NO_METHOD, build_method, find_method
 from pipeline.sparsity.method import SparsityMethod
-
-NAMES = get_args(SparsityParams.model_fields["method"].annotation)
 
 
 def sparsity(name: str) -> SparsityParams:
@@ -23,7 +21,7 @@ def sparsity(name: str) -> SparsityParams:
     return SparsityParams.model_validate(tree)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SPARSITY_METHODS)
 def test_every_name_of_params_builds_and_gives_terms(name):
     method = build_method(sparsity(name), 16, seed=1)
     if name == NO_METHOD:
@@ -38,7 +36,7 @@ def test_every_name_of_params_builds_and_gives_terms(name):
     assert {"zero_share", "active_groups"} <= method.describe().keys()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != NO_METHOD])
+@pytest.mark.parametrize("name", [name for name in SPARSITY_METHODS if name != NO_METHOD])
 def test_weights_are_a_function_of_the_seed_alone(name):
     torch.manual_seed(7)
     first, state = build_method(sparsity(name), 16, seed=3), torch.get_rng_state()

@@ -17,13 +17,15 @@ from pipeline.data.normalise import normalise
 from pipeline.jepa import masking
 from pipeline.jepa.objective import update_target
 from pipeline.params import Params
+from pipeline.params.registry import SPARSITY_METHODS
 from pipeline.pretrain.optimizer import parameter_groups
 from pipeline.pretrain.schedules import ema_momentum, learning_rate
 from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import resolve
+from pipeline.sparsity.build import NO_METHOD
 from pipeline.sparsity.sparse_jepa import Batch
 
-METHODS = ("oi_vae", "group_lasso", "l1", "rdmreg", "topk")
+METHODS = [name for name in SPARSITY_METHODS if name != NO_METHOD]
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 32, 3), dtype=np.uint8))
 
 
