@@ -15,11 +15,11 @@ import torch
 
 from pipeline import params
 from pipeline.params import Params
-from pipeline.pretrain import pretraining as step_module
+from pipeline.pretrain import trainer as step_module
 from pipeline.runtime import resolve
 
 DEFAULTS = Path(__file__).parent.parent / "params.yaml"
-Trainer = step_module.Pretraining  # the other benchmarks take the class and its module from here
+Trainer = step_module.Trainer  # the other benchmarks take the class and its module from here
 
 
 class Seconds(NamedTuple):

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.common import build, interleaved, median
 from benchmarks.record import save
-from pipeline.pretrain.parallel.together import Together
+from pipeline.pretrain.parallel.together import StackedTrainer
 
 TINY = {"patch_size": 4, "embed_dim": 192, "depth": 12, "num_heads": 3}
 MODELS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,10 @@ def measure(name: str, cells: int, arguments: argparse.Namespace) -> dict[str, f
         return sections | {"pretrain": pretrain, "sparsity": sparsity}
 
     single = build(sections)
-    together, device = Together([build(member(number)) for number in range(cells)]), single.runtime.device
+    together, device = (
+        StackedTrainer([build(member(number)) for number in range(cells)]),
+        single.runtime.device,
+    )
     size, images = single.params.data.image_size, single.params.pretrain.batch_size
     batch = torch.randint(0, 256, (images, size, size, 3), dtype=torch.uint8, device=device)
 
@@ -54,7 +57,7 @@ def measure(name: str, cells: int, arguments: argparse.Namespace) -> dict[str, f
 
     def step_all() -> None:
         for step in range(arguments.steps):
-            together.step([batch] * cells, step)
+            together.train_steps([batch] * cells, step)
 
     seconds = interleaved({"one": step_one, "all": step_all}, arguments.rounds, device)
     return {kind: median(values, device) / arguments.steps for kind, values in seconds.items()}

@@ -13,27 +13,29 @@ from pathlib import Path
 from pipeline import params
 from pipeline.data import augment
 from pipeline.data.store import open_set
+from pipeline.layout import DATA
 from pipeline.params import Params
+from pipeline.pretrain.checkpoint import runs_folder
 from pipeline.pretrain.parallel.alike import check
-from pipeline.pretrain.parallel.ranks import ALONE
 from pipeline.pretrain.parallel.together import train_together
+from pipeline.pretrain.run import build_run
+from pipeline.pretrain.summary import print_disabled
 from pipeline.runtime import resolve
 from stages import command
-from stages.pretrain import member_of, say_off
 
 
-def main(runs: list[Params], root: Path) -> None:
+def main(cells: list[Params], root: Path) -> None:
     """Raises ParamsError where the runs differ in more than they may."""
-    check(runs)
-    first = runs[0]
+    check(cells)
+    first = cells[0]
     runtime = resolve(first.runtime)
-    images = open_set(root / "artifacts/data" / first.data.name)
-    kept, blame = augment.allowed(first.augment, images.labels)
-    say_off(blame)
-    members = [member_of(run, root, images, kept, ALONE, runtime) for run in runs]
-    for member in members:
-        member.batches.resident = members[0].batches.resident
-    train_together(members)
+    images = open_set(root / DATA / first.data.name)
+    augmentation, disabled = augment.allowed(first.augment, images.labels)
+    print_disabled(disabled)
+    runs = [build_run(cell, augmentation, images, runs_folder(root), runtime) for cell in cells]
+    for run in runs:
+        run.batches.resident = runs[0].batches.resident
+    train_together(runs)
 
 
 if __name__ == "__main__":
@@ -41,5 +43,5 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("params", nargs="+", type=Path, help="a params.yaml of each run")
-    given = parser.parse_args()
-    command.call(lambda: main([params.load(path) for path in given.params], Path()))
+    paths = parser.parse_args().params
+    command.call(lambda: main([params.load(path) for path in paths], Path()))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.data.labels import Label
-from pipeline.data.shard import WHOLE, Share
+from pipeline.data.shard import WHOLE_BATCH, Shard
 from pipeline.params import AugmentParams
 
 
@@ -32,17 +32,18 @@ def augment_batch(
     images: Float[Tensor, "batch 3 size size"],
     augment: AugmentParams,
     generator: torch.Generator,
-    share: Share = WHOLE,
+    shard: Shard = WHOLE_BATCH,
 ) -> Float[Tensor, "batch 3 size size"]:
     """Crop and mirror each image by its own draw of `generator`, which must live on the images' device.
 
     A crop covers a share of the area uniform in crop_scale, with width / height log-uniform in crop_ratio,
     at a uniform place inside the image, resized bilinearly to the full side (Inception's crop, batched). A
-    side that would leave the image is cut to its length. `images` are the share's rows of what is drawn for.
+    side that would leave the image is cut to its length. `images` are the rows of `shard`; numbers are drawn
+    for the whole batch.
     """
     batch = len(images)
-    draws = torch.rand(5, batch * share.count, generator=generator, device=images.device)
-    draws = share.rows(draws.T).T
+    draws = torch.rand(5, batch * shard.world_size, generator=generator, device=images.device)
+    draws = shard.rows(draws.T).T
     mirror = torch.where(draws[0] < 0.5, -1.0, 1.0) if augment.flip else torch.ones_like(draws[0])
     if not _crops(augment):
         return torch.where((mirror < 0)[:, None, None, None], images.flip(3), images)

@@ -84,12 +84,12 @@ def encode_blocks(
     """
     tokens = embed_patches(encoder, images)
     first = max(len(encoder.blocks) - num_last, 0)
-    found = []
-    for at, block in enumerate(encoder.blocks):
+    outputs = []
+    for index, block in enumerate(encoder.blocks):
         tokens = block(tokens)
-        if at >= first:
-            found.append(encoder.norm(tokens))
-    return found
+        if index >= first:
+            outputs.append(encoder.norm(tokens))
+    return outputs
 
 
 def embed_patches(

@@ -35,11 +35,11 @@ class FusedLinear(nn.Linear):
             attached = ("gelu", [], "none") if self.activates else ("none", [], "")
             return torch.ops.mkldnn._linear_pointwise(input.to(dtype), self.weight.to(dtype), bias, *attached)
         if mixed or input.ndim != 3:
-            found = super().forward(input)
+            output = super().forward(input)
         else:
             channels = input.transpose(1, 2).unsqueeze(2)  # a view: channels last is how tokens lie in memory
-            found = F.conv2d(channels, self.weight[:, :, None, None], self.bias).squeeze(2).transpose(1, 2)
-        return F.gelu(found) if self.activates else found
+            output = F.conv2d(channels, self.weight[:, :, None, None], self.bias).squeeze(2).transpose(1, 2)
+        return F.gelu(output) if self.activates else output
 
 
 def fit_kernels(module: nn.Module, device: torch.device) -> None:

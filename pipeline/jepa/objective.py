@@ -19,16 +19,22 @@ from pipeline.jepa.masking import Masks
 from pipeline.jepa.predictor import Predictor
 from pipeline.params import ModelParams, ObjectiveParams, RegularizerParams
 
+Gather = Callable[[Tensor], Tensor]  # a process's rows (shard, *any) -> those of all processes (batch, *any)
+
+
+def own_rows(rows: Tensor) -> Tensor:
+    """`gather` of a single process: it has all rows already."""
+    return rows
+
 
 class Jepa(nn.Module):
     """Context encoder, its EMA (the target encoder) and predictor, with the loss that trains them.
 
     `forward` returns the terms by name: `prediction` and, where asked for, `regularizer` (weighted).
-    The total is their sum. `embed` and `terms` are its two halves. `gather` turns this process's rows into
-    those of the batch, wherever a term is a statistic of the batch and not a mean over images.
+    The total is their sum. `embed` and `terms` are its two halves. Their argument `gather` turns this
+    process's rows into those of the batch, wherever a term is a statistic of the batch and not a mean over
+    images.
     """
-
-    gather: Callable[[Tensor], Tensor] = staticmethod(lambda rows: rows)  # one process has them all
 
     def __init__(
         self,
@@ -54,9 +60,10 @@ class Jepa(nn.Module):
         images: Float[Tensor, "batch 3 size size"],
         masks: Masks,
         directions: Float[Tensor, "embed_dim projections"] | None = None,
+        gather: Gather = own_rows,
     ) -> dict[str, Tensor]:
         """directions: of `sigreg_directions`, needed by that regulariser alone."""
-        return self.terms(*self.embed(images, masks), masks, directions)
+        return self.terms(*self.embed(images, masks), masks, directions, gather)
 
     def embed(
         self, images: Float[Tensor, "batch 3 size size"], masks: Masks
@@ -72,17 +79,19 @@ class Jepa(nn.Module):
         targets: Float[Tensor, "batch patches embed_dim"],
         masks: Masks,
         directions: Float[Tensor, "embed_dim projections"] | None = None,
+        gather: Gather = own_rows,
     ) -> dict[str, Tensor]:
+        """The loss terms of embeddings as `embed` returns them."""
         index = masks.targets.flatten(1)[..., None].expand(-1, -1, targets.shape[-1])
         hidden = targets.gather(1, index).unflatten(1, masks.targets.shape[1:])
         predictions = self.predictor(context, masks.context, masks.targets)
         with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
             terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
             if self.regularizer.name == "vicreg":
-                terms["regularizer"] = self.regularizer.weight * vicreg(self.gather(context.float().mean(1)))
+                terms["regularizer"] = self.regularizer.weight * vicreg(gather(context.float().mean(1)))
             if self.regularizer.name == "sigreg":
                 assert directions is not None
-                features = self.gather(context.float().mean(1))
+                features = gather(context.float().mean(1))
                 terms["regularizer"] = self.regularizer.weight * sigreg(features, directions)
         return terms
 

@@ -40,6 +40,10 @@ class Predictor(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
+    def no_weight_decay(self) -> set[str]:
+        """The mask token is a vector, though it is stored with three axes."""
+        return {"mask_token"}
+
     def forward(
         self,
         context: Float[Tensor, "batch context embed_dim"],
@@ -47,13 +51,13 @@ class Predictor(nn.Module):
         target_positions: Int[Tensor, "batch targets block"],
     ) -> Float[Tensor, "batch targets block embed_dim"]:
         batch, targets, block = target_positions.shape
-        known = self.input(context) + self.positions[context_positions]
-        asked = self.mask_token + self.positions[target_positions]
+        visible = self.input(context) + self.positions[context_positions]
+        queries = self.mask_token + self.positions[target_positions]
         if self.joint:
-            asked = asked.flatten(1, 2)
+            queries = queries.flatten(1, 2)
         else:
-            known = known.repeat_interleave(targets, dim=0)
-            asked = asked.flatten(0, 1)
-        tokens = self.blocks(torch.cat([known, asked.to(known.dtype)], dim=1))
-        answers = self.output(self.norm(tokens[:, known.shape[1] :]))
-        return answers.reshape(batch, targets, block, -1)
+            visible = visible.repeat_interleave(targets, dim=0)
+            queries = queries.flatten(0, 1)
+        tokens = self.blocks(torch.cat([visible, queries.to(visible.dtype)], dim=1))
+        predictions = self.output(self.norm(tokens[:, visible.shape[1] :]))
+        return predictions.reshape(batch, targets, block, -1)

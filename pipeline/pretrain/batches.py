@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from pipeline.data.generators import generator
-from pipeline.data.shard import WHOLE, Share
+from pipeline.data.shard import WHOLE_BATCH, Shard
 from pipeline.files import InputError
 
 
@@ -25,7 +25,7 @@ class Batches:
 
     Each epoch is a fresh permutation of `indices`, a function of (seed, epoch); what is left of an epoch
     that is too short for a batch is dropped. A set that fits is moved to a GPU whole. Of each batch only the
-    share's rows are read.
+    shard's rows are read.
     """
 
     GPU_BYTES = 8 * 2**30
@@ -37,7 +37,7 @@ class Batches:
         batch_size: int,
         seed: int,
         device: torch.device,
-        share: Share = WHOLE,
+        shard: Shard = WHOLE_BATCH,
     ) -> None:
         if len(indices) < batch_size:
             raise InputError(
@@ -45,7 +45,7 @@ class Batches:
                 "train on after pretrain.monitor_images"
             )
         self.images, self.indices, self.batch_size = images, indices, batch_size
-        self.seed, self.device, self.share = seed, device, share
+        self.seed, self.device, self.shard = seed, device, shard
         self.steps_per_epoch = len(indices) // batch_size
         self._epoch = -1
         self._order = indices
@@ -80,7 +80,7 @@ class Batches:
             order = torch.randperm(len(self.indices), generator=generator(self.seed, epoch, "order"))
             self._order, self._epoch = self.indices[order.numpy()], epoch
         chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        chosen = self.share.rows(torch.from_numpy(chosen)).numpy()
+        chosen = self.shard.rows(torch.from_numpy(chosen)).numpy()
         if self.resident is not None:
             return self.resident[torch.from_numpy(chosen).to(self.device)]
         batch = torch.from_numpy(self.images[chosen])

@@ -7,7 +7,6 @@ stage and would hand `persist`ed ones to a run with other params.
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ KEEP = 2
 def runs_folder(root: Path) -> Path:
     """RUNS_DIR of the environment, else root/runs."""
     return Path(os.environ.get("RUNS_DIR") or root / "runs")
-
-
-def fingerprint(params: dict[str, Any], data: str, code: Iterable[Path]) -> str:
-    """16 hex digits that name a run: its tracked params, its data's own hash and the code that it runs."""
-    digest = hashlib.sha256(json.dumps([params, data], sort_keys=True).encode())
-    for path in sorted(code):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class Checkpoints:
@@ -71,12 +62,12 @@ class Checkpoints:
         path = self._path(step)
         try:
             meta = json.loads(path.with_suffix(".json").read_text())
-            owner, digest = meta["fingerprint"], meta["sha256"]
+            fingerprint, digest = meta["fingerprint"], meta["sha256"]
         except (ValueError, KeyError, TypeError):  # the power failed before its bytes reached the disk
             print(f"{path.with_suffix('.json')}: refused, it is damaged", flush=True)
             return None
-        if owner != self.folder.name:
-            print(f"{path}: refused, it belongs to run {owner}", flush=True)
+        if fingerprint != self.folder.name:
+            print(f"{path}: refused, it belongs to run {fingerprint}", flush=True)
             return None
         if not path.is_file() or _sha256(path) != digest:
             print(f"{path}: refused, its content does not match its digest", flush=True)
@@ -94,7 +85,7 @@ class Checkpoints:
     def steps(self) -> list[int]:
         """Steps of finished states, newest first."""
         return sorted(
-            (int(p.stem.removeprefix("step-")) for p in self.folder.glob("step-*.json")), reverse=True
+            (int(path.stem.removeprefix("step-")) for path in self.folder.glob("step-*.json")), reverse=True
         )
 
 

@@ -58,12 +58,12 @@ class Monitor:
         """
         with torch.no_grad():
             features = encode(self.images).float()
-        found = spread(features)
+        collapse = spread(features)
         scores = {
-            "rankme": found.rankme,
-            "feature_std": found.feature_std,
-            "mean_cosine": found.mean_cosine,
-            "collapsed": float(is_collapsed(found)),
+            "rankme": collapse.rankme,
+            "feature_std": collapse.feature_std,
+            "mean_cosine": collapse.mean_cosine,
+            "collapsed": float(is_collapsed(collapse)),
         }
         if not self.targets:
             return scores
@@ -72,8 +72,8 @@ class Monitor:
         by_neighbors = classify(fit, score, targets, self.num_classes, NEIGHBORS, TEMPERATURE)
         by_ridge = self._ridge(fit, score, targets)
         for key, predicted in (("knn_accuracy", by_neighbors), ("ridge_accuracy", by_ridge)):
-            right = [accuracy(predicted[name], self.targets[name][1::2]) for name in self.targets]
-            scores[key] = sum(right) / len(right)
+            accuracies = [accuracy(predicted[name], self.targets[name][1::2]) for name in self.targets]
+            scores[key] = sum(accuracies) / len(accuracies)
         return scores
 
     def _ridge(self, fit: Tensor, score: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -85,3 +85,8 @@ class Monitor:
             one_hot = F.one_hot(target[known], self.num_classes[name]).double()
             predicted[name] = apply_ridge(ridge(rotated[known], one_hot, (STRENGTH,)), other)[0].argmax(1)
         return predicted
+
+
+def no_monitor(_encode: Encode) -> dict[str, float]:
+    """The monitor of the processes that write nothing."""
+    return {}

@@ -67,10 +67,10 @@ class Progress:
             self.bar.update(step * self.batch_size - self.bar.n)
             return
         rate = self.rate(step)
-        left = (self.steps - step) * self.batch_size / rate if rate else float("inf")
+        seconds = (self.steps - step) * self.batch_size / rate if rate else float("inf")
         print(
             f"pretrain: step {step}/{self.steps}, loss {loss:.4f}, {rate:,.0f} images/s, "
-            f"{int(left) // 60}:{int(left) % 60:02d} left",
+            f"{int(seconds) // 60}:{int(seconds) % 60:02d} left",
             flush=True,
         )
 
@@ -95,10 +95,11 @@ def peak_memory_mb(device: torch.device) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class Terms:
-    """Loss terms of the steps, kept on the device until they are settled, so that a GPU need not wait.
+class LossTerms:
+    """Loss terms of the steps, kept on the device until `synchronise`, so that a GPU need not wait.
 
-    `sums` and `count` hold what was settled since the last `means` and are part of the resume state.
+    `sums` and `count` hold what was brought to the host since the last `means`; they are part of the resume
+    state.
     """
 
     def __init__(self, sums: dict[str, float] | None = None, count: int = 0) -> None:
@@ -107,9 +108,10 @@ class Terms:
         self._pending: list[tuple[int, list[str], torch.Tensor]] = []
 
     def add(self, step: int, terms: dict[str, torch.Tensor]) -> None:
+        """Note the terms of a step without waiting for the device."""
         self._pending.append((step, list(terms), torch.stack([value.detach() for value in terms.values()])))
 
-    def settle(self) -> None:
+    def synchronise(self) -> None:
         """Bring the pending terms to the host. Raises NonFiniteError for the first step that had one."""
         for step, names, stacked in self._pending:
             values = dict(zip(names, stacked.tolist(), strict=True))

@@ -49,7 +49,7 @@ def match_groups(new: Int[Tensor, " dim"], old: Int[Tensor, " dim"], groups: int
     place = torch.empty(groups, dtype=torch.long, device=new.device)
     for _ in range(groups):
         best = int(overlap.argmax())
-        fresh, kept = divmod(best, groups)
-        place[kept] = fresh
-        overlap[fresh], overlap[:, kept] = -1, -1
+        new_group, old_group = divmod(best, groups)
+        place[old_group] = new_group
+        overlap[new_group], overlap[:, old_group] = -1, -1
     return after[place].flatten()

@@ -1,9 +1,9 @@
-"""What every sparsity method shares: its groups, its running state, and what it says of itself.
+"""What every sparsity method shares: its groups, its running statistics, and the numbers that it reports.
 
 batch: images; sites: tokens of an image, or 1 where they are pooled; dim features; groups; latents.
 """
 
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,22 +11,19 @@ from torch import Tensor, nn
 
 from pipeline.files import ParamsError
 from pipeline.params import SparsityParams
+from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.groups import cluster_features, count_active, match_groups
 
 RUNNING = 0.05  # weight of a step in the running means
 CORRELATION_STEPS = 0.01  # weight of a step in the running correlations: some 100 steps
 
 
-class Strengths(NamedTuple):
-    """Of one step, after warm-up: of a reconstruction, of its KL divergence, of the sparsity."""
-
-    weight: float
-    beta: float
-    lambda_: float
-
-
 class SparsityMethod(nn.Module):
-    """Base of the methods. `forward` returns weighted loss terms by name, to be added to the JEPA's."""
+    """Base of the methods. A new one is a file of this room with one subclass; the file bears the name that
+    `sparsity.method` gives the method, and pipeline.sparsity.build finds it.
+
+    A subclass has `forward`, `energies` and `describe`; the other functions have a default here.
+    """
 
     order: Int[Tensor, " dim"]
     active_groups: Float[Tensor, ""]
@@ -47,20 +44,11 @@ class SparsityMethod(nn.Module):
     def draw(
         self, batch: int, sites: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch sites _"] | None, Float[Tensor, "dim _"] | None]:
-        """The random numbers of a step: those of each token, and those that all share."""
+        """The random numbers of a step: `noise` and `directions` of the SparsityBatch."""
         return None, None
 
-    def forward(
-        self,
-        tokens: Float[Tensor, "batch sites dim"],
-        targets: Float[Tensor, "batch sites dim"],
-        noise: Float[Tensor, "batch sites _"] | None,
-        directions: Float[Tensor, "dim _"] | None,
-        strengths: Strengths,
-        prediction: Float[Tensor, ""],
-    ) -> dict[str, Tensor]:
-        """tokens: context embeddings, with gradient. targets: standardised, without. prediction: the JEPA's
-        loss. noise, directions: of `draw`."""
+    def forward(self, batch: SparsityBatch) -> dict[str, Tensor]:
+        """Weighted loss terms by name, to be added to the JEPA's."""
         raise NotImplementedError
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
@@ -75,26 +63,38 @@ class SparsityMethod(nn.Module):
         """Column norms of W; None where there is no W."""
         return None
 
+    def own_optimizer(self) -> set[str]:
+        """Names of the parameters that `proximal_step` updates in the place of AdamW."""
+        return set()
+
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
-        """After the optimiser's: update what it does not."""
+        """After AdamW's step: update the parameters of `own_optimizer` and clear their gradients."""
 
     def describe(self) -> dict[str, float]:
-        """zero_share and active_groups, and what else the method has: a row of the history."""
+        """Numbers of a row of the history: zero_share in [0, 1], active_groups per image, and others.
+
+        Each method says of what its zero_share is a share.
+        """
         raise NotImplementedError
+
+    def describe_latents(self) -> dict[str, Any]:
+        """Further numbers for the run's metrics, of each latent."""
+        return {}
 
     def regroup(self, order: Int[Tensor, " dim"]) -> None:
         """Take over another assignment of features to groups."""
         self.order.copy_(order)
 
     @torch.no_grad()
-    def watch(
+    def update_statistics(
         self, energies: Float[Tensor, "batch sites groups"], targets: Float[Tensor, "batch sites dim"]
     ) -> None:
-        """Update the running means of a training step."""
-        average(self.active_groups, count_active(energies.mean(1)), RUNNING)
+        """Update the running means after a micro-batch: active groups, and where groups are learned the
+        correlations of the target features."""
+        update_running_mean(self.active_groups, count_active(energies.mean(1)), RUNNING)
         if hasattr(self, "correlation"):
             flat = targets.flatten(0, 1)
-            average(self.correlation, flat.T @ flat / len(flat), CORRELATION_STEPS)
+            update_running_mean(self.correlation, flat.T @ flat / len(flat), CORRELATION_STEPS)
 
     @torch.no_grad()
     def learn_groups(self) -> None:
@@ -103,6 +103,6 @@ class SparsityMethod(nn.Module):
         self.regroup(match_groups(learned, self.order, self.groups))
 
 
-def average(running: Tensor, value: Tensor, weight: float) -> None:
-    """running <- (1 - weight) running + weight value, in place. Not lerp_: vmap has no rule for it."""
-    running.mul_(1 - weight).add_(value, alpha=weight)
+def update_running_mean(mean: Tensor, value: Tensor, weight: float) -> None:
+    """mean <- (1 - weight) mean + weight value, in place. Not lerp_: vmap has no rule for it."""
+    mean.mul_(1 - weight).add_(value, alpha=weight)

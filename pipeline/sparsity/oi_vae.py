@@ -9,14 +9,17 @@ encoder of its own and the layer-normalised target features t, standardised over
 batch: images; sites: tokens; dim features in groups of size; p: width of a generator; latents.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pipeline.params import SparsityParams
+from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.groups import split_groups
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
+from pipeline.sparsity.method import RUNNING, SparsityMethod, update_running_mean
 from pipeline.sparsity.proximal import column_norms, shrink_columns
 
 LOG_VARIANCE = (-8.0, 4.0)
@@ -25,7 +28,7 @@ LIVE_KL = 0.01  # nats per token; a latent below it says nothing of the image
 
 
 class OiVae(SparsityMethod):
-    """lambda is a threshold on a gradient norm, and has one meaning at every size:
+    """sparsity.method: oi_vae. lambda is a threshold on a gradient norm, and has one meaning at every size:
 
     * targets are standardised, so the gradient of |t - t_hat|^2 / (2 size) for a column of W is a mean of
       products of unit-variance numbers, whatever dim and batch size;
@@ -73,15 +76,15 @@ class OiVae(SparsityMethod):
         whitened = self.whiten(mean.reshape(-1, mean.shape[-1])).view_as(mean)
         return whitened, log_variance.clamp(*LOG_VARIANCE)
 
-    def carry(self, latents: Float[Tensor, "*batch latents"]) -> Float[Tensor, "*batch groups p"]:
-        """W^(g) z: what enters the generators."""
+    def generator_inputs(self, latents: Float[Tensor, "*batch latents"]) -> Float[Tensor, "*batch groups p"]:
+        """W^(g) z of every group."""
         return (latents @ self.W.flatten(0, 1).T).unflatten(-1, self.W.shape[:2])
 
-    def generate(self, carried: Float[Tensor, "*batch groups p"]) -> Float[Tensor, "*batch groups size"]:
-        """f_g of all groups at once."""
+    def generate(self, inputs: Float[Tensor, "*batch groups p"]) -> Float[Tensor, "*batch groups size"]:
+        """f_g(inputs) + c of all groups at once."""
         if self.gelu:
-            carried = F.gelu(carried)
-        return torch.einsum("gsp,...gp->...gs", self.generators(), carried) + self.c
+            inputs = F.gelu(inputs)
+        return torch.einsum("gsp,...gp->...gs", self.generators(), inputs) + self.c
 
     def generators(self) -> Float[Tensor, "groups size p"]:
         """A, every column with rms 1 / sqrt(p) unless sparsity.generator_scale is free."""
@@ -90,28 +93,29 @@ class OiVae(SparsityMethod):
         size, width = self.A.shape[1:]
         return F.normalize(self.A, dim=1) * (size / width) ** 0.5
 
-    def forward(
-        self,
-        tokens: Float[Tensor, "batch sites dim"],
-        targets: Float[Tensor, "batch sites dim"],
-        noise: Float[Tensor, "batch sites latents"] | None,
-        directions: Float[Tensor, "dim _"] | None,
-        strengths: Strengths,
-        prediction: Float[Tensor, ""],
-    ) -> dict[str, Tensor]:
+    def forward(self, batch: SparsityBatch) -> dict[str, Tensor]:
         """The terms `reconstruction` and `kl`, in nats per feature at weight = beta = 1."""
-        assert noise is not None
-        mean, log_variance = self.posterior(tokens)
-        carried = self.carry(mean + noise * (log_variance / 2).exp())
-        missed = self.generate(carried) - split_groups(targets, self.order, self.groups)
+        assert batch.noise is not None
+        mean, log_variance = self.posterior(batch.tokens)
+        inputs = self.generator_inputs(mean + batch.noise * (log_variance / 2).exp())
+        error = self.generate(inputs) - split_groups(batch.targets, self.order, self.groups)
         divergence = gaussian_kl(mean, log_variance).mean((0, 1))
-        self.watch(carried.detach().square().mean(-1), targets)
-        average(self.kl, divergence.detach(), RUNNING)
-        paid = divergence.clamp(min=self.free_bits).sum() / targets.shape[-1]
+        self.update_statistics(inputs.detach().square().mean(-1), batch.targets)
+        update_running_mean(self.kl, divergence.detach(), RUNNING)
+        kl = divergence.clamp(min=self.free_bits).sum() / batch.targets.shape[-1]
+        strengths = batch.strengths
         return {
-            "reconstruction": strengths.weight * missed.square().mean() / 2,
-            "kl": strengths.weight * strengths.beta * paid,
+            "reconstruction": strengths.weight * error.square().mean() / 2,
+            "kl": strengths.weight * strengths.beta * kl,
         }
+
+    def no_weight_decay(self) -> set[str]:
+        """c is a bias, though it is stored as a matrix."""
+        return {"c"}
+
+    def own_optimizer(self) -> set[str]:
+        """W descends in `proximal_step`."""
+        return {"W"}
 
     @torch.no_grad()
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
@@ -134,15 +138,21 @@ class OiVae(SparsityMethod):
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
         """|W^(g) mu|^2 / p."""
-        return self.carry(self.latents(tokens)).square().mean(-1)
+        return self.generator_inputs(self.latents(tokens)).square().mean(-1)
 
     def interaction(self) -> Float[Tensor, "groups latents"]:
         return column_norms(self.W.detach())
 
     def describe(self) -> dict[str, float]:
-        """zero_share of the columns of W, exactly; zero_share_live among those of live latents (1 where none
-        lives); live_latents have KL above 0.01 nats and a nonzero column; active_groups per image;
-        dead_groups have no column left; kl in nats per token."""
+        """The state of W and of the posterior, as numbers of a row of the history.
+
+        zero_share: share of the columns of W that are exactly zero, in [0, 1].
+        zero_share_live: the same among the columns of live latents; 1 where no latent lives.
+        live_latents: latents with a KL divergence above 0.01 nats per token and a nonzero column.
+        active_groups: groups per image, a running mean over the last 20 steps or so.
+        dead_groups: groups without a nonzero column.
+        kl: KL divergence of all latents together, nats per token, a running mean like active_groups.
+        """
         used = self.interaction() > 0
         live = used.any(0) & (self.kl > LIVE_KL)
         return {
@@ -153,6 +163,10 @@ class OiVae(SparsityMethod):
             "dead_groups": int((~used.any(1)).sum()),
             "kl": self.kl.sum().item(),
         }
+
+    def describe_latents(self) -> dict[str, Any]:
+        """latents: how many. kl_per_latent: KL divergence of each, nats per token, a running mean."""
+        return {"latents": self.W.shape[2], "kl_per_latent": self.kl.tolist()}
 
     @torch.no_grad()
     def regroup(self, order: Int[Tensor, " dim"]) -> None:

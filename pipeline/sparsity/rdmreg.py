@@ -16,8 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.params import SparsityParams
+from pipeline.sparsity.batch import SparsityBatch
 from pipeline.sparsity.groups import split_groups
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
+from pipeline.sparsity.method import RUNNING, SparsityMethod, update_running_mean
 
 
 def unit_scale(p: float) -> float:
@@ -47,7 +48,7 @@ def sliced_wasserstein(
 
 
 class Rdmreg(SparsityMethod):
-    """zero_share: of rectified features that are exactly zero. No weights of its own."""
+    """sparsity.method: rdmreg. It has no weights."""
 
     zeros: Float[Tensor, ""]
 
@@ -59,27 +60,20 @@ class Rdmreg(SparsityMethod):
     def draw(
         self, batch: int, sites: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch sites dim"], Float[Tensor, "dim projections"]]:
-        """Samples to match, and unit directions."""
+        """noise: samples of the rectified distribution, one a feature. directions: unit vectors."""
         dim = len(self.order)
         directions = torch.randn(dim, self.rdmreg.projections, generator=generator, device=generator.device)
         samples = sample_rectified((batch, sites, dim), self.rdmreg.p, self.rdmreg.mu, generator)
         return samples, F.normalize(directions, dim=0)
 
-    def forward(
-        self,
-        tokens: Float[Tensor, "batch sites dim"],
-        targets: Float[Tensor, "batch sites dim"],
-        noise: Float[Tensor, "batch sites dim"] | None,
-        directions: Float[Tensor, "dim projections"] | None,
-        strengths: Strengths,
-        prediction: Float[Tensor, ""],
-    ) -> dict[str, Tensor]:
-        assert noise is not None and directions is not None
-        rectified = F.relu(tokens)
-        self.watch(self.energies(tokens.detach()), targets)
-        average(self.zeros, (rectified.detach() == 0).float().mean(), RUNNING)
-        distance = sliced_wasserstein(rectified.flatten(0, 1), noise.flatten(0, 1), directions)
-        return {"rdmreg": strengths.lambda_ * distance}
+    def forward(self, batch: SparsityBatch) -> dict[str, Tensor]:
+        """One term: lambda * the sliced distance of the rectified features to the samples."""
+        assert batch.noise is not None and batch.directions is not None
+        rectified = F.relu(batch.tokens)
+        self.update_statistics(self.energies(batch.tokens.detach()), batch.targets)
+        update_running_mean(self.zeros, (rectified.detach() == 0).float().mean(), RUNNING)
+        distance = sliced_wasserstein(rectified.flatten(0, 1), batch.noise.flatten(0, 1), batch.directions)
+        return {"rdmreg": batch.strengths.lambda_ * distance}
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """The rectified features."""
@@ -90,4 +84,6 @@ class Rdmreg(SparsityMethod):
         return split_groups(F.relu(tokens), self.order, self.groups).square().mean(-1)
 
     def describe(self) -> dict[str, float]:
+        """zero_share: of rectified features that are exactly zero, in [0, 1]; active_groups: groups per
+        image. Both are running means over the last 20 steps or so."""
         return {"zero_share": self.zeros.item(), "active_groups": self.active_groups.item()}

@@ -1,5 +1,9 @@
-"""SparseJEPA: the JEPA's terms, and beside them those of a sparsity method on its context embeddings."""
+"""SparseJEPA: the JEPA's terms, and beside them those of a sparsity method on its context embeddings.
 
+batch: images of a micro-batch; sites: tokens of an image, or 1 where they are pooled; dim features.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -8,23 +12,41 @@ from torch import Tensor, nn
 
 from pipeline.data.generators import generator
 from pipeline.jepa.masking import Masks
-from pipeline.jepa.objective import Jepa, normalised_targets, sigreg_directions
+from pipeline.jepa.objective import Gather, Jepa, normalised_targets, own_rows, sigreg_directions
 from pipeline.params import SparsityParams
+from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.build import build_method
-from pipeline.sparsity.method import Strengths
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step. noise: of each token, first axis images; the others are shared by all."""
+    """Random numbers of a step; None for those that the run does not need.
+
+    noise: of each token, the first axis is images. directions: of the method, shared by all images. sigreg:
+    directions of the regulariser.
+    """
 
     noise: Tensor | None = None
     directions: Tensor | None = None
     sigreg: Tensor | None = None
 
-    def chunk(self, parts: int) -> "list[Draws]":
-        """Those of each micro-batch."""
-        noises = [None] * parts if self.noise is None else self.noise.chunk(parts)
+    def chunk(self, count: int) -> "list[Draws]":
+        """Those of each of `count` micro-batches."""
+        noises = [None] * count if self.noise is None else self.noise.chunk(count)
         return [Draws(noise, self.directions, self.sigreg) for noise in noises]
+
+
+class Batch(NamedTuple):
+    """What the model reads: augmented images, their masks and the random numbers of the step."""
+
+    images: Float[Tensor, "batch 3 size size"]
+    masks: Masks
+    draws: Draws
+
+    def chunk(self, count: int) -> "Iterator[Batch]":
+        """`count` micro-batches of equal size."""
+        chunks = (tensor.chunk(count) for tensor in (self.images, *self.masks))
+        for images, context, targets, draws in zip(*chunks, self.draws.chunk(count), strict=True):
+            yield Batch(images, Masks(context, targets), draws)
 
 
 class SparseJepa(nn.Module):
@@ -53,29 +75,40 @@ class SparseJepa(nn.Module):
             projections = sigreg_directions(dim, generator(seed, step, "sigreg", device))
         return Draws(noise, directions, projections)
 
-    def forward(
-        self, images: Float[Tensor, "batch 3 size size"], masks: Masks, draws: Draws, strengths: Strengths
-    ) -> dict[str, Tensor]:
-        """All loss terms by name; the total is their sum."""
+    def forward(self, batch: Batch, strengths: Strengths, gather: Gather = own_rows) -> dict[str, Tensor]:
+        """All loss terms by name; the total is their sum. gather: as in Jepa."""
+        images, masks, draws = batch
         context, targets = self.jepa.embed(images, masks)
-        terms = self.jepa.terms(context, targets, masks, draws.sigreg)
+        terms = self.jepa.terms(context, targets, masks, draws.sigreg, gather)
         if self.method is None:
             return terms
         with torch.autocast(images.device.type, enabled=False):
-            tokens = context.float()
-            if self.pooled:
-                tokens, aims = tokens.mean(1, keepdim=True), normalised_targets(targets.mean(1, keepdim=True))
-            else:
-                aims = targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
+            tokens, targets = self._at_sites(context.float(), targets, masks)
             if self.stop_gradient:
                 tokens = tokens.detach()
-            tokens, aims = self.jepa.gather(tokens), standardise(self.jepa.gather(aims))
-            return terms | self.method(
-                tokens, aims, draws.noise, draws.directions, strengths, terms["prediction"]
+            sites = SparsityBatch(
+                tokens=gather(tokens),
+                targets=standardise(gather(targets)),
+                noise=draws.noise,
+                directions=draws.directions,
+                strengths=strengths,
+                prediction=terms["prediction"],
             )
+            return terms | self.method(sites)
 
-    def after_step(self, learning_rate: float, strengths: Strengths) -> None:
-        """To be called after the optimiser's step: the proximal step of W."""
+    def _at_sites(
+        self,
+        context: Float[Tensor, "batch context dim"],
+        targets: Float[Tensor, "batch patches dim"],
+        masks: Masks,
+    ) -> tuple[Float[Tensor, "batch sites dim"], Float[Tensor, "batch sites dim"]]:
+        """Embeddings and targets at the same places: the context patches, or the mean of the image."""
+        if self.pooled:
+            return context.mean(1, keepdim=True), normalised_targets(targets.mean(1, keepdim=True))
+        return context, targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
+
+    def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
+        """Update what has an optimiser of its own; to be called after AdamW's step."""
         if self.method is not None:
             self.method.proximal_step(learning_rate, strengths)
 

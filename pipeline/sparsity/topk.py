@@ -9,19 +9,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.params import SparsityParams
-from pipeline.sparsity.method import RUNNING, SparsityMethod, Strengths, average
+from pipeline.sparsity.batch import SparsityBatch
+from pipeline.sparsity.method import RUNNING, SparsityMethod, update_running_mean
 
 
 def keep_strongest(codes: Float[Tensor, "*batch groups size"], k: int) -> Float[Tensor, "*batch groups size"]:
     """The k groups of largest norm, zero elsewhere; the gradient is that of the identity."""
     energies = codes.square().sum(-1)
     strongest = energies.topk(k, dim=-1)
-    kept = torch.zeros_like(energies).scatter(-1, strongest.indices, torch.ones_like(strongest.values))
-    return codes + (codes * kept[..., None] - codes).detach()
+    mask = torch.zeros_like(energies).scatter(-1, strongest.indices, torch.ones_like(strongest.values))
+    return codes + (codes * mask[..., None] - codes).detach()
 
 
 class GroupTopK(SparsityMethod):
-    """zero_share: of latents that are exactly zero, 1 - k / groups."""
+    """sparsity.method: topk. Its groups are groups of latents."""
 
     zeros: Float[Tensor, ""]
 
@@ -33,24 +34,19 @@ class GroupTopK(SparsityMethod):
         self.register_buffer("zeros", torch.zeros(()))
 
     def codes(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups size"]:
+        """Latents by group, zero outside the k strongest groups."""
         return keep_strongest(self.encode(tokens).unflatten(-1, (self.groups, -1)), self.k)
 
-    def forward(
-        self,
-        tokens: Float[Tensor, "batch sites dim"],
-        targets: Float[Tensor, "batch sites dim"],
-        noise: Float[Tensor, "batch sites _"] | None,
-        directions: Float[Tensor, "dim _"] | None,
-        strengths: Strengths,
-        prediction: Float[Tensor, ""],
-    ) -> dict[str, Tensor]:
-        codes = self.codes(tokens)
-        self.watch(codes.detach().square().mean(-1), targets)
-        average(self.zeros, (codes.detach() == 0).float().mean(), RUNNING)
-        missed = self.decode(codes.flatten(-2)) - targets
-        return {"topk": strengths.weight * missed.square().mean() / 2}
+    def forward(self, batch: SparsityBatch) -> dict[str, Tensor]:
+        """One term: weight * the mean squared error of the decoded targets / 2."""
+        codes = self.codes(batch.tokens)
+        self.update_statistics(codes.detach().square().mean(-1), batch.targets)
+        update_running_mean(self.zeros, (codes.detach() == 0).float().mean(), RUNNING)
+        error = self.decode(codes.flatten(-2)) - batch.targets
+        return {"topk": batch.strengths.weight * error.square().mean() / 2}
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
+        """The same, side by side."""
         return self.codes(tokens).flatten(-2)
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
@@ -58,4 +54,6 @@ class GroupTopK(SparsityMethod):
         return self.codes(tokens).square().mean(-1)
 
     def describe(self) -> dict[str, float]:
+        """zero_share: of latents that are exactly zero, 1 - k / groups, in [0, 1]; active_groups: groups per
+        image. Both are running means over the last 20 steps or so."""
         return {"zero_share": self.zeros.item(), "active_groups": self.active_groups.item()}

@@ -1,10 +1,8 @@
 """Resume states: whole or absent, two kept, refused by name."""
 
-import json
-
 import torch
 
-from pipeline.pretrain.checkpoint import Checkpoints, fingerprint
+from pipeline.pretrain.checkpoint import Checkpoints
 
 CPU = torch.device("cpu")
 
@@ -58,15 +56,3 @@ def test_a_state_without_its_json_was_never_finished(tmp_path):
     (tmp_path / "abc/step-9.pt").write_bytes(b"half a state")
     state = checkpoints.load_last(CPU)
     assert state is not None and state["step"] == 5
-
-
-def test_fingerprint_changes_with_params_data_and_code(tmp_path):
-    code = tmp_path / "loop.py"
-    code.write_text("a = 1")
-    first = fingerprint({"steps": 1}, "hash", [code])
-    assert first == fingerprint({"steps": 1}, "hash", [code])
-    others = [fingerprint({"steps": 2}, "hash", [code]), fingerprint({"steps": 1}, "other", [code])]
-    code.write_text("a = 2")
-    others.append(fingerprint({"steps": 1}, "hash", [code]))
-    assert len({first, *others}) == 4
-    assert json.dumps(first).isascii() and len(first) == 16

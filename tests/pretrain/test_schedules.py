@@ -7,8 +7,8 @@ from conftest import default_tree, override
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.params import ObjectiveParams, PretrainParams
-from pipeline.pretrain.schedules import ema_momentum, learning_rate
+from pipeline.params import ObjectiveParams, PretrainParams, SparsityParams
+from pipeline.pretrain.schedules import ema_momentum, learning_rate, sparsity_strengths
 
 
 def pretrain(**changes: object) -> PretrainParams:
@@ -33,3 +33,11 @@ def test_momentum_is_linear_between_its_ends():
     objective = ObjectiveParams.model_validate(default_tree()["objective"] | {"ema_momentum": [0.9, 1.0]})
     values = [ema_momentum(objective, step, 11) for step in range(11)]
     assert values == pytest.approx([0.9 + 0.01 * step for step in range(11)])
+
+
+def test_strengths_rise_linearly_and_arrive():
+    changes = {"lambda": 0.4, "lambda_warmup": 0.5, "beta_warmup": 0}
+    sparsity = SparsityParams.model_validate(override(default_tree()["sparsity"], changes))
+    strengths = [sparsity_strengths(sparsity, step, 10) for step in range(10)]
+    assert [round(at.lambda_, 6) for at in strengths[:5]] == [0.08, 0.16, 0.24, 0.32, 0.4]
+    assert {at.lambda_ for at in strengths[4:]} == {0.4} and {at.beta for at in strengths} == {sparsity.beta}

@@ -9,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.params import SparsityParams
-from pipeline.sparsity.method import Strengths
+from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.oi_vae import OiVae, gaussian_kl
 
-NO_LOSS = torch.zeros(())
+
+def batch(
+    tokens: torch.Tensor, targets: torch.Tensor, noise: torch.Tensor, strengths: Strengths
+) -> SparsityBatch:
+    return SparsityBatch(tokens, targets, noise, None, strengths, prediction=torch.zeros(()))
 
 
 def build(dim: int = 16, seed: int = 0, **changes: object) -> OiVae:
@@ -34,7 +38,7 @@ def planted(dim: int, images: int = 256, seed: int = 0) -> tuple[torch.Tensor, t
 def group_gradient(module: OiVae, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Gradient of each group's own mean error for its W, without latent noise."""
     noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
-    terms = module(tokens, targets, noise, None, Strengths(1.0, 0.0, 0.0), NO_LOSS)
+    terms = module(batch(tokens, targets, noise, Strengths(1.0, 0.0, 0.0)))
     (gradient,) = torch.autograd.grad(terms["reconstruction"] * module.groups, module.W)
     return gradient
 
@@ -44,8 +48,8 @@ def group_gradient(module: OiVae, tokens: torch.Tensor, targets: torch.Tensor) -
 def test_the_kl_is_that_of_torchs_distributions(mean, log_variance):
     posterior = torch.distributions.Normal(torch.tensor(mean), torch.tensor(log_variance).div(2).exp())
     expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
-    found = gaussian_kl(torch.tensor(mean), torch.tensor(log_variance))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    divergence = gaussian_kl(torch.tensor(mean), torch.tensor(log_variance))
+    torch.testing.assert_close(divergence, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_lambda_is_the_gradient_norm_of_active_columns_at_every_size(dim, change
             module.whiten(module.heads(tokens).chunk(2, -1)[0].flatten(0, 1))
     module.whiten.eval()
     for _ in range(1500):
-        terms = module(tokens, targets, noise, None, strengths, NO_LOSS)
+        terms = module(batch(tokens, targets, noise, strengths))
         module.zero_grad()
         terms["reconstruction"].backward()
         module.proximal_step(1.0, strengths)
@@ -86,11 +90,11 @@ def test_a_free_generator_lets_the_scale_of_w_leak_and_a_fixed_one_does_not():
     outputs = {}
     for scale in ("free", "fixed"):
         module = build(generator_scale=scale)
-        before = module.generate(module.carry(latents))
+        before = module.generate(module.generator_inputs(latents))
         with torch.no_grad():
             module.W.div_(100)
             module.A.mul_(100)
-        outputs[scale] = (before, module.generate(module.carry(latents)))
+        outputs[scale] = (before, module.generate(module.generator_inputs(latents)))
     torch.testing.assert_close(*outputs["free"])
     before, after = outputs["fixed"]
     torch.testing.assert_close(after, before / 100)
@@ -108,7 +112,7 @@ def test_training_uses_the_leak_where_it_is_open():
         noise = torch.zeros(*tokens.shape[:2], 8)
         for _ in range(300):
             module.zero_grad()
-            module(tokens, targets, noise, None, strengths, NO_LOSS)["reconstruction"].backward()
+            module(batch(tokens, targets, noise, strengths))["reconstruction"].backward()
             optimizer.step()
             module.proximal_step(1.0, strengths)
         grown[scale] = (module.generators().detach().norm() / first).item()
@@ -124,7 +128,7 @@ def test_the_largest_learning_rate_descends_at_every_number_of_latents(latent_di
     losses = []
     for _ in range(100):
         module.zero_grad()
-        loss = module(tokens, targets, noise, None, strengths, NO_LOSS)["reconstruction"]
+        loss = module(batch(tokens, targets, noise, strengths))["reconstruction"]
         loss.backward()
         module.proximal_step(1.0, strengths)
         losses.append(loss.item())
@@ -137,21 +141,21 @@ def test_a_huge_lambda_kills_every_column_and_everything_stays_finite():
     module = build()
     strengths = Strengths(1.0, 0.1, 100.0)
     for _ in range(2):
-        terms = module(tokens, targets, torch.zeros(256, 2, 8), None, strengths, NO_LOSS)
+        terms = module(batch(tokens, targets, torch.zeros(256, 2, 8), strengths))
         sum(terms.values()).backward()
         module.proximal_step(1.0, strengths)
     assert all(value.isfinite() for value in terms.values())
-    found = module.describe()
-    assert (found["zero_share"], found["zero_share_live"], found["live_latents"]) == (1.0, 1.0, 0)
-    assert found["dead_groups"] == 4 and torch.equal(module.eval().energies(tokens), torch.zeros(256, 2, 4))
+    numbers = module.describe()
+    assert (numbers["zero_share"], numbers["zero_share_live"], numbers["live_latents"]) == (1.0, 1.0, 0)
+    assert numbers["dead_groups"] == 4 and torch.equal(module.eval().energies(tokens), torch.zeros(256, 2, 4))
 
 
 def test_free_bits_cost_the_same_below_their_level():
     tokens, targets = planted(16)
     terms = {
-        bits: build(free_bits=bits)(
-            tokens, targets, torch.zeros(256, 2, 8), None, Strengths(1.0, 1.0, 0.0), NO_LOSS
-        )["kl"]
+        bits: build(free_bits=bits)(batch(tokens, targets, torch.zeros(256, 2, 8), Strengths(1.0, 1.0, 0.0)))[
+            "kl"
+        ]
         for bits in (0.0, 50.0)
     }
     assert terms[50.0].item() == pytest.approx(50.0 * 8 / 16)
@@ -162,7 +166,18 @@ def test_an_order_within_groups_changes_no_features_reconstruction():
     tokens, targets = planted(16)
     module = build()
     noise = torch.zeros(256, 2, 8)
-    before = module(tokens, targets, noise, None, Strengths(1.0, 1.0, 0.0), NO_LOSS)["reconstruction"]
+    before = module(batch(tokens, targets, noise, Strengths(1.0, 1.0, 0.0)))["reconstruction"]
     module.regroup(torch.arange(16).view(4, 4).flip(1).flatten())
-    after = module(tokens, targets, noise, None, Strengths(1.0, 1.0, 0.0), NO_LOSS)["reconstruction"]
+    after = module(batch(tokens, targets, noise, Strengths(1.0, 1.0, 0.0)))["reconstruction"]
     torch.testing.assert_close(before, after)
+
+
+def test_the_kl_of_a_row_is_the_sum_of_the_kl_of_each_latent():
+    tokens, targets = planted(16)
+    module = build()
+    for _ in range(3):
+        module(batch(tokens, targets, torch.zeros(256, 2, 8), Strengths(1.0, 1.0, 0.0)))
+    of_each = module.describe_latents()
+    assert of_each["latents"] == len(of_each["kl_per_latent"]) == 8
+    assert sum(of_each["kl_per_latent"]) == pytest.approx(module.describe()["kl"], rel=1e-5)
+    assert module.describe()["kl"] > 0

@@ -1,31 +1,37 @@
 """SparseJEPA around the JEPA: nothing where it is off, what was asked for where it is on."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import override
+import yaml
+from conftest import REPOSITORY, override
 
 from pipeline.data.augment import augment_batch
 from pipeline.data.generators import generator
 from pipeline.data.normalise import normalise
-from pipeline.files import ParamsError
 from pipeline.jepa import masking
 from pipeline.jepa.objective import update_target
 from pipeline.params import Params
-from pipeline.pretrain.pretraining import Pretraining, parameter_groups
-from pipeline.pretrain.schedules import ema_momentum, learning_rate, sparsity_strengths
+from pipeline.params.registry import SPARSITY_METHODS
+from pipeline.pretrain.optimizer import parameter_groups
+from pipeline.pretrain.schedules import ema_momentum, learning_rate
+from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import resolve
-from pipeline.sparsity.build import build_method
+from pipeline.sparsity.build import NO_METHOD
+from pipeline.sparsity.sparse_jepa import Batch
 
-METHODS = ("oi_vae", "group_lasso", "l1", "rdmreg", "topk")
+METHODS = [name for name in SPARSITY_METHODS if name != NO_METHOD]
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 32, 3), dtype=np.uint8))
 
 
-def build(tree: dict[str, Any], **changes: object) -> Pretraining:
+def build(tree: dict[str, Any], **changes: object) -> Trainer:
     params = Params.model_validate(override(tree, {"sparsity.groups": 8, **changes}))
-    return Pretraining(params, params.augment, (0.5,) * 3, (0.25,) * 3, resolve(params.runtime))
+    return Trainer(params, params.augment, (0.5,) * 3, (0.25,) * 3, resolve(params.runtime))
 
 
 def test_without_a_method_it_is_i_jepa_to_the_bit(small_tree):
@@ -64,14 +70,14 @@ def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, s
         "stopped": {"sparsity.method": method, "sparsity.stop_gradient": True},
         "open": {"sparsity.method": method},
     }.items():
-        run = build(
+        trainer = build(
             small_tree,
             **{"sparsity.site": site, "pretrain.grad_clip": 0, "sparsity.weight": 5.0, "sparsity.lambda": 1.0}
             | changes,
         )
         for step in range(2):
-            run.train_step(IMAGES[step], step)
-        weights[name] = run.jepa.context_encoder.state_dict()
+            trainer.train_step(IMAGES[step], step)
+        weights[name] = trainer.jepa.context_encoder.state_dict()
     assert all(torch.equal(value, weights["none"][name]) for name, value in weights["stopped"].items())
     assert any(not torch.equal(value, weights["none"][name]) for name, value in weights["open"].items())
 
@@ -79,7 +85,7 @@ def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, s
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("assignment", ["contiguous", "learned"])
 def test_every_method_trains_and_says_what_it_did(small_tree, method, assignment):
-    run = build(
+    trainer = build(
         small_tree,
         **{
             "sparsity.method": method,
@@ -89,14 +95,14 @@ def test_every_method_trains_and_says_what_it_did(small_tree, method, assignment
         },
     )
     for step, batch in enumerate(IMAGES):
-        terms = run.train_step(batch, step)
+        terms = trainer.train_step(batch, step)
         assert all(value.isfinite() for value in terms.values())
-    assert run.model.method is not None
-    found = run.model.method.describe()
-    assert 0 <= found["zero_share"] <= 1 and 0 < found["active_groups"] <= 8
-    regrouped = not torch.equal(run.model.method.order, torch.arange(32))
+    assert trainer.model.method is not None
+    numbers = trainer.model.method.describe()
+    assert 0 <= numbers["zero_share"] <= 1 and 0 < numbers["active_groups"] <= 8
+    regrouped = not torch.equal(trainer.model.method.order, torch.arange(32))
     assert regrouped == (assignment == "learned")
-    assert sorted(run.model.method.order.tolist()) == list(range(32))
+    assert sorted(trainer.model.method.order.tolist()) == list(range(32))
 
 
 def test_random_numbers_are_a_function_of_seed_and_step(small_tree):
@@ -109,18 +115,50 @@ def test_random_numbers_are_a_function_of_seed_and_step(small_tree):
     assert torch.equal(first.sigreg, again.sigreg)
 
 
-def test_strengths_rise_linearly_and_arrive(small_tree):
-    sparsity = Params.model_validate(
-        override(
-            small_tree, {"sparsity.lambda": 0.4, "sparsity.lambda_warmup": 0.5, "sparsity.beta_warmup": 0}
-        )
-    ).sparsity
-    risen = [sparsity_strengths(sparsity, step, 10) for step in range(10)]
-    assert [round(at.lambda_, 6) for at in risen[:5]] == [0.08, 0.16, 0.24, 0.32, 0.4]
-    assert {at.lambda_ for at in risen[4:]} == {0.4} and {at.beta for at in risen} == {sparsity.beta}
+COMPILE = """
+from pathlib import Path
+
+import torch
+
+from pipeline.params import load
+from pipeline.pretrain.trainer import Trainer
+from pipeline.runtime import resolve
+
+params = load(Path("params.yaml"))
+trainer = Trainer(params, params.augment, (0.5,) * 3, (0.25,) * 3, resolve(params.runtime))
+images = torch.zeros(params.pretrain.batch_size, 32, 32, 3, dtype=torch.uint8)
+(arguments,) = trainer.loss_arguments(images, step=0)
+terms = torch.compile(trainer.model, backend="eager", fullgraph=True)(*arguments)
+print(sorted(terms))
+"""
 
 
-def test_groups_that_do_not_divide_the_width_of_a_named_encoder_are_refused(small_tree):
-    sparsity = Params.model_validate(override(small_tree, {"sparsity.groups": 16})).sparsity
-    with pytest.raises(ParamsError, match=r"^sparsity\.groups: must divide the encoder's embed_dim \(20\)"):
-        build_method(sparsity, 20)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_torch_compile_follows_the_batch_object_without_splitting_the_graph(small_tree, tmp_path, method):
+    """In a process without checks of shapes: torch.compile cannot see through those."""
+    tree = override(small_tree, {"sparsity.method": method})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", COMPILE]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "prediction" in done.stdout, done.stderr
+
+
+def test_a_gathered_batch_gives_the_terms_of_the_whole(small_tree):
+    """Two halves, each of which gets the other's rows: their mean is the whole batch, term by term."""
+    trainer = build(small_tree, **{"sparsity.method": "group_lasso"})
+    ((whole, strengths, _),) = trainer.loss_arguments(IMAGES[0], step=0)
+    halves = [Batch(part.images, part.masks, whole.draws) for part in whole.chunk(2)]
+    rows: list[torch.Tensor] = []
+    for half in halves:  # what each half hands out
+        trainer.model(half, strengths, lambda tensor: rows.append(tensor) or tensor)
+    count = len(rows) // 2
+    joined = [torch.cat(pair) for pair in zip(rows[:count], rows[count:], strict=True)]
+    terms = []
+    for half in halves:
+        answers = iter(joined)
+        terms.append(trainer.model(half, strengths, lambda _, answers=answers: next(answers)))
+    expected = trainer.model(whole, strengths)
+    for name in ("prediction", "regularizer"):
+        torch.testing.assert_close((terms[0][name] + terms[1][name]) / 2, expected[name])

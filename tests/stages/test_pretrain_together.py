@@ -12,7 +12,7 @@ import yaml
 from conftest import REPOSITORY, override
 
 from pipeline.params import Params
-from pipeline.pretrain.pretraining import Pretraining
+from pipeline.pretrain.trainer import Trainer
 from stages import prepare, pretrain
 
 
@@ -39,14 +39,14 @@ def test_each_runs_own_stage_finds_it_finished(tmp_path, small_tree, monkeypatch
     alone = tmp_path / "alone"
     alone.mkdir()
     (alone / "artifacts").symlink_to(tmp_path / "artifacts")
-    step = Pretraining.train_step
+    train_step = Trainer.train_step
     for tree in trees:
         params = Params.model_validate(tree)
-        monkeypatch.setattr(Pretraining, "train_step", lambda *_: pytest.fail("trained again"))
+        monkeypatch.setattr(Trainer, "train_step", lambda *_: pytest.fail("trained again"))
         pretrain.main(params, tmp_path)
         ours = json.loads((tmp_path / "reports/metrics/pretrain.json").read_text())
         assert ours["together"] == 2 and ours["sparsity"]["lambda"] == params.sparsity.lambda_
-        monkeypatch.setattr(Pretraining, "train_step", step)
+        monkeypatch.setattr(Trainer, "train_step", train_step)
         pretrain.main(params, alone)
         theirs = json.loads((alone / "reports/metrics/pretrain.json").read_text())
         assert theirs["together"] == 1

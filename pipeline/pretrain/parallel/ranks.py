@@ -8,7 +8,7 @@ sum over processes, so the mean of the gradients is that of one process with the
 Gradients are averaged in one all-reduce rather than by DistributedDataParallel, which would hook into a
 backward pass that holds collectives of its own, and would break torch.compile's graph at every bucket.
 
-batch: images of a micro-batch; own: those of this process.
+batch: images of a micro-batch; shard: those of this process.
 """
 
 import os
@@ -23,7 +23,7 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.data.shard import WHOLE, Share
+from pipeline.data.shard import WHOLE_BATCH, Shard
 from pipeline.files import ParamsError
 from pipeline.params import Params
 from pipeline.runtime import Runtime, resolve
@@ -31,28 +31,30 @@ from pipeline.runtime import Runtime, resolve
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a run, seen from one of them. Of one process `average` and `agree` ask nobody."""
+    """The processes of a run, seen from one of them. A single process averages and agrees with nobody."""
 
-    share: Share
-    control: dist.ProcessGroup | None = None  # gloo: what the CPUs agree on needs no GPU
-    parent: int = 0
+    shard: Shard
+    cpu_group: dist.ProcessGroup | None = None  # gloo: what the CPUs agree on needs no GPU
+    launcher: int = 0  # process id
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the process that prints, monitors and writes."""
-        return self.share.rank == 0
+        return self.shard.rank == 0
 
-    def gather(self, own: Float[Tensor, "own *any"]) -> Float[Tensor, "batch *any"]:
+    def gather(self, rows: Float[Tensor, "shard *any"]) -> Float[Tensor, "batch *any"]:
         """The rows of all processes, in the order of the batch; differentiable."""
-        return _gather(own, self.share)  # pyright: ignore[reportCallIssue]
+        return _gather(rows, self.shard)  # pyright: ignore[reportCallIssue]
 
-    def average(self, weights: Iterable[nn.Parameter], terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    def average_gradients(
+        self, weights: Iterable[nn.Parameter], terms: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Replace gradients by their mean over processes, in place; returns the means of the terms."""
-        if self.share.count == 1:
+        if self.shard.world_size == 1:
             return terms
         learning = [weight for weight in weights if weight.grad is not None]
         values = [*(weight.grad for weight in learning), *terms.values()]
-        flat = torch.cat([value.flatten() for value in values]) / self.share.count
+        flat = torch.cat([value.flatten() for value in values]) / self.shard.world_size
         dist.all_reduce(flat)
         parts = flat.split([value.numel() for value in values])
         means = [part.view_as(value) for part, value in zip(parts, values, strict=True)]
@@ -60,84 +62,91 @@ class Ranks:
             weight.grad = mean
         return dict(zip(terms, means[len(learning) :], strict=True))
 
-    def agree(self, signals: list[int]) -> int:
+    def agree_on_stop(self, signals: list[int]) -> int:
         """A signal that any process has caught, 0 for none: all stop after the same step.
 
-        A process whose launcher died counts as told to stop: nobody else would stop it.
+        A process whose launcher died acts as if it had caught SIGTERM: nobody else would stop it.
         """
-        own = signals[0] if signals else 0
-        if self.share.count == 1:
-            return own
-        if os.getppid() != self.parent:
-            own = SIGTERM
-        found = torch.tensor(own)
-        dist.all_reduce(found, dist.ReduceOp.MAX, group=self.control)
-        return int(found)
+        caught = signals[0] if signals else 0
+        if self.shard.world_size == 1:
+            return caught
+        if os.getppid() != self.launcher:
+            caught = SIGTERM
+        largest = torch.tensor(caught)
+        dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.cpu_group)
+        return int(largest)
 
 
-ALONE = Ranks(WHOLE)
+SINGLE_PROCESS = Ranks(WHOLE_BATCH)
 
 
 @torch.compiler.disable  # torch cannot trace its collectives
-def _gather(own: Tensor, share: Share) -> Tensor:
-    return _Gather.apply(own, share)
+def _gather(rows: Tensor, shard: Shard) -> Tensor:
+    return _Gather.apply(rows, shard)
 
 
 class _Gather(torch.autograd.Function):
     """torch's own differentiable all-gathers are deprecated or private."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, share: Share) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx.share = share
-        rows = [torch.empty_like(own) for _ in range(share.count)]
-        dist.all_gather(rows, own.contiguous())
-        return torch.cat(rows)
+    def forward(ctx: Any, rows: Tensor, shard: Shard) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.shard = shard
+        shards = [torch.empty_like(rows) for _ in range(shard.world_size)]
+        dist.all_gather(shards, rows.contiguous())
+        return torch.cat(shards)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         summed = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(summed)
-        return summed.chunk(ctx.share.count)[ctx.share.rank], None
+        return summed.chunk(ctx.shard.world_size)[ctx.shard.rank], None
 
 
 def started_by_torchrun() -> bool:
+    """Whether this process is one of several that torchrun started."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
-def check(params: Params, count: int) -> None:
-    """Raise ParamsError where `count` processes cannot share a step's images or this machine's GPUs."""
-    batch_size, parts = params.pretrain.batch_size, params.pretrain.accumulation
-    if batch_size % (count * parts):
+def check_world_size(params: Params, world_size: int) -> None:
+    """Raise ParamsError where `world_size` processes cannot share a step's images or this machine's GPUs."""
+    batch_size, micro_batches = params.pretrain.batch_size, params.pretrain.accumulation
+    if batch_size % (world_size * micro_batches):
         raise ParamsError(
-            f"runtime.processes: {count} must split pretrain.batch_size ({batch_size}) / "
-            f"pretrain.accumulation ({parts}) in equal parts"
+            f"runtime.processes: {world_size} must split pretrain.batch_size ({batch_size}) / "
+            f"pretrain.accumulation ({micro_batches}) in equal parts"
         )
-    name, found = params.runtime.device, torch.cuda.device_count()
-    if count == 1 or name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+    name, gpus = params.runtime.device, torch.cuda.device_count()
+    if world_size == 1 or name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return
     if ":" in name:
-        raise ParamsError(f"runtime.device: {name} is one GPU, runtime.processes asks for {count}; use cuda")
-    if count > found:
-        raise ParamsError(f"runtime.processes: {count} asked for, one per GPU, {found} CUDA devices found")
+        raise ParamsError(
+            f"runtime.device: {name} is one GPU, runtime.processes asks for {world_size}; use cuda"
+        )
+    if world_size > gpus:
+        raise ParamsError(
+            f"runtime.processes: {world_size} asked for, one per GPU, {gpus} CUDA devices found"
+        )
 
 
 @contextmanager
-def joined(params: Params) -> Iterator[tuple[Ranks, Runtime]]:
-    """The processes that torchrun started, joined, and the device of this one; or this process alone.
+def process_group(params: Params) -> Iterator[tuple[Ranks, Runtime]]:
+    """The processes that torchrun started, joined to a group, and the device of this one; or this process
+    alone.
 
-    Threads are shared out between the processes of a machine. While joined, only the leader prints. Raises
-    ParamsError as `check` does, and where torchrun started another number than runtime.processes.
+    Threads are shared out between the processes of a machine. In the group, only the main process prints.
+    Raises ParamsError as `check_world_size` does, and where torchrun started another number than
+    runtime.processes.
     """
     runtime = resolve(params.runtime)
     asked = params.runtime.processes
-    count = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else 1
-    if asked not in (1, count):
-        started = f"torchrun started {count}" if started_by_torchrun() else "this one was started alone"
+    world_size = int(os.environ["WORLD_SIZE"]) if started_by_torchrun() else 1
+    if asked not in (1, world_size):
+        started = f"torchrun started {world_size}" if started_by_torchrun() else "this one was started alone"
         raise ParamsError(f"runtime.processes: {asked} asked for, {started}")
-    if count == 1:
-        yield ALONE, runtime
+    if world_size == 1:
+        yield SINGLE_PROCESS, runtime
         return
-    check(params, count)
+    check_world_size(params, world_size)
     rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ["LOCAL_WORLD_SIZE"])))
     on_gpu = runtime.device.type == "cuda"
@@ -145,11 +154,11 @@ def joined(params: Params) -> Iterator[tuple[Ranks, Runtime]]:
         runtime = replace(runtime, device=torch.device("cuda", local_rank))
         torch.cuda.set_device(runtime.device)
     dist.init_process_group("nccl" if on_gpu else "gloo")
-    control = dist.new_group(backend="gloo") if on_gpu else None
-    assert not isinstance(control, int)  # torch's sign for "not a member"
-    share = Share(rank, count, params.pretrain.accumulation)
+    cpu_group = dist.new_group(backend="gloo") if on_gpu else None
+    assert not isinstance(cpu_group, int)  # torch's sign for "not a member"
+    shard = Shard(rank, world_size, params.pretrain.accumulation)
     with _silent(rank > 0):
-        yield Ranks(share, control, os.getppid()), runtime
+        yield Ranks(shard, cpu_group, os.getppid()), runtime
     dist.destroy_process_group()  # not after a failure: it may wait for a process that is gone
 
 
@@ -158,5 +167,5 @@ def _silent(active: bool) -> Iterator[None]:
     if not active:
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):
         yield

@@ -5,41 +5,38 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from conftest import override
 
 from pipeline.files import ParamsError
-from pipeline.params import Params
-from pipeline.pretrain.batches import Batches
-from pipeline.pretrain.checkpoint import Checkpoints
-from pipeline.pretrain.loop import Member, train
-from pipeline.pretrain.parallel.together import Together, train_together
-from pipeline.pretrain.pretraining import Encode, Pretraining
-from pipeline.runtime import resolve
+from pipeline.pretrain.loop import train
+from pipeline.pretrain.monitor import Encode
+from pipeline.pretrain.parallel.together import StackedTrainer, train_together
+from pipeline.pretrain.run import TrainingRun
+from tests.pretrain.small_run import IMAGES, build_run
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
-OWN = [{"pretrain.seed": seed, "sparsity.lambda": strength} for seed, strength in product((0, 1), (0.0, 0.3))]
+MEMBERS = [
+    {"pretrain.seed": seed, "sparsity.lambda": strength} for seed, strength in product((0, 1), (0.0, 0.3))
+]
 
 
 class KilledError(Exception):
     """Stands for SIGKILL."""
 
 
-def watch(encode: Encode) -> dict[str, float]:
+def spread(encode: Encode) -> dict[str, float]:
     return {"rankme": encode(torch.from_numpy(IMAGES[:20])).std().item()}
 
 
-def member(tree: dict[str, Any], folder: Path, changes: dict[str, object]) -> Member:
-    params = Params.model_validate(override(tree, changes))
-    runtime = resolve(params.runtime)
-    run = Pretraining(params, params.augment, (0.5,) * 3, (0.25,) * 3, runtime)
-    batches = Batches(
-        IMAGES, np.arange(200), params.pretrain.batch_size, params.pretrain.seed, runtime.device
-    )
+def member(tree: dict[str, Any], folder: Path, changes: dict[str, object]) -> TrainingRun:
     name = "_".join(f"{value}" for value in changes.values())
-    return Member(run, batches, Checkpoints(folder / name), watch)
+    return build_run(tree, folder / name, **changes)._replace(monitor=spread)
+
+
+def final_state(run: TrainingRun) -> dict[str, Any]:
+    state = run.checkpoints.load_last(torch.device("cpu"))
+    assert state is not None
+    return state
 
 
 def close(ours: Any, theirs: Any, where: str = "") -> None:
@@ -79,17 +76,14 @@ def close(ours: Any, theirs: Any, where: str = "") -> None:
     ],
 )
 def test_each_run_leaves_the_state_that_it_leaves_alone(small_tree, tmp_path, changes):
-    for own in OWN:
-        train(*member(small_tree, tmp_path / "alone", own | changes))
-    together = [member(small_tree, tmp_path / "together", own | changes) for own in OWN]
+    for cell in MEMBERS:
+        train(member(small_tree, tmp_path / "alone", cell | changes))
+    together = [member(small_tree, tmp_path / "together", cell | changes) for cell in MEMBERS]
     train_together(together)
-    for (run, _, checkpoints, _), own in zip(together, OWN, strict=True):
-        alone = member(small_tree, tmp_path / "alone", own | changes)
-        ours, theirs = (
-            checkpoints.load_last(torch.device("cpu")),
-            alone.checkpoints.load_last(torch.device("cpu")),
-        )
-        assert ours is not None and theirs is not None and run.step == ours["step"] == 6
+    for run, cell in zip(together, MEMBERS, strict=True):
+        alone = member(small_tree, tmp_path / "alone", cell | changes)
+        ours, theirs = final_state(run), final_state(alone)
+        assert run.trainer.step == ours["step"] == 6
         close(ours, theirs)
 
 
@@ -98,53 +92,51 @@ def test_after_a_kill_they_go_on_from_the_last_step_of_which_all_have_a_state(
 ):
     changes = {"runtime.checkpoint_seconds": 0.0}
 
-    def members(folder: str) -> list[Member]:
-        return [member(small_tree, tmp_path / folder, own | changes) for own in OWN]
+    def members(folder: str) -> list[TrainingRun]:
+        return [member(small_tree, tmp_path / folder, cell | changes) for cell in MEMBERS]
 
     train_together(members("whole"))
-    step, killed = Together.step, members("killed")
+    train_steps, killed = StackedTrainer.train_steps, members("killed")
 
-    def dying(self: Together, batches: list[torch.Tensor], at: int) -> list[dict[str, torch.Tensor]]:
-        if at == 4:
+    def dying(self: StackedTrainer, batches: list[torch.Tensor], step: int) -> list[dict[str, torch.Tensor]]:
+        if step == 4:
             raise KilledError
-        return step(self, batches, at)
+        return train_steps(self, batches, step)
 
-    monkeypatch.setattr(Together, "step", dying)
+    monkeypatch.setattr(StackedTrainer, "train_steps", dying)
     with pytest.raises(KilledError):
         train_together(killed)
-    monkeypatch.setattr(Together, "step", step)
+    monkeypatch.setattr(StackedTrainer, "train_steps", train_steps)
     for end in ("json", "pt"):  # killed between the saves of two members
         (killed[1].checkpoints.folder / f"step-4.{end}").unlink()
     capsys.readouterr()
     train_together(members("killed"))
     assert "4 runs together, after step 3 of 6" in capsys.readouterr().out
-    for one, other in zip(members("killed"), members("whole"), strict=True):
-        ours, theirs = (each.checkpoints.load_last(torch.device("cpu")) for each in (one, other))
-        assert ours is not None and theirs is not None
+    for continued, whole in zip(members("killed"), members("whole"), strict=True):
+        ours, theirs = final_state(continued), final_state(whole)
         assert all(torch.equal(ours["model"][key], theirs["model"][key]) for key in theirs["model"])
 
 
 def test_a_run_that_is_finished_or_begun_alone_is_left_to_its_own_stage(small_tree, tmp_path, capsys):
-    train(*member(small_tree, tmp_path, OWN[0]))
-    begun = member(small_tree, tmp_path, OWN[1])
-    begun.checkpoints.save(begun.run.state() | {"step": 2}, 2)
-    members = [member(small_tree, tmp_path, own) for own in OWN]
+    train(member(small_tree, tmp_path, MEMBERS[0]))
+    begun = member(small_tree, tmp_path, MEMBERS[1])
+    begun.checkpoints.save(begun.trainer.state() | {"step": 2}, 2)
+    members = [member(small_tree, tmp_path, cell) for cell in MEMBERS]
     capsys.readouterr()
     train_together(members)
     assert "2 runs together; 2 finished or further, left to their own stage" in capsys.readouterr().out
-    assert [one.checkpoints.steps()[0] for one in members] == [6, 2, 6, 6]
+    assert [run.checkpoints.steps()[0] for run in members] == [6, 2, 6, 6]
 
 
 def test_a_run_whose_loss_is_not_finite_is_dropped_and_harms_no_other(small_tree, tmp_path, capsys):
-    members = [member(small_tree, tmp_path / "together", own) for own in OWN]
+    members = [member(small_tree, tmp_path / "together", cell) for cell in MEMBERS]
     with torch.no_grad():
-        members[1].run.jepa.predictor.mask_token.fill_(math.nan)
+        members[1].trainer.jepa.predictor.mask_token.fill_(math.nan)
     train_together(members)
     assert "step 0: the loss is not finite (prediction nan" in capsys.readouterr().out
-    assert [bool(one.checkpoints.steps()) for one in members] == [True, False, True, True]
-    train(*member(small_tree, tmp_path / "alone", OWN[0]))
-    alone = member(small_tree, tmp_path / "alone", OWN[0]).checkpoints.load_last(torch.device("cpu"))
-    close(members[0].checkpoints.load_last(torch.device("cpu")), alone)
+    assert [bool(run.checkpoints.steps()) for run in members] == [True, False, True, True]
+    train(member(small_tree, tmp_path / "alone", MEMBERS[0]))
+    close(final_state(members[0]), final_state(member(small_tree, tmp_path / "alone", MEMBERS[0])))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +147,6 @@ def test_a_run_whose_loss_is_not_finite_is_dropped_and_harms_no_other(small_tree
     ],
 )
 def test_runs_that_cannot_train_together_are_refused(small_tree, tmp_path, changes, reason):
-    members = [member(small_tree, tmp_path, own) for own in ({}, changes)]
+    members = [member(small_tree, tmp_path, cell) for cell in ({}, changes)]
     with pytest.raises(ParamsError, match=reason):
         train_together(members)

@@ -1,4 +1,4 @@
-"""The penalties' limits: groups of one are l1, one group is l2, and both are bounded."""
+"""What both penalties promise: bounded, blind to scale, relative to the prediction loss."""
 
 import pytest
 import torch
@@ -7,20 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.params import SparsityParams
+from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.build import build_method
-from pipeline.sparsity.method import Strengths
-from pipeline.sparsity.penalties import group_lasso, l1
-
-
-def test_groups_of_one_feature_are_the_l1_norm():
-    features = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(group_lasso(features[..., None]), l1(features), atol=1e-4, rtol=0)
-
-
-def test_one_group_is_the_l2_norm():
-    features = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
-    expected = features.norm(dim=1).mean() / 12**0.5
-    torch.testing.assert_close(group_lasso(features[:, None, :]), expected)
 
 
 @settings(max_examples=30)
@@ -30,7 +18,7 @@ def test_on_normalised_tokens_the_penalty_is_at_most_one_and_blind_to_scale(grou
     assert method is not None
     tokens = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(seed))
     terms = [
-        method(x, torch.zeros_like(x), None, None, Strengths(1.0, 0.0, 1.0), torch.ones(()))["group_lasso"]
+        method(batch(x, strength=1.0, prediction=torch.ones(())))["group_lasso"]
         for x in (tokens, scale * tokens)
     ]
     assert 0 < terms[0] <= 1 + 1e-5
@@ -43,7 +31,7 @@ def test_lambda_is_the_share_of_the_prediction_loss_and_gives_it_no_gradient(nam
     assert method is not None
     tokens = torch.randn(5, 2, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
     prediction = torch.tensor(0.25, requires_grad=True)
-    term = method(tokens, torch.zeros(5, 2, 16), None, None, Strengths(1.0, 0.0, 0.1), prediction)[name]
+    term = method(batch(tokens, strength=0.1, prediction=prediction))[name]
     term.backward()
     assert prediction.grad is None and tokens.grad is not None and tokens.grad.abs().sum() > 0
     assert 0 < term <= 0.1 * 0.25
@@ -52,3 +40,8 @@ def test_lambda_is_the_share_of_the_prediction_loss_and_gives_it_no_gradient(nam
 def sparsity(name: str, **changes: object) -> SparsityParams:
     tree = override(default_tree()["sparsity"], {"method": name, "groups": 4, **changes})
     return SparsityParams.model_validate(tree)
+
+
+def batch(tokens: torch.Tensor, strength: float, prediction: torch.Tensor) -> SparsityBatch:
+    strengths = Strengths(weight=1.0, beta=0.0, lambda_=strength)
+    return SparsityBatch(tokens, torch.zeros_like(tokens), None, None, strengths, prediction)

@@ -1,0 +1,43 @@
+"""What a finished run leaves for the other stages: the folder of the encoder, and the table of W."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import save_file
+
+from pipeline.data.store import ImageSet
+from pipeline.files import atomic_folder, write_json
+from pipeline.jepa.encoder import build_encoder, timm_config
+from pipeline.layout import CONFIG, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.pretrain.trainer import Trainer
+
+
+def export_encoder(trainer: Trainer, images: ImageSet, folder: Path) -> None:
+    """The target encoder, the same before the first step, the sparse module, and timm's config.json."""
+    params, size = trainer.params, trainer.params.data.image_size
+    encoder = trainer.jepa.target_encoder
+    modules = {
+        TRAINED_WEIGHTS: encoder,
+        INITIAL_WEIGHTS: build_encoder(params.model, size, params.pretrain.seed),
+        SPARSITY_WEIGHTS: trainer.model.method,
+    }
+    config = timm_config(params.model, size, encoder.embed_dim, images.mean, images.std)
+    sparsity = params.sparsity.model_dump(mode="json", by_alias=True)
+    with atomic_folder(folder) as temporary:
+        for name, module in modules.items():
+            if module is not None:
+                state = {key: value.contiguous() for key, value in module.state_dict().items()}
+                save_file(state, temporary / name)
+        write_json(temporary / CONFIG, config | {"sparsity": sparsity})
+
+
+def interaction_table(trainer: Trainer) -> pd.DataFrame:
+    """A row per column of W: group, latent, norm (exactly 0 where the proximal step removed it)."""
+    method = trainer.model.method
+    norms = method.interaction() if method is not None else None
+    if norms is None:
+        return pd.DataFrame(columns=["group", "latent", "norm"])
+    groups, latents = np.indices(norms.shape)
+    columns = {"group": groups.ravel(), "latent": latents.ravel(), "norm": norms.cpu().numpy().ravel()}
+    return pd.DataFrame(columns)

@@ -1,0 +1,55 @@
+"""A run with all that goes with it: its trainer, its batches, its resume states and its monitor."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pipeline.data.store import ImageSet, Split
+from pipeline.params import AugmentParams, Params
+from pipeline.pretrain.batches import Batches, hold_out
+from pipeline.pretrain.checkpoint import Checkpoints
+from pipeline.pretrain.fingerprint import run_fingerprint
+from pipeline.pretrain.monitor import Encode, Monitor, no_monitor
+from pipeline.pretrain.parallel.ranks import SINGLE_PROCESS, Ranks
+from pipeline.pretrain.trainer import Trainer
+from pipeline.runtime import Runtime
+
+
+class TrainingRun(NamedTuple):
+    """A trainer with what feeds, keeps and watches it."""
+
+    trainer: Trainer
+    batches: Batches
+    checkpoints: Checkpoints
+    monitor: Callable[[Encode], dict[str, float]]
+
+
+def build_run(
+    params: Params,
+    augment: AugmentParams,
+    images: ImageSet,
+    runs: Path,
+    runtime: Runtime,
+    ranks: Ranks = SINGLE_PROCESS,
+) -> TrainingRun:
+    """The run of `params` on the training split of `images`, its states in `runs` under its fingerprint.
+
+    augment: what the labels of the set allow. Of several processes the main one monitors and writes.
+    """
+    split, pretrain = images.split("train"), params.pretrain
+    for_training, held_out = hold_out(len(split), pretrain.monitor_images, pretrain.seed)
+    batches = Batches(
+        split.images, for_training, pretrain.batch_size, pretrain.seed, runtime.device, ranks.shard
+    )
+    trainer = Trainer(params, augment, images.mean, images.std, runtime, ranks)
+    folder = runs / run_fingerprint(params, images.fingerprint)
+    monitor = _monitor(split, held_out, images) if ranks.is_main else no_monitor
+    return TrainingRun(trainer, batches, Checkpoints(folder, writes=ranks.is_main), monitor)
+
+
+def _monitor(split: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
+    labels = split.labels.iloc[held_out].reset_index(drop=True)
+    return Monitor(torch.from_numpy(split.images[held_out]), labels, images.labels)

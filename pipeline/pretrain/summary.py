@@ -1,0 +1,95 @@
+"""What is said of a finished run: the content of reports/metrics/pretrain.json, and its last line."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline.pretrain.run import TrainingRun
+from pipeline.pretrain.trainer import Trainer
+
+
+def print_disabled(disabled: dict[str, list[str]]) -> None:
+    """Which augmentations are off, and for the sake of which labels."""
+    for name, labels in disabled.items():
+        others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
+        named = ", ".join(labels[:2] if others else labels)
+        print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
+
+
+def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any]:
+    """What ran and where it ended.
+
+    minutes: of training, monitors included. images_per_second: median over the rows of the history.
+    peak_memory_mb: MiB. parameters: how many each module has. initial, final: rows of the history.
+    disabled: the augmentations that are off, each with the labels that it would falsify.
+    """
+    trainer = run.trainer
+    params, runtime, rows = trainer.params, trainer.runtime, trainer.history
+    images_seen = params.pretrain.steps * params.pretrain.batch_size
+    rates = [row["images_per_second"] for row in rows if "images_per_second" in row]
+    sparsity = sparsity_metrics(trainer)
+    return {
+        "zero_share": sparsity.get("zero_share"),
+        "sparsity": sparsity,
+        "steps": params.pretrain.steps,
+        "images_seen": images_seen,
+        "epochs": images_seen / len(run.batches.indices),
+        "minutes": trainer.seconds / 60,
+        "images_per_second": float(np.median(rates)),
+        "peak_memory_mb": max(row.get("peak_memory_mb", 0.0) for row in rows),
+        "device": f"{runtime.device.type}: {runtime.describe()}",
+        "processes": trainer.ranks.shard.world_size,
+        "together": trainer.together,
+        "precision": runtime.precision,
+        "torch": torch.__version__,
+        "parameters": {
+            "encoder": _num_parameters(trainer.jepa.context_encoder),
+            "predictor": _num_parameters(trainer.jepa.predictor),
+            **({"sparsity": _num_parameters(trainer.model.method)} if trainer.model.method else {}),
+        },
+        "seed": params.pretrain.seed,
+        "collapsed": bool(rows[-1]["collapsed"]),
+        "initial": rows[0],
+        "final": rows[-1],
+        "augment": {
+            "crop": "crop" not in disabled,
+            "flip": "flip" not in disabled,
+            "off_because_of": disabled,
+        },
+    }
+
+
+def sparsity_metrics(trainer: Trainer) -> dict[str, Any]:
+    """The method with its lambda and groups, and what it says of itself (SparsityMethod.describe and
+    describe_latents)."""
+    sparsity, method = trainer.params.sparsity, trainer.model.method
+    if method is None:
+        return {"method": sparsity.method}
+    return {
+        "method": sparsity.method,
+        "lambda": sparsity.lambda_,
+        "groups": sparsity.groups,
+        **method.describe(),
+        **method.describe_latents(),
+    }
+
+
+def last_line(metrics: dict[str, Any]) -> str:
+    """The run in one line; it says so where the features collapsed."""
+    final, initial = metrics["final"], metrics["initial"]
+    line = (
+        f"pretrain: {metrics['steps']} steps, {metrics['epochs']:.1f} epochs in {metrics['minutes']:.1f} min "
+        f"at {metrics['images_per_second']:,.0f} images/s; "
+        f"RankMe {initial['rankme']:.0f} -> {final['rankme']:.0f}"
+    )
+    if "ridge_accuracy" in final:
+        line += f", ridge probe {initial['ridge_accuracy']:.1%} -> {final['ridge_accuracy']:.1%}"
+    if metrics["zero_share"] is not None:
+        line += f", zero share {metrics['zero_share']:.1%}"
+    return line + ("; COLLAPSED: the features tell images apart no more" if metrics["collapsed"] else "")
+
+
+def _num_parameters(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())

@@ -1,0 +1,45 @@
+"""The training step does what it says to gradients, and moves what is exported."""
+
+import pytest
+import torch
+
+from pipeline.pretrain.loop import train
+from pipeline.pretrain.optimizer import learned_parameters
+from tests.pretrain.small_run import IMAGES, build_run
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(small_tree, tmp_path):
+    """Exact for the prediction term, a mean over images; the regulariser is a statistic of a batch."""
+    images = torch.from_numpy(IMAGES[:32])
+    weights = []
+    for count in (1, 4):
+        plain = {"regularizer.name": "none", "sparsity.method": "none"}
+        trainer = build_run(small_tree, tmp_path, **{"pretrain.accumulation": count}, **plain).trainer
+        trainer.optimizer = torch.optim.SGD(trainer.clipped, lr=0.1)
+        trainer.train_step(images, step=0)
+        weights.append(trainer.jepa.context_encoder.state_dict())
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-6) for name in weights[0])
+
+
+def test_gradients_are_clipped_to_the_given_norm(small_tree, tmp_path, monkeypatch):
+    trainer = build_run(small_tree, tmp_path, **{"pretrain.grad_clip": 1e-3}).trainer
+    norms, adamw_step = [], trainer.optimizer.step
+
+    def step() -> None:
+        weights = learned_parameters(trainer.model).adamw()
+        norms.append(torch.stack([w.grad.norm() for w in weights if w.grad is not None]).norm().item())
+        adamw_step()
+
+    monkeypatch.setattr(trainer.optimizer, "step", step)
+    terms = trainer.train_step(torch.from_numpy(IMAGES[:32]), step=0)
+    assert terms["grad_norm"] > 1e-3
+    assert norms == [pytest.approx(1e-3, rel=1e-3)]
+
+
+def test_features_are_those_of_the_target_encoder_and_move_with_it(small_tree, tmp_path):
+    run = build_run(small_tree, tmp_path)
+    images = torch.from_numpy(IMAGES[:7])
+    before = run.trainer.features(images)
+    assert before.shape == (7, 32) and before.dtype == torch.float32
+    train(run)
+    assert not torch.equal(before, run.trainer.features(images))
