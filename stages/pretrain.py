@@ -199,5 +199,7 @@ def _count(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
+start = launched(main, "stages.pretrain")  # what `python -m stages pretrain` calls
+
 if __name__ == "__main__":
-    command.run(launched(main, "stages.pretrain"))
+    command.run(start)

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.files import InputError
+from pipeline.progress import report
 
 Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
 Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
@@ -91,6 +92,7 @@ def embed(
                 _store(found, *waiting)
             waiting = start, end, features  # stored one batch later, so that a GPU does not stand still
             bar.update(end - start)
+            report(progress, end, len(images), "images")
     assert found is not None and waiting is not None, "no images"
     _store(found, *waiting)
     return found

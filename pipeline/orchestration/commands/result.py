@@ -1,22 +1,31 @@
-"""The result in a terminal: the verdict, the accuracies, and where the report is.
+"""`python -m pipeline result`: accuracies, the verdict, where the report is; `make repro` ends with it."""
 
-`python -m pipeline.orchestration.commands.headline` prints what `make repro` ends with.
-"""
-
-import sys
+import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.files import InputError, read_json
+from pipeline.files import read_json
+from pipeline.layout import PAGE, metrics_file
 from pipeline.report.tables import percent, points, probe_table, title
 from pipeline.report.words import verdict
 
 
-def headline(root: Path) -> str:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the result of the current folder."""
+    del arguments
+    print(result(Path.cwd()))
+    return 0
+
+
+def result(root: Path) -> str:
     """Read reports/metrics under `root`. Raises InputError where a metrics file is missing."""
-    probe = read_json(root / "reports/metrics/probe.json")
-    pretrain = read_json(root / "reports/metrics/pretrain.json")
+    probe = read_json(root / metrics_file("probe"))
+    pretrain = read_json(root / metrics_file("pretrain"))
     parts = []
     for name, summary in probe["summary"].items():
         table = probe_table(probe[name], summary, "accuracy")
@@ -29,12 +38,5 @@ def headline(root: Path) -> str:
             columns = [*map(title, table.views), "gain"]
             parts.append(pd.DataFrame.from_dict(rows, orient="index", columns=pd.Index(columns)).to_string())
         parts.append(verdict(name, pretrain, summary).text)
-    parts.append(f"Report: {(root / 'reports/index.html').resolve()}")
+    parts.append(f"Report: {(root / PAGE).resolve()}")
     return "\n\n".join(parts)
-
-
-if __name__ == "__main__":
-    try:
-        print(headline(Path()))
-    except InputError as error:
-        sys.exit(f"error: {error}")
