@@ -7,6 +7,7 @@ without a clock.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -151,7 +152,10 @@ def pipeline(folder: Path, *arguments: str, **more: str) -> "subprocess.Complete
 
 
 def start(folder: Path, *arguments: str, **more: str) -> "subprocess.Popen[str]":
-    """`python -m pipeline ...` in a process group of its own, its output to read line by line."""
+    """`python -m pipeline ...` in a process group of its own, its output to read line by line.
+
+    It minds Ctrl-C, which a shell has its background commands ignore.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=folder,
@@ -160,4 +164,5 @@ def start(folder: Path, *arguments: str, **more: str) -> "subprocess.Popen[str]"
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

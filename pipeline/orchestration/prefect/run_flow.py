@@ -7,7 +7,6 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.files import read_json
@@ -16,6 +15,7 @@ from pipeline.orchestration.prefect.reporter import Reporter
 from pipeline.orchestration.prefect.watch import INTERRUPTED, run_id, watched
 from pipeline.orchestration.processes import stages
 from pipeline.orchestration.processes.stop import Stop
+from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.page import TITLES, value
 from pipeline.orchestration.sweeps.results import headline
 
@@ -43,10 +43,11 @@ def run_flow() -> State[Any]:
 def run_stage(root: Path, stage: str, stop: Stop) -> State[Any]:
     """One stage through DVC; a stage that DVC did not have to run ends as Cached."""
     try:
-        ran = stages.run_stage(root, stage, stop, PrintingReporter(stage))
+        with terminated():
+            ran = stages.run_stage(root, stage, stop, PrintingReporter(stage))
     except stages.StageError as error:
         return Failed(message=str(error))
-    except (KeyboardInterrupt, TerminationSignal):
+    except KeyboardInterrupt:
         return Cancelled(name=INTERRUPTED, message="stopped; the same command continues")
     return (
         Completed(message="ran") if ran else Completed(name="Cached", message="nothing it reads has changed")

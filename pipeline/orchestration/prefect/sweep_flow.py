@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from prefect import flow, tags, task
 from prefect.artifacts import create_image_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.futures import as_completed
 from prefect.states import Cancelled, Completed, Failed
 
@@ -23,6 +22,7 @@ from pipeline.orchestration.prefect.reporter import Reporter, artifact_key
 from pipeline.orchestration.prefect.runners import runner
 from pipeline.orchestration.prefect.watch import INTERRUPTED, beating, mark_crashed, run_id, watched
 from pipeline.orchestration.processes.stop import Stop
+from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps import devices, results
 from pipeline.orchestration.sweeps import page as sweep_page
 from pipeline.orchestration.sweeps.console import Console
@@ -112,8 +112,9 @@ def sweep_flow(
         with exclusive(sweep):
             mark_crashed(name, caller=run_id())
             try:
-                run_cells(sweep, _in_tasks(sweep))
-            except (KeyboardInterrupt, TerminationSignal):
+                with terminated():
+                    run_cells(sweep, _in_tasks(sweep))
+            except KeyboardInterrupt:
                 interrupted = True
     status = finish(sweep)
     publish(sweep, sweep.write_tables())

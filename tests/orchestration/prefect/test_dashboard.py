@@ -143,16 +143,18 @@ def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project
     assert again.returncode == 0 and "all done" in again.stdout, again.stdout + again.stderr
 
 
-def test_a_sweep_that_ctrl_c_ends_is_cancelled_as_its_cells_are(project, tmp_path):
-    words = ("sweep", "--lambda", "4", "--name", "interrupted")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_ctrl_c_or_sigterm_ends_is_cancelled_as_its_cells_are(project, tmp_path, number):
+    name = f"interrupted-{number.name.lower()}"
+    words = ("sweep", "--lambda", "4", "--seeds", str(int(number)), "--name", name)
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    assert held([project / "runs/4.0-16-0"], running)
-    os.kill(running.pid, signal.SIGINT)
+    assert held([project / f"runs/4.0-16-{int(number)}"], running)
+    os.kill(running.pid, number)
     output = running.communicate()[0]
     assert running.returncode == 130 and "error: stopped; the same command continues" in output, output
     assert "Traceback" not in output
-    for name in ("sweep interrupted", "lambda=4"):
-        assert [run["state"]["type"] for run in runs(project, name)] == ["CANCELLED"]
+    for title in (f"sweep {name}", f"lambda=4 seed={int(number)}"):
+        assert [run["state"]["type"] for run in runs(project, title)] == ["CANCELLED"]
 
 
 def test_what_a_killed_sweep_left_as_running_is_marked_as_crashed(project, tmp_path):
