@@ -50,7 +50,7 @@ def test_without_a_stage_the_stages_of_the_graph_are_listed_quickly():
     assert shown.returncode == 0
     graph = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
     assert tuple(graph) == command_line.STAGES
-    assert all(f"\n    {stage} " in shown.stdout for stage in graph)
+    assert all(f"\n    {stage}" in shown.stdout for stage in graph)
     assert not modules(shown) & {"torch", "prefect", "pandas", "dvc"}
     assert all(entry["cmd"] == f"python -m stages {stage}" for stage, entry in graph.items())
     assert start("stages", "prepair").returncode == 2

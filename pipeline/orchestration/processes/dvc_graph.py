@@ -7,9 +7,9 @@ Graph = dict[str, dict[str, Any]]  # the section `stages` of dvc.yaml
 
 def order(graph: Graph) -> list[str]:
     """The stages, each after those whose outputs it reads. DVC refuses a graph that has a circle."""
-    writers = {path: stage for stage in graph for path in outputs(graph[stage])}
+    writers = [(path, stage) for stage in graph for path in outputs(graph[stage])]
     needed = {
-        stage: {writers[dep] for dep in entry.get("deps", []) if dep in writers}
+        stage: {writer for dep in entry.get("deps", []) for path, writer in writers if is_inside(dep, path)}
         for stage, entry in graph.items()
     }
     ordered: list[str] = []
