@@ -11,7 +11,7 @@ repro: setup  ## run the pipeline on the defaults of params.yaml; a second time 
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
 		echo 'No Git repository here: the pipeline runs, but `dvc exp` (experiments) needs one (git init, git add -A, git commit).'; }
 	dvc repro
-	@python -m pipeline.orchestration.commands.headline
+	@python -m pipeline result
 
 setup: .venv/.ready  ## create .venv with the pinned requirements
 

@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 
 from pipeline.files import read_json
-from pipeline.orchestration.commands.headline import headline
+from pipeline.orchestration.commands.result import result
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"
@@ -53,7 +53,7 @@ def finding() -> str:
 
 def ending() -> str:
     """What `make repro` prints last, without the table before it."""
-    *_, verdict, report = headline(ROOT).split("\n\n")
+    *_, verdict, report = result(ROOT).split("\n\n")
     printed = [*textwrap.wrap(verdict, 96), "", report.replace(str(ROOT), "...")]
     return "\n".join(["```text", *printed, "```"])
 

@@ -6,19 +6,15 @@ import sys
 
 from pipeline.files import InputError
 
-# command -> (module with add_arguments(parser) and main(arguments) -> exit status, what it does)
+# Command -> what it does. pipeline/orchestration/commands/COMMAND.py has add_arguments(parser) and
+# main(arguments) -> exit status.
 COMMANDS = {
-    "run": (
-        "pipeline.orchestration.commands.run",
-        "the pipeline once, stage by stage",
-    ),
-    "sweep": (
-        "pipeline.orchestration.sweeps.sweep",
-        "a grid of lambda, groups and seeds, as experiments",
-    ),
-    "dashboard": ("pipeline.orchestration.prefect.dashboard", "start the page that shows runs and sweeps"),
-    "seeds": ("pipeline.orchestration.commands.seeds", "compare settings over the seeds that they share"),
-    "preset": ("pipeline.orchestration.commands.preset", "print a preset as flags of `dvc exp run`"),
+    "run": "the pipeline once, stage by stage",
+    "result": "the accuracies and the verdict of the last run, and where its report is",
+    "sweep": "a grid of lambda, groups and seeds, as experiments",
+    "dashboard": "start the page that shows runs and sweeps",
+    "seeds": "compare settings over the seeds that they share",
+    "preset": "print a preset as flags of `dvc exp run`",
 }
 
 
@@ -27,10 +23,10 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     command = None
-    for name, (module, text) in COMMANDS.items():
+    for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == asked:
-            command = importlib.import_module(module)
+            command = importlib.import_module(f"pipeline.orchestration.commands.{name}")
             command.add_arguments(subparser)
     arguments = parser.parse_args()
     assert command is not None

@@ -1,12 +1,12 @@
 """How a stage starts and how it fails: one line and an exit status for a user's mistake."""
 
+import argparse
 import ctypes
 import errno
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,19 +14,30 @@ from pipeline import params
 from pipeline.files import InputError
 
 Main = Callable[[params.Params, Path], None]
+Observer = Callable[[], AbstractContextManager[object]]  # entered while a stage works
 
 
 class StoppedError(BaseException):
     """SIGTERM arrived: unwinds the stack, so that temporary files and workers are cleaned up."""
 
 
-def run(main: Main) -> None:
-    """Call `main(params, root)` with params.yaml of the current folder, and exit as `call` does."""
+def run(main: Main, observer: Observer = nullcontext, arguments: Sequence[str] | None = None) -> None:
+    """Call `main(params, root)` with params.yaml of the current folder, and exit as `call` does.
+
+    A stage takes no arguments but --help, which prints the docstring of the module that Python was started
+    with. arguments: those of the command line, where they are not this process's own.
+    """
+    parser = argparse.ArgumentParser(
+        prog=_program(),
+        description=f"{sys.modules['__main__'].__doc__}\n\nIt reads params.yaml of the current folder.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     root = Path()
-    call(lambda: main(params.load(root / "params.yaml"), root))
+    call(lambda: main(params.load(root / "params.yaml"), root), observer)
 
 
-def call(work: Callable[[], None]) -> None:
+def call(work: Callable[[], None], observer: Observer = nullcontext) -> None:
     """Do the work of a stage and exit.
 
     Status 0: done. 2: a mistake in params.yaml. 1: any other mistake that has a name, and a full disk.
@@ -35,29 +46,24 @@ def call(work: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, _stop)
     _end_with_parent()
     try:
-        with _observed():
+        with observer():
             work()
     except InputError as error:
-        _leave(str(error), error.exit_status)
+        _exit(str(error), error.exit_status)
     except KeyboardInterrupt:
-        _leave("stopped by Ctrl-C; nothing half-written was kept", 128 + signal.SIGINT)
+        _exit("stopped by Ctrl-C; nothing half-written was kept", 128 + signal.SIGINT)
     except StoppedError:
-        _leave("stopped by SIGTERM; nothing half-written was kept", 128 + signal.SIGTERM)
+        _exit("stopped by SIGTERM; nothing half-written was kept", 128 + signal.SIGTERM)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         place = f" while writing {error.filename}" if error.filename else ""
-        _leave(f"the disk is full{place} ({error.strerror}); nothing half-written was kept", 1)
+        _exit(f"the disk is full{place} ({error.strerror}); nothing half-written was kept", 1)
 
 
-def _observed() -> AbstractContextManager[None]:
-    """On the dashboard where PREFECT_API_URL names one; without it nothing of Prefect is imported.
-
-    Of several processes of one run (torchrun's RANK) only the launcher shows itself.
-    """
-    if not os.environ.get("PREFECT_API_URL") or "RANK" in os.environ:
-        return nullcontext()
-    return importlib.import_module("pipeline.orchestration.prefect.observe").observed(Path(sys.argv[0]).stem)
+def _program() -> str:
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {specification.name}" if specification else Path(sys.argv[0]).name
 
 
 def _end_with_parent() -> None:
@@ -71,6 +77,6 @@ def _stop(_number: int, _frame: object) -> None:
     raise StoppedError
 
 
-def _leave(message: str, status: int) -> None:
+def _exit(message: str, status: int) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(status)

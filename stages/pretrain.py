@@ -45,5 +45,7 @@ def main(params: Params, root: Path) -> None:
         print(last_line(metrics), flush=True)
 
 
+start = distributed(main, "stages.pretrain")  # what `python -m stages pretrain` calls
+
 if __name__ == "__main__":
-    command.run(distributed(main, "stages.pretrain"))
+    command.run(start)

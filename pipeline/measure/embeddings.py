@@ -15,6 +15,7 @@ from tqdm import tqdm
 from pipeline.data.normalise import normalise
 from pipeline.files import read_json
 from pipeline.layout import CONFIG, INITIAL_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.progress import report
 
 Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
 Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
@@ -57,6 +58,7 @@ def embed(
                 _store(embeddings, *waiting)
             waiting = start, end, features  # stored one batch later, so that a GPU does not stand still
             bar.update(end - start)
+            report(progress, end, len(images), "images")
     assert embeddings is not None and waiting is not None, "no images"
     _store(embeddings, *waiting)
     return embeddings

@@ -1,0 +1,1 @@
+"""Runs and sweeps around the graph: commands -> prefect -> sweeps -> processes and presets."""

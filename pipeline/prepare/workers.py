@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from pipeline.files import InputError
+from pipeline.progress import report
 
 T = TypeVar("T")
 IN_FLIGHT = 2  # tasks per worker that are handed out and not yet taken back
@@ -149,6 +150,7 @@ class Progress:
         """`count` more images are done."""
         self.done += count
         self._bar.update(count)
+        report(self.name, self.done, self.total, "images")
         if self._bar.disable and time.monotonic() - self._last_line >= self.log_seconds:
             self._last_line = time.monotonic()
             self.print_line(f"{self.name}: {self.done:,} of {self.total:,} images")

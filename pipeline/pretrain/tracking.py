@@ -11,6 +11,8 @@ import time
 import torch
 from tqdm import tqdm
 
+from pipeline.progress import report
+
 
 class Clock:
     """Seconds since the last save, and of the current row of history."""
@@ -62,12 +64,13 @@ class Progress:
     def show(self, step: int, loss: float) -> None:
         """Show that `step` steps are done."""
         self.logged = time.monotonic()
+        rate = self.rate(step)
+        seconds = (self.steps - step) * self.batch_size / rate if rate else float("inf")
+        report("pretrain", step, self.steps, "steps", loss=loss, images_per_second=rate, seconds_left=seconds)
         if self.bar:
             self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             self.bar.update(step * self.batch_size - self.bar.n)
             return
-        rate = self.rate(step)
-        seconds = (self.steps - step) * self.batch_size / rate if rate else float("inf")
         print(
             f"pretrain: step {step}/{self.steps}, loss {loss:.4f}, {rate:,.0f} images/s, "
             f"{int(seconds) // 60}:{int(seconds) % 60:02d} left",

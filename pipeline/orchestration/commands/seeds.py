@@ -88,9 +88,9 @@ def report(runs: pd.DataFrame, metrics: list[str], baseline: str | None) -> str:
             if len(scores) == 0:
                 lines.append(f"  {setting:<{width}}  {0:>5}")
                 continue
-            found = spread(scores)
-            deviation = "–" if found.sd is None else f"{found.sd:.4f}"
-            lines.append(f"  {setting:<{width}}  {found.n:>5}  {found.mean:>10.4f}  {deviation:>10}")
+            summary = spread(scores)
+            deviation = "–" if summary.sd is None else f"{summary.sd:.4f}"
+            lines.append(f"  {setting:<{width}}  {summary.n:>5}  {summary.mean:>10.4f}  {deviation:>10}")
         others = [setting for setting in settings if setting != first]
         lines += [f"  {other} less {first}: {_against(known, metric, first, other)}" for other in others]
         if len(others) > 1:
@@ -104,17 +104,17 @@ def _against(runs: pd.DataFrame, metric: str, first: str, second: str) -> str:
     common = sorted(set(left.index) & set(right.index))
     if not common:
         return "no seed in common, so nothing to pair"
-    found = compare(left[common].to_numpy(np.float64), right[common].to_numpy(np.float64))
-    return _in_words(found, [str(seed) for seed in common])
+    comparison = compare(left[common].to_numpy(np.float64), right[common].to_numpy(np.float64))
+    return _in_words(comparison, [str(seed) for seed in common])
 
 
-def _in_words(found: Comparison, seeds: list[str]) -> str:
-    named = f"{found.n} common seed{'s' if found.n > 1 else ''} ({', '.join(seeds)})"
-    if found.low is None or found.high is None:
-        return f"{found.difference:+.4f}; {named}: no interval, no test"
+def _in_words(comparison: Comparison, seeds: list[str]) -> str:
+    named = f"{comparison.n} common seed{'s' if comparison.n > 1 else ''} ({', '.join(seeds)})"
+    if comparison.low is None or comparison.high is None:
+        return f"{comparison.difference:+.4f}; {named}: no interval, no test"
     return (
-        f"{found.difference:+.4f} (95 % {found.low:+.4f} to {found.high:+.4f}), p = {found.p:.3g}; "
-        f"{named}, with which p can be no smaller than {found.smallest_p:.3g}"
+        f"{comparison.difference:+.4f} (95 % {comparison.low:+.4f} to {comparison.high:+.4f}), "
+        f"p = {comparison.p:.3g}; {named}, with which p can be no smaller than {comparison.smallest_p:.3g}"
     )
 
 
@@ -128,17 +128,17 @@ def _from_table(
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a table ({' '.join(str(error).split())})") from None
     columns = list(table.columns)
-    own = seed or next((name for name in SEEDS if name in columns), SEEDS[0])
-    settings = [name for name in columns if name in _params() and name != own]
+    seed_column = seed or next((name for name in SEEDS if name in columns), SEEDS[0])
+    settings = [name for name in columns if name in _params() and name != seed_column]
     by = by or [name for name in settings if len(set(table[name].astype(str))) > 1]
     metrics = metrics or [name for name in HEADLINE if name in columns]
-    for flag, names in (("--seed", [own]), ("--by", by), ("--metric", metrics)):
+    for flag, names in (("--seed", [seed_column]), ("--by", by), ("--metric", metrics)):
         missing = [name for name in names if name not in columns]
         if missing or not names:
             what = f"no column {missing[0]!r}" if missing else "no column to take"
             raise InputError(f"{flag}: {path} has {what}; there are {', '.join(columns)}")
-    table = table.dropna(subset=[own])
-    runs = pd.DataFrame({"seed": table[own]})
+    table = table.dropna(subset=[seed_column])
+    runs = pd.DataFrame({"seed": table[seed_column]})
     runs["setting"] = [", ".join(f"{name}={row[name]}" for name in by) for _, row in table.iterrows()]
     for metric in metrics:
         runs[metric] = pd.to_numeric(table[metric], errors="coerce")

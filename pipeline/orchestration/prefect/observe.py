@@ -1,7 +1,8 @@
 """A stage that was started by hand shows itself on the dashboard: state, params, log, progress, metrics.
 
-stages/command.py loads this by name, and only where PREFECT_API_URL is set. What is sent goes through a
-thread of its own, so that training never waits for the server, and a server that fails disturbs no stage.
+`python -m stages STAGE` works within `observed`. Prefect is imported only where PREFECT_API_URL is set.
+A thread of its own sends everything, so that training never waits for the server, and a server that fails
+disturbs no stage.
 """
 
 import os
@@ -9,6 +10,7 @@ import queue
 import re
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -19,21 +21,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
-from pipeline.orchestration.prefect.dashboard import SETTINGS, answers
-from pipeline.orchestration.processes.lines import Reading
+from pipeline.orchestration.prefect.server import SETTINGS, answers
+from pipeline.progress import VARIABLE, ProgressFile
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 SEND_SECONDS = 2.0  # between sendings, and between looks whether the run was cancelled
-BAR = re.compile(r"pretrain: +(\d+)%\|(.*)")
+BAR = re.compile(r".*\d+%\|.*\|")  # a progress bar of tqdm: no line for the log
 
 
 @contextmanager
 def observed(stage: str) -> Iterator[None]:
-    """Within the block this process is a flow run; without a server, or without Prefect, one line says so."""
-    url = os.environ["PREFECT_API_URL"]
-    if os.environ.get("RANK", "0") != "0":  # torchrun's other processes
+    """Within the block this process is a flow run on the server at PREFECT_API_URL.
+
+    Without that variable nothing happens. Where no server answers, or Prefect is missing, one line says so.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if not url or os.environ.get("RANK", "0") != "0":  # torchrun's other processes
         yield
         return
     if find_spec("prefect") is None or not answers(url):
@@ -45,8 +50,8 @@ def observed(stage: str) -> Iterator[None]:
     from prefect.client.orchestration import get_client
     from prefect.states import Completed, Failed
 
-    with get_client(sync_client=True) as client:
-        sender = Sender(client, stage)
+    with get_client(sync_client=True) as client, _progress_file() as file:
+        sender = Sender(client, stage, file)
         out, err = Tee(sys.stdout, sender.out), Tee(sys.stderr, sender.err)
         try:
             with redirect_stdout(out), redirect_stderr(err):
@@ -55,6 +60,22 @@ def observed(stage: str) -> Iterator[None]:
             sender.close(Failed(message=str(error) or type(error).__name__))
             raise
         sender.close(Completed())
+
+
+@contextmanager
+def _progress_file() -> Iterator[ProgressFile]:
+    """Where this process, and those that it starts, report their progress within the block."""
+    before = os.environ.get(VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="progress.") as folder:
+        file = ProgressFile(Path(folder) / "reports")
+        os.environ[VARIABLE] = str(file.path)
+        try:
+            yield file
+        finally:
+            if before is None:
+                del os.environ[VARIABLE]
+            else:
+                os.environ[VARIABLE] = before
 
 
 class Tee:
@@ -79,11 +100,11 @@ class Tee:
 class Sender:
     """The flow run of one stage, and the thread that keeps it up to date."""
 
-    def __init__(self, client: "SyncPrefectClient", stage: str) -> None:
+    def __init__(self, client: "SyncPrefectClient", stage: str, file: ProgressFile) -> None:
         from prefect import flow
         from prefect.states import Running
 
-        self.client, self.stage = client, stage
+        self.client, self.stage, self.file = client, stage, file
         experiment = os.environ.get("DVC_EXP_NAME")
         params = yaml.safe_load(Path("params.yaml").read_text()) if Path("params.yaml").exists() else {}
         self.run = client.create_flow_run(
@@ -95,13 +116,13 @@ class Sender:
         )
         self.out: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.err: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.reading, self.progress, self.shown = Reading(), None, None
+        self.progress = None  # the artifact's id
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._send_on, daemon=True)
         self.thread.start()
 
     def close(self, state: Any) -> None:
-        """Send what is left, the stage's metrics and the final state."""
+        """Send the rest, the stage's metrics and the final state."""
         import httpx
         from prefect.exceptions import PrefectException
 
@@ -129,35 +150,30 @@ class Sender:
     def _send(self) -> None:
         from prefect.client.schemas.actions import ArtifactUpdate, LogCreate
 
-        lines = [line for line in _drained(self.out) if line.strip()]
-        for line in lines:
-            self.reading.read(line)
-        for line in _drained(self.err):
-            if bar := BAR.match(line):
-                self.reading.percent, self.reading.latest = float(bar[1]), bar[2]
-            elif line.strip():
-                lines.append(line)
+        lines = [*_drained(self.out), *(line for line in _drained(self.err) if not BAR.match(line))]
+        lines = [line for line in lines if line.strip()]
         now = datetime.now(UTC)
         if lines:
             self.client.create_logs(
                 LogCreate(name="stage", level=20, message=line, timestamp=now, flow_run_id=self.run.id)  # pyright: ignore[reportArgumentType]
                 for line in lines
             )
-        if self.reading.percent is not None and self.reading.percent != self.shown:
-            self.shown = self.reading.percent
-            if self.progress is None:
-                self.progress = self._artifact(self.stage, "progress", self.shown)
-            else:
-                update = ArtifactUpdate(data=self.shown, description=self.reading.latest)
-                self.client.update_artifact(self.progress, update)
+        newest = self.file.newest()
+        if newest is None:
+            return
+        if self.progress is None:
+            self.progress = self._artifact(self.stage, "progress", newest.percent, newest.in_words())
+        else:
+            update = ArtifactUpdate(data=newest.percent, description=newest.in_words())
+            self.client.update_artifact(self.progress, update)
 
-    def _artifact(self, key: str, kind: str, data: Any) -> Any:
+    def _artifact(self, key: str, kind: str, data: Any, description: str = "") -> Any:
         from prefect.client.schemas.actions import ArtifactCreate
 
-        made = ArtifactCreate(
-            key=f"stage-{key}", type=kind, data=data, description=self.reading.latest, flow_run_id=self.run.id
+        content = ArtifactCreate(
+            key=f"stage-{key}", type=kind, data=data, description=description, flow_run_id=self.run.id
         )
-        return self.client.create_artifact(made).id
+        return self.client.create_artifact(content).id
 
 
 def _nothing() -> None:

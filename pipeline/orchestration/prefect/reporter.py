@@ -1,12 +1,15 @@
-"""Output of stages on the dashboard: lines in the log of the run, pretraining's progress as an artifact."""
+"""Output of stages on the dashboard: lines in the log of the run, progress as an artifact."""
 
 import re
+from contextlib import suppress
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from pipeline.orchestration.processes.lines import Reading
+from pipeline.orchestration.prefect.watch import UNREACHABLE
+from pipeline.orchestration.processes.listen import Listener
+from pipeline.progress import Progress
 
 
 def artifact_key(*parts: str) -> str:
@@ -14,23 +17,24 @@ def artifact_key(*parts: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
-class Reporter:
-    """Takes the lines of one run, within it. name: tells its progress from that of others."""
+class Reporter(Listener):
+    """Shows what one run says, within it. name: tells its progress from that of others."""
 
     def __init__(self, name: str) -> None:
-        self.log, self.key = get_run_logger(), artifact_key("pretrain", name)
+        self.log, self.key = get_run_logger(), artifact_key("progress", name)
         self.artifact: UUID | None = None
-        self.shown: float | None = None
 
-    def line(self, text: str, reading: Reading) -> None:
+    def line(self, text: str) -> None:
         if text.strip():
             self.log.info(text)
-        if reading.percent is None or reading.percent == self.shown:
-            return
-        self.shown = reading.percent
-        if self.artifact is None:
-            made = create_progress_artifact(reading.percent, key=self.key, description=reading.latest)
-            assert isinstance(made, UUID)  # a coroutine in an event loop only
-            self.artifact = made
-        else:
-            update_progress_artifact(self.artifact, reading.percent, description=reading.latest)
+
+    def progress(self, progress: Progress) -> None:
+        """A server that does not answer misses it."""
+        percent, words = progress.percent, progress.in_words()
+        with suppress(*UNREACHABLE):
+            if self.artifact is None:
+                artifact = create_progress_artifact(percent, key=self.key, description=words)
+                assert isinstance(artifact, UUID)  # a coroutine in an event loop only
+                self.artifact = artifact
+            else:
+                update_progress_artifact(self.artifact, percent, description=words)

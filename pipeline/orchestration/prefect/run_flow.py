@@ -10,11 +10,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.files import read_json
-from pipeline.orchestration.commands import run as plain
+from pipeline.layout import FIGURES, METRICS, PAGE
 from pipeline.orchestration.prefect.reporter import Reporter
-from pipeline.orchestration.prefect.watch import run_id, watched
-from pipeline.orchestration.processes.lines import Reading
-from pipeline.orchestration.sweeps.cell import Stop
+from pipeline.orchestration.prefect.watch import INTERRUPTED, run_id, watched
+from pipeline.orchestration.processes import stages
+from pipeline.orchestration.processes.stop import Stop
+from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.page import TITLES, value
 from pipeline.orchestration.sweeps.results import headline
 
@@ -25,8 +26,10 @@ def run_flow() -> State[Any]:
     root, stop = Path.cwd(), Stop()
     ran = []
     with watched(stop, [run_id()], None):
-        for stage in plain.stages(root):
+        for stage in stages.stage_order(root):
             state = run_stage(root, stage, stop, return_state=True)
+            if state.name == INTERRUPTED:
+                return Cancelled(name=INTERRUPTED, message=f"stopped in {stage}")
             if stop.event.is_set():
                 return Cancelled(message=f"cancelled in {stage}")
             if not state.is_completed():
@@ -39,40 +42,47 @@ def run_flow() -> State[Any]:
 @task(task_run_name="{stage}")
 def run_stage(root: Path, stage: str, stop: Stop) -> State[Any]:
     """One stage through DVC; a stage that DVC did not have to run ends as Cached."""
-    reporter = Reporter(stage)
-
-    def line(text: str, reading: Reading) -> None:
-        print(text, flush=True)
-        reporter.line(text, reading)
-
     try:
-        ran = plain.run_stage(root, stage, stop, line)
-    except plain.StageError as error:
+        with terminated():
+            ran = stages.run_stage(root, stage, stop, PrintingReporter(stage))
+    except stages.StageError as error:
         return Failed(message=str(error))
+    except KeyboardInterrupt:
+        return Cancelled(name=INTERRUPTED, message="stopped; the same command continues")
     return (
         Completed(message="ran") if ran else Completed(name="Cached", message="nothing it reads has changed")
     )
 
 
+class PrintingReporter(Reporter):
+    """Shows a stage in the terminal too."""
+
+    def line(self, text: str) -> None:
+        print(text, flush=True)
+        super().line(text)
+
+
 def publish(root: Path) -> None:
     """The headline as a table, the first set's probe chart as an image, the report's text."""
-    files = {path.stem: read_json(path) for path in (root / "reports/metrics").glob("*.json")}
-    numbers = headline(files)
+    metrics = {path.stem: read_json(path) for path in (root / METRICS).glob("*.json")}
+    numbers = headline(metrics)
     create_table_artifact(
         key="metrics",
         table=[{TITLES[name]: value(name, numbers[name]) for name in numbers}],
         description="metrics",
     )
-    charts = sorted((root / "reports/figures").glob("probe_*_accuracy.svg"))
+    charts = sorted((root / FIGURES).glob("probe_*_accuracy.svg"))
     if charts:
         content = base64.b64encode(charts[0].read_bytes()).decode()
         create_image_artifact(
             image_url=f"data:image/svg+xml;base64,{content}", key="key-figure", description=charts[0].stem
         )
-    create_markdown_artifact(f"Report: {(root / 'reports/index.html').resolve()}", key="report")
+    create_markdown_artifact(f"Report: {(root / PAGE).resolve()}", key="report")
 
 
 def run() -> int:
-    """The flow for the command line; its exit status."""
+    """The flow for the command line; its exit status. Raises KeyboardInterrupt where Ctrl-C ended it."""
     state: State[Any] = run_flow(return_state=True)
+    if state.name == INTERRUPTED:
+        raise KeyboardInterrupt
     return 0 if state.is_completed() else 1

@@ -1,6 +1,6 @@
-"""A sweep as a Prefect flow: a subflow per cell, tables and figure as artifacts, cancelled from the page.
+"""A sweep as a Prefect flow: a subflow per job, tables and figure as artifacts, cancelled from the page.
 
-Importing this imports Prefect; dashboard.connect has pointed it at a server before.
+Importing this imports Prefect; server.connect has pointed it at a server before.
 """
 
 import base64
@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from prefect import flow, tags, task
 from prefect.artifacts import create_image_artifact, create_table_artifact
@@ -17,24 +17,40 @@ from prefect.futures import as_completed
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.files import InputError
+from pipeline.orchestration import presets
 from pipeline.orchestration.prefect.reporter import Reporter, artifact_key
 from pipeline.orchestration.prefect.runners import runner
-from pipeline.orchestration.prefect.watch import beating, run_id, watched, write_off
-from pipeline.orchestration.sweeps import cell, devices, results, sweep
+from pipeline.orchestration.prefect.watch import INTERRUPTED, beating, mark_crashed, run_id, watched
+from pipeline.orchestration.processes.stop import Stop
+from pipeline.orchestration.processes.terminate import terminated
+from pipeline.orchestration.sweeps import devices, results
 from pipeline.orchestration.sweeps import page as sweep_page
-from pipeline.orchestration.sweeps.cell import Job, Outcome, Stop
-from pipeline.orchestration.sweeps.cells import Grid
 from pipeline.orchestration.sweeps.console import Console
-from pipeline.orchestration.sweeps.sweep import Request, Survey
+from pipeline.orchestration.sweeps.grid import Grid
+from pipeline.orchestration.sweeps.job import Job, Outcome, run_job
+from pipeline.orchestration.sweeps.sweep import (
+    Request,
+    RunJobs,
+    Sweep,
+    command_line,
+    exclusive,
+    finish,
+    num_jobs,
+    open_sweep,
+    run_cells,
+)
 
-Preset = Literal["smoke", "default", "cifar10-folder", "paper-cifar100", "cifar100-strong"]
+if TYPE_CHECKING:
+    Preset = str
+else:
+    Preset = Literal[tuple(presets.names())]  # a list to choose from in the form
 
 
-class Local:
-    """What the cells of a sweep in this process share: places to compute, the terminal, the sweep's end."""
+class SweepHere:
+    """What the jobs of a sweep in this process share: slots to compute in, the terminal, the sweep's end."""
 
-    def __init__(self, pool: devices.Pool, console: Console) -> None:
-        self.pool, self.console = pool, console
+    def __init__(self, slots: devices.SlotPool, console: Console) -> None:
+        self.slots, self.console = slots, console
         self._over, self._stops = False, set[Stop]()
 
     @contextlib.contextmanager
@@ -49,13 +65,13 @@ class Local:
             self._stops.discard(stop)
 
     def end(self) -> None:
-        """Ask all cells to save their state and to end."""
+        """Ask all jobs to save their state and to end."""
         self._over = True
         for stop in self._stops.copy():
             stop.request()
 
 
-here: dict[str, Local] = {}  # flow run of a sweep in this process -> what its cells share
+sweeps_here: dict[str, SweepHere] = {}  # flow run of a sweep in this process -> what its jobs share
 
 
 @flow(name="sweep", flow_run_name="sweep {name}", validate_parameters=True)
@@ -91,22 +107,28 @@ def sweep_flow(
     """
     grid = Grid(tuple(lambdas), tuple(groups), tuple(seeds), tuple(settings), preset)
     request = Request(name, grid, jobs, runner, address, git, remote, together)
-    found = sweep.survey(request, Path.cwd())
-    if found.open():
-        with sweep.held(found):
-            write_off(name, own=run_id())
-            sweep.conduct(found, _launch(found))
-    code = sweep.conclude(found)
-    publish(found, found.write())
-    states = [outcome.state for outcome in found.outcomes.values()]
-    message = f"{len(found.done)} of {len(found.cells)} cells done"
+    sweep, interrupted = open_sweep(request, Path.cwd()), False
+    if sweep.waiting():
+        with exclusive(sweep):
+            mark_crashed(name, caller=run_id())
+            try:
+                with terminated():
+                    run_cells(sweep, _in_tasks(sweep))
+            except KeyboardInterrupt:
+                interrupted = True
+    status = finish(sweep)
+    publish(sweep, sweep.write_tables())
+    states = [outcome.state for outcome in sweep.outcomes.values()]
+    message = f"{len(sweep.done)} of {len(sweep.cells)} cells done"
+    if interrupted:
+        return Cancelled(name=INTERRUPTED, message=message)
     if "stopped" in states:
         return Cancelled(message=message)
-    return Failed(message=message) if code else Completed(message=message)
+    return Failed(message=message) if status else Completed(message=message)
 
 
 def run(request: Request) -> int:
-    """The flow for the command line; its exit status."""
+    """The flow for the command line; its exit status. Raises KeyboardInterrupt where Ctrl-C ended it."""
     grid = request.grid
     state: State[Any] = sweep_flow(
         *(request.name, list(grid.lambdas), list(grid.groups), list(grid.seeds), list(grid.settings)),
@@ -116,6 +138,8 @@ def run(request: Request) -> int:
     )
     if state.is_completed():
         return 0
+    if state.name == INTERRUPTED:
+        raise KeyboardInterrupt
     error = state.data if isinstance(state.data, BaseException) else None
     if isinstance(error, InputError):
         raise error
@@ -125,34 +149,34 @@ def run(request: Request) -> int:
 
 
 @task(task_run_name="{title}")
-def place_cell(title: str, job: Job, sweep_id: str, name: str, remote: bool) -> State[Any]:
-    """Where the task runner puts it, run the cell as a flow of its own."""
+def job_task(title: str, job: Job, sweep_id: str, name: str, remote: bool) -> State[Any]:
+    """Where the task runner puts it, run the job as a flow of its own."""
     with tags(f"sweep:{name}"):
-        state: State[Any] = cell_flow.with_options(flow_run_name=title)(
+        state: State[Any] = job_flow.with_options(flow_run_name=title)(
             *(job.overrides, job.name, job, sweep_id, name if remote else None), return_state=True
         )
-    found = state.result(raise_on_failure=False)
-    if not isinstance(found, Outcome):  # a fault of ours, not of the cell: the traceback is in the flow's log
-        found = Outcome(job.name, "failed", 0.0, reason=f"{type(found).__name__}: {found}")
-    return _state(found)
+    outcome = state.result(raise_on_failure=False)
+    if not isinstance(outcome, Outcome):  # a fault of ours: the traceback is in the flow's log
+        outcome = Outcome(job.name, "failed", 0.0, reason=f"{type(outcome).__name__}: {outcome}")
+    return _state(outcome)
 
 
 @flow(name="cell", validate_parameters=False)
-def cell_flow(
+def job_flow(
     params: dict[str, Any], experiment: str, job: Job, sweep_id: str, beat: str | None
 ) -> State[Any]:
-    """One cell: its params, its output line by line, its progress, its numbers."""
-    local, stop = here.get(sweep_id), Stop()
+    """One job: its params, its output line by line, its progress, its numbers."""
+    here, stop = sweeps_here.get(sweep_id), Stop()
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(local.pool.place()) if local else {}
-        if local:
-            stack.enter_context(local.ends(stop))
+        slot = stack.enter_context(here.slots.take()) if here else {}
+        if here:
+            stack.enter_context(here.ends(stop))
         stack.enter_context(watched(stop, [sweep_id, run_id()], beat))
         if stop.event.is_set():
             return _state(Outcome(job.name, "stopped", 0.0, reason="cancelled before it began"))
-        if local:
-            local.console.started(job.title)
-        return _state(cell.run(job, place, stop, Reporter(job.name).line))
+        if here:
+            here.console.started(job.title)
+        return _state(run_job(job, slot, stop, Reporter(job.name)))
 
 
 def _state(outcome: Outcome) -> State[Any]:
@@ -163,51 +187,51 @@ def _state(outcome: Outcome) -> State[Any]:
     return Completed(message=f"ran {', '.join(outcome.ran)}" if outcome.ran else "all cached", data=outcome)
 
 
-def _launch(found: Survey) -> sweep.Launch:
+def _in_tasks(sweep: Sweep) -> RunJobs:
     """Send jobs to the task runner and see them end, whatever the runner."""
-    request, sweep_id = found.request, run_id()
-    remote, count = request.runner != "threads", sweep.jobs_of(request)
+    request, sweep_id = sweep.request, run_id()
+    remote, count = request.runner != "threads", num_jobs(request)
 
-    def launch(todo: list[Job], ended: Callable[[Outcome], None], console: Console) -> None:
-        local = Local(devices.Pool(devices.places(count, devices.gpus(), devices.cores())), console)
+    def run_jobs(jobs: list[Job], ended: Callable[[Outcome], None], console: Console) -> None:
+        here = SweepHere(devices.SlotPool(devices.slots(count, devices.gpus(), devices.cores())), console)
         if not remote:
-            here[sweep_id] = local
+            sweeps_here[sweep_id] = here
         with runner(request.runner, request.address, count) as started, beating(request.name, remote):
             fixed = {"sweep_id": sweep_id, "name": request.name, "remote": remote}
-            futures = [started.submit(place_cell, {"title": job.title, "job": job} | fixed) for job in todo]
+            futures = [started.submit(job_task, {"title": job.title, "job": job} | fixed) for job in jobs]
             try:
                 for future in as_completed(futures):
                     ended(future.result(raise_on_failure=False))
-                    publish_table(found)
+                    publish_table(sweep)
             finally:  # after Ctrl-C or SIGTERM some still run
-                local.end()
-                here.pop(sweep_id, None)
+                here.end()
+                sweeps_here.pop(sweep_id, None)
 
-    return launch
+    return run_jobs
 
 
-def publish_table(found: Survey) -> None:
+def publish_table(sweep: Sweep) -> None:
     """All cells with their params and numbers, as they stand."""
-    columns, rows = sweep_page.cells_table(found.rows())
+    columns, rows = sweep_page.cells_table(sweep.rows())
     create_table_artifact(
-        key=artifact_key("sweep", found.request.name),
+        key=artifact_key("sweep", sweep.request.name),
         table=[dict(zip(columns, row, strict=True)) for row in rows],
-        description=f"`{sweep.command_line(found.request)}`",
+        description=f"`{command_line(sweep.request)}`",
     )
 
 
-def publish(found: Survey, paths: list[Path]) -> None:
+def publish(sweep: Sweep, paths: list[Path]) -> None:
     """The tables as they are at the end, and the figure."""
-    publish_table(found)
-    columns, rows = sweep_page.settings_table(results.settings(found.rows()))
+    publish_table(sweep)
+    columns, rows = sweep_page.settings_table(results.by_setting(sweep.rows()))
     create_table_artifact(
-        key=artifact_key("settings", found.request.name),
+        key=artifact_key("settings", sweep.request.name),
         table=[dict(zip(columns, row, strict=True)) for row in rows],
-        description="Mean ± standard deviation over seeds",
+        description=f"Mean ± standard deviation over seeds. {sweep_page.DCI_Z_MEANING}",
     )
     figure = base64.b64encode(paths[-1].read_bytes()).decode()
     create_image_artifact(
         image_url=f"data:image/svg+xml;base64,{figure}",
-        key=artifact_key("pareto", found.request.name),
+        key=artifact_key("pareto", sweep.request.name),
         description="accuracy against the share of zero columns",
     )

@@ -1,4 +1,4 @@
-"""What the page and a sweep's cells tell each other by the server: cancelled, still there, written off."""
+"""What the page and a sweep's cells tell each other by the server: cancelled, still alive, crashed."""
 
 import threading
 import time
@@ -21,20 +21,21 @@ from prefect.exceptions import PrefectException
 from prefect.states import Crashed
 from prefect.variables import Variable
 
-from pipeline.orchestration.sweeps.cell import Stop
+from pipeline.orchestration.processes.stop import Stop
 
 LOOK_SECONDS = 3.0  # between looks at the server
 BEAT_SECONDS = 10.0
 LOST_SECONDS = 60.0  # without a beat: the sweep is gone
 UNREACHABLE = (httpx.HTTPError, PrefectException)
 CANCELLED = ("CANCELLING", "CANCELLED")
+INTERRUPTED = "Interrupted"  # name of the state of a run that Ctrl-C or SIGTERM ended
 
 
 def run_id() -> str:
     """Of the flow run that calls."""
-    found = getattr(get_run_context(), "flow_run", None)
-    assert found is not None
-    return str(found.id)
+    flow_run = getattr(get_run_context(), "flow_run", None)
+    assert flow_run is not None
+    return str(flow_run.id)
 
 
 @contextmanager
@@ -90,17 +91,20 @@ def beating(sweep: str, on: bool) -> Iterator[None]:
         yield
 
 
-def write_off(sweep: str, own: str) -> None:
-    """Mark the runs that a killed sweep of this name left as running; the caller holds the sweep's lock."""
+def mark_crashed(sweep: str, caller: str) -> None:
+    """Mark as crashed the runs that a killed sweep of this name left as running.
+
+    caller: the flow run that calls, which holds the sweep's lock and stays as it is.
+    """
     running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-    left = (
+    filters = (
         FlowRunFilter(state=running, name=FlowRunFilterName(any_=[f"sweep {sweep}"])),
         FlowRunFilter(state=running, tags=FlowRunFilterTags(all_=[f"sweep:{sweep}"])),
     )
     with get_client(sync_client=True) as client:
-        for wanted in left:
+        for wanted in filters:
             for run in client.read_flow_runs(flow_run_filter=wanted):
-                if str(run.id) != own:
+                if str(run.id) != caller:
                     client.set_flow_run_state(
                         run.id, Crashed(message="killed; a later sweep went on"), force=True
                     )

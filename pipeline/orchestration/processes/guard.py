@@ -46,8 +46,8 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 def _end_descendants(grace: float) -> None:
     """Until none is left: one that is being ended may have started another."""
-    while found := psutil.Process().children(recursive=True):
-        end(found, grace)
+    while descendants := psutil.Process().children(recursive=True):
+        end(descendants, grace)
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ class Guarded:
 
     def __init__(self, command: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> None:
         read, self._lifeline = os.pipe()
-        self._lock = threading.Lock()
+        self._lock, self._ended = threading.Lock(), threading.Event()
         self.process = subprocess.Popen(
             [sys.executable, "-I", guard.__file__, str(read), *command],
             cwd=cwd,
@@ -38,8 +38,7 @@ class Guarded:
             errors="replace",
         )
         os.close(read)
-        self._watch = threading.Thread(target=self._end_group, daemon=True)
-        self._watch.start()
+        threading.Thread(target=self._end_group, daemon=True).start()
 
     def __iter__(self) -> Iterator[str]:
         assert self.process.stdout is not None
@@ -55,7 +54,7 @@ class Guarded:
 
     def wait(self) -> int:
         """The command's exit status, 128 + n after signal n."""
-        self._watch.join()
+        self._ended.wait()  # an event: a thread whose join Ctrl-C interrupts counts as ended afterwards
         return self.process.returncode if self.process.returncode >= 0 else 128 - self.process.returncode
 
     def __enter__(self) -> "Guarded":
@@ -70,6 +69,7 @@ class Guarded:
         self.process.wait()
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended.set()
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -82,13 +82,13 @@ def environment(**changes: str) -> dict[str, str]:
 
 def end_inside(folder: Path) -> int:
     """End every process of this user that works in `folder`; returns how many there were."""
-    folder, found = folder.resolve(), []
+    folder, processes = folder.resolve(), []
     for process in psutil.process_iter():
         try:
             inside = Path(process.cwd()).is_relative_to(folder)
         except (psutil.Error, OSError):
             continue
         if inside and process.pid != os.getpid():
-            found.append(process)
-    guard.end(found, grace=5.0)
-    return len(found)
+            processes.append(process)
+    guard.end(processes, grace=5.0)
+    return len(processes)

@@ -7,29 +7,24 @@ from dataclasses import dataclass, field
 RUNNING = re.compile(r"Running stage '([^']+)'")
 SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change|is cached)")
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Warning|Interrupt)\b")
-PROGRESS = re.compile(r"(\w+): step (\d+)/(\d+), (.*)")
 
 
 @dataclass
 class Reading:
-    """What the lines so far said: stages that ran or were skipped, progress, the reason of a failure."""
+    """What the lines so far said: stages that ran or were skipped, the reason of a failure."""
 
     ran: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    percent: float | None = None  # of the stage that reports its steps
-    latest: str = ""  # its loss, speed and time left, in words
     _errors: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     _dvc_errors: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     _last: str = ""
 
     def read(self, line: str) -> None:
         text = line.strip()
-        if found := RUNNING.match(text):
-            self.ran.append(found[1])
-        elif found := SKIPPED.match(text):
-            self.skipped.append(found[1])
-        elif found := PROGRESS.match(text):
-            self.percent, self.latest = 100 * int(found[2]) / int(found[3]), found[4]
+        if match := RUNNING.match(text):
+            self.ran.append(match[1])
+        elif match := SKIPPED.match(text):
+            self.skipped.append(match[1])
         elif text.startswith("error: "):
             self._errors.append(text.removeprefix("error: "))
         elif RAISED.match(text):

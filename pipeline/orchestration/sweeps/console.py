@@ -1,6 +1,6 @@
 """A sweep in the terminal: one line per change of a cell's state, with the time left."""
 
-from pipeline.orchestration.sweeps.cell import Outcome
+from pipeline.orchestration.sweeps.job import Outcome
 from pipeline.orchestration.sweeps.page import in_words
 from pipeline.orchestration.sweeps.results import Row
 
@@ -28,22 +28,22 @@ class Console:
         else:
             text = row.reason
         print(
-            f"  {outcome.state:<8} {row.cell.title}: {text}; {clock(outcome.seconds)} {self._left()}",
+            f"  {outcome.state:<8} {row.cell.title}: {text}; {clock(outcome.seconds)} {self._time_left()}",
             flush=True,
         )
 
-    def trained(self, outcome: Outcome) -> None:
-        """Of cells together, ahead of themselves; those that failed here run alone."""
+    def pretrained(self, outcome: Outcome) -> None:
+        """Cells that were pretrained together; where that failed, each cell trains alone."""
         reason = f": {outcome.reason} (log: {outcome.log})" if outcome.reason else ""
         print(f"  {outcome.state:<8} {outcome.name}{reason}; {clock(outcome.seconds)}", flush=True)
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         """Cells so far, and the time that the rest takes at the pace of those that are over."""
         done = self.cells - self.waiting + self.over
         missing = self.waiting - self.over
         pace = self.seconds / self.over / self.jobs
-        left = f", {clock(pace * missing)} left" if missing else ""
-        return f"[{done}/{self.cells}{left}]"
+        remaining = f", {clock(pace * missing)} left" if missing else ""
+        return f"[{done}/{self.cells}{remaining}]"
 
 
 def clock(seconds: float) -> str:

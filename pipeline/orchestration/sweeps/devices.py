@@ -1,4 +1,4 @@
-"""Who computes where: a place per job with a GPU or a share of the processor's threads."""
+"""Who computes where: a slot per job with a GPU or a share of the processor's threads."""
 
 import os
 import queue
@@ -17,12 +17,12 @@ def gpus() -> list[str]:
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
     try:
-        found = subprocess.run(
+        listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True
         )
     except FileNotFoundError:
         return []
-    return found.stdout.split() if found.returncode == 0 else []
+    return listed.stdout.split() if listed.returncode == 0 else []
 
 
 def cores() -> int:
@@ -37,7 +37,7 @@ def default_jobs(devices: list[str]) -> int:
     return max(1, len(devices))
 
 
-def places(jobs: int, devices: list[str], num_cores: int) -> list[Environment]:
+def slots(jobs: int, devices: list[str], num_cores: int) -> list[Environment]:
     """The environment of each job: equal shares of GPUs (more jobs than GPUs share them) and of threads.
 
     Raises InputError where there would be less than one job.
@@ -45,16 +45,16 @@ def places(jobs: int, devices: list[str], num_cores: int) -> list[Environment]:
     if jobs < 1:
         raise InputError(f"--jobs: must be at least 1, got {jobs}")
     threads = str(max(1, num_cores // jobs))
-    found: list[Environment] = []
+    environments: list[Environment] = []
     for job in range(jobs):
-        mine = devices[job::jobs] or devices[job % max(len(devices), 1) :][:1]
-        shown = {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
-        found.append({"OMP_NUM_THREADS": threads, **shown})
-    return found
+        visible = devices[job::jobs] or devices[job % max(len(devices), 1) :][:1]
+        gpu = {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}
+        environments.append({"OMP_NUM_THREADS": threads, **gpu})
+    return environments
 
 
-class Pool:
-    """Places that cells take in turn and give back."""
+class SlotPool:
+    """Slots that jobs take in turn and give back."""
 
     def __init__(self, environments: list[Environment]) -> None:
         self._free: queue.SimpleQueue[Environment] = queue.SimpleQueue()
@@ -62,10 +62,10 @@ class Pool:
             self._free.put(environment)
 
     @contextmanager
-    def place(self) -> Iterator[Environment]:
-        """Wait for a free place."""
-        taken = self._free.get()
+    def take(self) -> Iterator[Environment]:
+        """Wait for a free slot; yields the environment of its commands."""
+        slot = self._free.get()
         try:
-            yield taken
+            yield slot
         finally:
-            self._free.put(taken)
+            self._free.put(slot)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.files import atomic_file
 from pipeline.orchestration.sweeps import results
-from pipeline.orchestration.sweeps.cells import AXES
+from pipeline.orchestration.sweeps.grid import AXES
 from pipeline.orchestration.sweeps.results import HEADLINE, Row, Setting
 from pipeline.report.tables import DASH, number, percent, points
 
@@ -14,11 +14,15 @@ TITLES = {
     "accuracy": "accuracy, %",
     "knn": "k-NN, %",
     "gain": "gain, points",
+    "dci_z": "DCI z",
     "zero_share": "zero columns, %",
     "rankme": "RankMe",
     "collapsed": "collapsed, %",
     "minutes": "minutes",
 }
+DCI_Z_MEANING = (
+    "DCI z: disentanglement of the groups, in standard deviations above random groups of the same sizes"
+)
 SHORT = {path: axis for axis, path in AXES.items()}
 CODE = (Path(__file__), Path(__file__).with_name("sweep.html.j2"), Path(__file__).with_name("pareto.py"))
 
@@ -33,17 +37,18 @@ def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -
     marker = f"made of {digest.hexdigest()[:16]}"
     if all(path.exists() for path in paths) and marker in paths[0].read_text():
         return paths
-    found = results.settings(rows)
-    chart = _chart(found, name)
+    settings = results.by_setting(rows)
+    chart = _chart(settings, name)
     content = {
         "name": name,
         "command": command,
         "commit": commit[:10],
         "devices": ", ".join(sorted({row.device for row in rows if row.device})) or DASH,
-        "settings": settings_table(found),
+        "settings": settings_table(settings),
         "cells": cells_table(rows),
         "open": [row for row in rows if row.state != "done"],
         "made_of": marker,
+        "dci_z_meaning": DCI_Z_MEANING,
     }
     contents = (_html(content, chart), _markdown(content), text, _file(chart))
     for path, written in zip(paths, contents, strict=True):
@@ -52,13 +57,13 @@ def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -
     return paths
 
 
-def value(name: str, found: float | None) -> str:
+def value(name: str, content: float | None) -> str:
     """A number of the headline as the tables show it."""
     if name == "gain":
-        return points(None if found is None else found / 100)
-    if name in ("rankme", "minutes"):
-        return number(found)
-    return percent(found)
+        return points(None if content is None else content / 100)
+    if name in ("dci_z", "rankme", "minutes"):
+        return number(content)
+    return percent(content)
 
 
 def in_words(headline: dict[str, float | None]) -> str:
@@ -71,18 +76,18 @@ def in_words(headline: dict[str, float | None]) -> str:
     return ", ".join(parts) or "no accuracy"
 
 
-def settings_table(found: list[Setting]) -> tuple[list[str], list[list[str]]]:
+def settings_table(settings: list[Setting]) -> tuple[list[str], list[list[str]]]:
     """Columns, and a row per setting: what is swept, how many seeds are done, mean ± standard deviation."""
-    swept = list(dict.fromkeys(path for one in found for path in one.swept))
-    front = results.pareto(found)
+    swept = list(dict.fromkeys(path for setting in settings for path in setting.swept))
+    front = results.pareto(settings)
     rows = []
-    for one in found:
-        cells = [f"{one.swept[path]:g}" for path in swept] + [f"{one.count} of {one.cells}"]
+    for setting in settings:
+        texts = [f"{setting.swept[path]:g}" for path in swept] + [f"{setting.count} of {setting.cells}"]
         for name in HEADLINE:
-            text, spread = value(name, one.mean[name]), one.spread[name]
+            mean, spread = value(name, setting.mean[name]), setting.spread[name]
             deviation = "" if spread is None else f" ± {value(name, spread).lstrip('+')}"
-            cells.append(text + deviation)
-        rows.append([*cells, "yes" if one in front else ""])
+            texts.append(mean + deviation)
+        rows.append([*texts, "yes" if setting in front else ""])
     columns = [*(SHORT[path] for path in swept), "seeds done", *map(TITLES.__getitem__, HEADLINE)]
     return [*columns, "on the front"], rows
 
@@ -101,10 +106,10 @@ def cells_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def _chart(found: list[Setting], name: str) -> str | None:
+def _chart(settings: list[Setting], name: str) -> str | None:
     from pipeline.orchestration.sweeps.pareto import pareto_chart
 
-    return pareto_chart(found, results.pareto(found), salt=f"sweep {name}")
+    return pareto_chart(settings, results.pareto(settings), salt=f"sweep {name}")
 
 
 def _file(chart: str | None) -> str:
@@ -127,6 +132,7 @@ def _html(content: dict[str, Any], chart: str | None) -> str:
 def _markdown(content: dict[str, Any]) -> str:
     lines = [f"# Sweep {content['name']}", "", f"    {content['command']}", ""]
     lines += [f"Commit {content['commit']}, {content['devices']}. Mean ± standard deviation over seeds.", ""]
+    lines += [f"{DCI_Z_MEANING}.", ""]
     lines += _markdown_table(*content["settings"])
     lines += ["", f"![accuracy against zero columns]({content['name']}.svg)", "", "## Cells", ""]
     lines += _markdown_table(*content["cells"])

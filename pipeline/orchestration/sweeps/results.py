@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.orchestration.sweeps.cells import AXES, Cell
+from pipeline.layout import metrics_file
+from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
 
 SEED = AXES["seed"]
-METRICS = ("prepare", "pretrain", "probe", "interpret")
-HEADLINE = ("accuracy", "knn", "gain", "zero_share", "rankme", "collapsed", "minutes")
+STAGES = ("prepare", "pretrain", "probe", "interpret")  # those that write metrics
+HEADLINE = ("accuracy", "knn", "gain", "dci_z", "zero_share", "rankme", "collapsed", "minutes")
+DCI_Z = "dci_disentanglement_null_z"  # in the summary of interpret
 
 
 @dataclass(frozen=True)
 class Row:
     """A cell: its state (done, failed, stopped, waiting), its experiment and what it measured.
 
-    headline: fractions, except gain (points), rankme and minutes. others: every further number, by its path.
+    headline: fractions, except gain (points), dci_z, rankme and minutes. others: further numbers, by path.
     """
 
     cell: Cell
@@ -44,7 +46,7 @@ class Setting:
     spread: dict[str, float | None]
 
 
-def row(root: Path, cell: Cell, revision: str | None, state: str, reason: str) -> Row:
+def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: str) -> Row:
     """The row of a cell; revision: its experiment's commit, None where there is none."""
     if revision is None:
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
@@ -57,19 +59,24 @@ def row(root: Path, cell: Cell, revision: str | None, state: str, reason: str) -
 @functools.cache
 def read(root: Path, revision: str) -> dict[str, Any]:
     """The metrics files of an experiment's commit, by stage."""
-    wanted = [f"reports/metrics/{stage}.json" for stage in METRICS]
-    found = git(root, "ls-tree", "--name-only", revision, "--", *wanted).splitlines()
-    return {Path(path).stem: json.loads(git(root, "show", f"{revision}:{path}")) for path in found}
+    files = [str(metrics_file(stage)) for stage in STAGES]
+    there = git(root, "ls-tree", "--name-only", revision, "--", *files).splitlines()
+    return {Path(path).stem: json.loads(git(root, "show", f"{revision}:{path}")) for path in there}
 
 
 def headline(content: dict[str, Any]) -> dict[str, float | None]:
-    """The numbers that stand in the tables, of the set that was trained on (the first one probed)."""
-    summary = next(iter(content["probe"]["summary"].values()))
+    """The numbers that stand in the tables, of the set that was trained on (the first one probed).
+
+    dci_z: disentanglement of the groups, in standard deviations above random groups of the same sizes.
+    """
+    name, summary = next(iter(content["probe"]["summary"].items()))
     pretrain = content["pretrain"]
+    interpret = content.get("interpret", {}).get("summary", {}).get(name, {})
     return {
         "accuracy": (summary.get("mean_accuracy") or {}).get("encoder"),
         "knn": (summary.get("mean_knn_accuracy") or {}).get("encoder"),
         "gain": summary.get("gain_over_random_init"),
+        "dci_z": interpret.get(DCI_Z),
         "zero_share": pretrain.get("zero_share"),
         "rankme": pretrain["final"].get("rankme"),
         "collapsed": float(pretrain["collapsed"]),
@@ -96,52 +103,56 @@ def _leaves(path: str, node: Any) -> list[tuple[str, float]]:
     return []
 
 
-def settings(rows: list[Row]) -> list[Setting]:
+def by_setting(rows: list[Row]) -> list[Setting]:
     """The rows by everything that is swept but the seed, in their order."""
     groups: dict[str, list[Row]] = {}
-    for found in rows:
-        key = json.dumps({path: value for path, value in found.cell.swept.items() if path != SEED})
-        groups.setdefault(key, []).append(found)
+    for row in rows:
+        key = json.dumps({path: value for path, value in row.cell.swept.items() if path != SEED})
+        groups.setdefault(key, []).append(row)
     return [_setting(json.loads(key), group) for key, group in groups.items()]
 
 
 def _setting(swept: dict[str, Any], rows: list[Row]) -> Setting:
-    done = [found for found in rows if found.state == "done"]
+    done = [row for row in rows if row.state == "done"]
     mean: dict[str, float | None] = {}
     spread: dict[str, float | None] = {}
     for name in HEADLINE:
-        values = [value for found in done if (value := found.headline[name]) is not None]
+        values = [value for row in done if (value := row.headline[name]) is not None]
         mean[name] = statistics.fmean(values) if values else None
         spread[name] = statistics.stdev(values) if len(values) > 1 else None
     return Setting(swept, len(done), len(rows), mean, spread)
 
 
-def pareto(found: list[Setting]) -> list[Setting]:
-    """The settings that no other one beats in both mean accuracy and mean share of zeros, by rising share."""
-    known = [one for one in found if one.mean["accuracy"] is not None and one.mean["zero_share"] is not None]
+def pareto(settings: list[Setting]) -> list[Setting]:
+    """The settings that no other beats in both mean accuracy and mean share of zeros, by rising share."""
+    known = [
+        setting
+        for setting in settings
+        if setting.mean["accuracy"] is not None and setting.mean["zero_share"] is not None
+    ]
 
-    def key(one: Setting) -> tuple[float, float]:
-        return one.mean["zero_share"] or 0.0, one.mean["accuracy"] or 0.0
+    def key(setting: Setting) -> tuple[float, float]:
+        return setting.mean["zero_share"] or 0.0, setting.mean["accuracy"] or 0.0
 
     front: list[Setting] = []
-    for one in sorted(known, key=key, reverse=True):
-        if not front or key(one)[1] > key(front[-1])[1]:
-            front.append(one)
+    for setting in sorted(known, key=key, reverse=True):
+        if not front or key(setting)[1] > key(front[-1])[1]:
+            front.append(setting)
     return front[::-1]
 
 
 def table(rows: list[Row]) -> str:
     """All rows as CSV: the experiment, its params, the headline and every other number."""
-    params = list(dict.fromkeys(path for found in rows for path in found.cell.overrides))
-    others = list(dict.fromkeys(path for found in rows for path in found.others))
+    params = list(dict.fromkeys(path for row in rows for path in row.cell.overrides))
+    others = list(dict.fromkeys(path for row in rows for path in row.others))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["name", "state", "reason", "experiment", *params, *HEADLINE, *others])
-    for found in rows:
-        values = [found.cell.overrides.get(path) for path in params]
-        values += [found.headline[name] for name in HEADLINE] + [found.others.get(path) for path in others]
+    for row in rows:
+        values = [row.cell.overrides.get(path) for path in params]
+        values += [row.headline[name] for name in HEADLINE] + [row.others.get(path) for path in others]
         writer.writerow(
-            [found.cell.name, found.state, found.reason, found.experiment]
+            [row.cell.name, row.state, row.reason, row.experiment]
             + ["" if value is None else value for value in values]
         )
     return buffer.getvalue()

@@ -1,20 +1,18 @@
-"""`python -m pipeline sweep`: a grid of experiments; the same command again does what is left."""
+"""A sweep: its cells, which of them are done, and the jobs that do the rest. Nothing here knows Prefect."""
 
-import argparse
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.files import InputError
-from pipeline.orchestration.processes.terminate import terminated
-from pipeline.orchestration.sweeps import cell, devices, results, workspaces
+from pipeline.layout import SWEEPS
+from pipeline.orchestration.sweeps import devices, results, workspaces
 from pipeline.orchestration.sweeps import page as sweep_page
-from pipeline.orchestration.sweeps.cell import Job, Outcome, Site, Stop
-from pipeline.orchestration.sweeps.cells import Cell, Grid, packs, plan
 from pipeline.orchestration.sweeps.console import Console
+from pipeline.orchestration.sweeps.grid import Cell, Grid, plan_cells, split_together
+from pipeline.orchestration.sweeps.job import Job, Outcome, Site, remote_site
 from pipeline.orchestration.sweeps.results import Row
 
 FOLDER = Path(".sweeps")
@@ -38,221 +36,149 @@ class Request:
 
 
 @dataclass
-class Survey:
-    """The cells of a request at a commit, and what is known of each."""
+class Sweep:
+    """The cells of a request at a commit, and what is known of each.
+
+    done: name of a cell -> commit of its experiment. outcomes: of the jobs that ended here.
+    """
 
     request: Request
     root: Path
     commit: str
     cells: list[Cell]
-    done: dict[str, str]  # name -> commit of the experiment
+    done: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    def open(self) -> list[Cell]:
-        return [one for one in self.cells if one.name not in self.done]
+    def waiting(self) -> list[Cell]:
+        """The cells that are not done."""
+        return [cell for cell in self.cells if cell.name not in self.done]
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See which experiments have come in."""
-        names = [one.name for one in self.open()]
+        names = [cell.name for cell in self.waiting()]
         if self.request.git:
             workspaces.fetch(self.root, self.request.git, names)
         self.done = self.done | workspaces.experiments(self.root, names, self.commit)
 
     def rows(self) -> list[Row]:
-        return [self.row(one) for one in self.cells]
+        return [self.row(cell) for cell in self.cells]
 
-    def row(self, one: Cell) -> Row:
-        outcome = self.outcomes.get(one.name)
-        state = "done" if one.name in self.done else outcome.state if outcome else "waiting"
-        reason = f"{outcome.reason} (log: {self.place(outcome)})" if outcome and outcome.reason else ""
-        return results.row(self.root, one, self.done.get(one.name), state, reason)
+    def row(self, cell: Cell) -> Row:
+        outcome = self.outcomes.get(cell.name)
+        state = "done" if cell.name in self.done else outcome.state if outcome else "waiting"
+        reason = f"{outcome.reason} (log: {self._log(outcome)})" if outcome and outcome.reason else ""
+        return results.read_row(self.root, cell, self.done.get(cell.name), state, reason)
 
-    def place(self, outcome: Outcome) -> str:
-        """Of the log, seen from the project."""
+    def _log(self, outcome: Outcome) -> str:
+        """The log's path, from the project's folder where it lies in it."""
         log = Path(outcome.log)
         return str(log.relative_to(self.root) if log.is_relative_to(self.root) else log)
 
-    def write(self) -> list[Path]:
+    def write_tables(self) -> list[Path]:
+        """Write reports/sweeps/NAME.*; returns the paths: html, md, csv, svg."""
         command = command_line(self.request)
-        return sweep_page.write(
-            self.root / "reports/sweeps", self.request.name, command, self.commit, self.rows()
-        )
+        return sweep_page.write(self.root / SWEEPS, self.request.name, command, self.commit, self.rows())
 
 
-Launch = Callable[[list[Job], Callable[[Outcome], None], Console], None]
+RunJobs = Callable[[list[Job], Callable[[Outcome], None], Console], None]  # calls the second for each outcome
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lambda", dest="lambdas", type=_list(float), default=(), metavar="0,0.01,0.1")
-    parser.add_argument("--groups", type=_list(int), default=(), metavar="4,8,16")
-    parser.add_argument("--seeds", type=_list(int), default=(), metavar="0,1,2")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="section.key=value")
-    parser.add_argument("--preset", help="a file of presets/ without .yaml")
-    parser.add_argument("--name", default="sweep", help="of the sweep; begins the experiments' names")
-    parser.add_argument("--jobs", type=int, default=0, help="cells at a time; more than GPUs share them")
-    parser.add_argument(
-        "--together",
-        type=int,
-        default=0,
-        metavar="N",
-        help="pretrain up to N cells in one process, for a GPU",
-    )
-    parser.add_argument("--runner", choices=RUNNERS, default="threads")
-    parser.add_argument("--address", help="dask, ray: of the cluster; without it one is started here")
-    parser.add_argument("--git", metavar="URL", help="what cells clone and push to; default: this repository")
-    parser.add_argument("--remote", metavar="NAME", help="DVC remote through which machines share the cache")
-    parser.add_argument("--dry-run", action="store_true", help="print the cells and which are done")
-
-
-def main(arguments: argparse.Namespace) -> int:
-    grid = Grid(
-        arguments.lambdas, arguments.groups, arguments.seeds, tuple(arguments.settings), arguments.preset
-    )
-    request = Request(
-        *(arguments.name, grid, arguments.jobs, arguments.runner, arguments.address),
-        *(arguments.git, arguments.remote, arguments.together),
-    )
-    root = Path.cwd()
-    found = survey(request, root)
-    if arguments.dry_run:
-        for one in found.cells:
-            print(f"{'done   ' if one.name in found.done else 'to run '} {one.title}  {one.name}")
-        print(f"sweep {request.name}: {len(found.cells)} cells, {len(found.open())} to run")
-        return 0
-    if not found.open():
-        return conclude(found)
-    from pipeline.orchestration.prefect import dashboard
-
-    if dashboard.connect(root) is not None:
-        from pipeline.orchestration.prefect import sweep_flow
-
-        return sweep_flow.run(request)
-    if request.runner != "threads":
-        raise InputError(
-            f"--runner {request.runner}: needs the dashboard, at an address that its workers reach"
-        )
-    with held(found), terminated():
-        conduct(found, threads(request, jobs_of(request)))
-    return conclude(found)
-
-
-def survey(request: Request, root: Path) -> Survey:
+def open_sweep(request: Request, root: Path) -> Sweep:
     """Plan the cells, see which are done. Raises InputError for a dirty tree, ParamsError for a bad cell."""
+    if request.jobs < 0:
+        raise InputError(f"--jobs: must be at least 1, or 0 to let the machine decide, got {request.jobs}")
     if request.together and request.runner != "threads":
         raise InputError(f"--together: needs --runner threads, got {request.runner}")
     if request.together < 0 or request.together == 1:
         raise InputError(f"--together: must be at least 2, or 0 for none, got {request.together}")
     commit = workspaces.require_clean(root)
-    found = Survey(request, root, commit, plan(request.name, request.grid, root), {})
+    sweep = Sweep(request, root, commit, plan_cells(request.name, request.grid, root))
     if request.git:
         workspaces.require_pushed(root, commit, request.git)
-    found.look()
-    return found
+    sweep.refresh()
+    return sweep
 
 
 @contextmanager
-def held(found: Survey) -> Iterator[None]:
-    """The sweep's lock, and a clean slate: what a killed sweep left is ended, its clones are removed."""
-    folder = found.root / FOLDER / found.request.name
-    with workspaces.locked(folder / "lock", f"sweep {found.request.name} is running already"):
+def exclusive(sweep: Sweep) -> Iterator[None]:
+    """Hold the sweep's lock. First end what a killed sweep of this name left, and remove its clones."""
+    folder = sweep.root / FOLDER / sweep.request.name
+    with workspaces.locked(folder / "lock", f"sweep {sweep.request.name} is running already"):
         ended = workspaces.discard(folder / "clones")
         if ended:
-            print(f"sweep {found.request.name}: ended {ended} processes that a killed sweep had left")
+            print(f"sweep {sweep.request.name}: ended {ended} processes that a killed sweep had left")
         shutil.rmtree(folder / "prepared", ignore_errors=True)
         yield
 
 
-def conduct(found: Survey, launch: Launch) -> None:
-    """Run the open cells; the tables are written at the end, also after Ctrl-C."""
-    request, waiting = found.request, found.open()
-    console = Console(request.name, len(found.cells), len(waiting), jobs_of(request))
-    by_name = {one.name: one for one in waiting}
+def run_cells(sweep: Sweep, run_jobs: RunJobs) -> None:
+    """Run the cells that are not done: first pretraining together where that was asked for."""
+    request, waiting = sweep.request, sweep.waiting()
+    console = Console(request.name, len(sweep.cells), len(waiting), num_jobs(request))
+    by_name = {cell.name: cell for cell in waiting}
 
-    def ended(outcome: Outcome) -> None:
-        found.outcomes[outcome.name] = outcome
+    def cell_ended(outcome: Outcome) -> None:
+        sweep.outcomes[outcome.name] = outcome
         if outcome.state == "done":
-            found.look()
-        console.ended(found.row(by_name[outcome.name]), outcome)
+            sweep.refresh()
+        console.ended(sweep.row(by_name[outcome.name]), outcome)
 
     stopped = False
 
-    def trained(outcome: Outcome) -> None:
+    def pretraining_ended(outcome: Outcome) -> None:
         nonlocal stopped
         stopped = stopped or outcome.state == "stopped"
-        console.trained(outcome)
+        console.pretrained(outcome)
 
-    together = packed(found, waiting)
+    together = together_jobs(sweep, waiting)
     if together:
-        launch(together, trained, console)
+        run_jobs(together, pretraining_ended, console)
     if not stopped:
-        launch(jobs(found, waiting), ended, console)
+        run_jobs(cell_jobs(sweep, waiting), cell_ended, console)
 
 
-def conclude(found: Survey) -> int:
-    """Write and name the tables; 1 where a cell is not done."""
-    paths = found.write()
-    missing = len(found.open())
-    failed = sum(outcome.state == "failed" for outcome in found.outcomes.values())
+def finish(sweep: Sweep) -> int:
+    """Write and name the tables; returns the exit status, 1 where a cell is not done."""
+    paths = sweep.write_tables()
+    missing = len(sweep.waiting())
+    failed = sum(outcome.state == "failed" for outcome in sweep.outcomes.values())
     state = (
         "all done" if not missing else f"{missing} not done, {failed} of them failed; run it again to retry"
     )
-    print(f"sweep {found.request.name}: {len(found.cells)} cells, {state}", flush=True)
-    print(f"sweep {found.request.name}: {paths[0].relative_to(found.root)}, .md, .csv, .svg", flush=True)
+    print(f"sweep {sweep.request.name}: {len(sweep.cells)} cells, {state}", flush=True)
+    print(f"sweep {sweep.request.name}: {paths[0].relative_to(sweep.root)}, .md, .csv, .svg", flush=True)
     return 1 if missing else 0
 
 
-def jobs_of(request: Request) -> int:
+def num_jobs(request: Request) -> int:
+    """How many jobs run at a time."""
     return request.jobs or devices.default_jobs(devices.gpus())
 
 
-def jobs(found: Survey, cells: list[Cell]) -> list[Job]:
-    """What to send to the runner."""
-    request, root = found.request, found.root
+def cell_jobs(sweep: Sweep, cells: list[Cell]) -> list[Job]:
+    """A job per cell."""
+    request, root = sweep.request, sweep.root
     if request.git:
-        site = cell.remote_site(request.git, found.commit, request.remote)
+        site = remote_site(request.git, sweep.commit, request.remote)
     else:
         folder = root / FOLDER / request.name
         cache, runs = workspaces.cache_folder(root), root / "runs"
-        site = Site(str(root), found.commit, folder, cache, runs, request.remote)
-    return [Job(one.name, one.title, one.overrides, one.data_key, site) for one in cells]
+        site = Site(str(root), sweep.commit, folder, cache, runs, request.remote)
+    return [Job(cell.name, cell.title, cell.overrides, cell.data_key, site) for cell in cells]
 
 
-def packed(found: Survey, cells: list[Cell]) -> list[Job]:
-    """What to pretrain before the cells themselves run: jobs of several cells each."""
-    request = found.request
+def together_jobs(sweep: Sweep, cells: list[Cell]) -> list[Job]:
+    """Jobs that each pretrain several cells in one process, before the cells themselves run."""
+    request = sweep.request
     if request.together < 2:
         return []
-    made = []
-    for at, pack in enumerate(packs(cells, request.together, jobs_of(request))):
-        title = f"pretraining of {len(pack)} cells together"
-        first = jobs(found, pack[:1])[0]
-        members = tuple(one.overrides for one in pack)
-        made.append(replace(first, name=f"together-{at}", title=title, together=members))
-    return made
-
-
-def threads(request: Request, count: int) -> Launch:
-    """Cells in threads of this process, without Prefect."""
-    pool = devices.Pool(devices.places(count, devices.gpus(), devices.cores()))
-
-    def launch(todo: list[Job], ended: Callable[[Outcome], None], console: Console) -> None:
-        stop = Stop()
-
-        def one(job: Job) -> Outcome:
-            if stop.event.is_set():
-                return Outcome(job.name, "stopped", 0.0, reason="stopped before it began")
-            with pool.place() as place:
-                console.started(job.title)
-                return cell.run(job, place, stop, lambda *_: None)
-
-        with ThreadPoolExecutor(count) as executor:
-            try:
-                for future in as_completed([executor.submit(one, job) for job in todo]):
-                    ended(future.result())
-            finally:  # after Ctrl-C: the cells save their state and end
-                stop.request()
-
-    return launch
+    jobs = []
+    for number, members in enumerate(split_together(cells, request.together, num_jobs(request))):
+        first = cell_jobs(sweep, members[:1])[0]
+        title = f"pretraining of {len(members)} cells together"
+        overrides = tuple(cell.overrides for cell in members)
+        jobs.append(replace(first, name=f"together-{number}", title=title, together=overrides))
+    return jobs
 
 
 def command_line(request: Request) -> str:
@@ -264,11 +190,3 @@ def command_line(request: Request) -> str:
     words += [f"--set {text}" for text in grid.settings]
     words += [f"--preset {grid.preset}"] if grid.preset else []
     return " ".join([*words, f"--name {request.name}"])
-
-
-def _list(kind: type) -> Callable[[str], tuple]:
-    def parse(text: str) -> tuple:
-        return tuple(kind(part) for part in text.split(",") if part.strip())
-
-    parse.__name__ = f"list of {kind.__name__}"
-    return parse

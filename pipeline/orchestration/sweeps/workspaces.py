@@ -18,11 +18,11 @@ from typing import Any
 import yaml
 
 from pipeline.files import InputError
+from pipeline.orchestration.processes.dvc_graph import Graph, code, is_inside
 from pipeline.orchestration.processes.guarded import end_inside
-from pipeline.orchestration.sweeps.cells import apply
+from pipeline.orchestration.sweeps.grid import set_params
 
 RESULTS = (":!reports", ":!dvc.lock")  # what a run writes: no cell depends on it
-CODE = ("pipeline", "stages", "presets", "params.yaml", "dvc.yaml")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -43,7 +43,8 @@ def require_clean(root: Path) -> str:
             "experiments need a Git repository with a commit: git init, git add -A, git commit"
         ) from None
     changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *RESULTS).splitlines()
-    new = git(root, "ls-files", "--others", "--exclude-standard", "--", *CODE).splitlines()
+    parts = ("dvc.yaml", "params.yaml", *code(_graph(root, f"{head}:dvc.yaml")))
+    new = git(root, "ls-files", "--others", "--exclude-standard", "--", *parts).splitlines()
     names = [line.split(maxsplit=1)[1] for line in changed] + new
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -57,9 +58,9 @@ def require_clean(root: Path) -> str:
 def require_pushed(root: Path, commit: str, url: str) -> None:
     """Raises InputError where a clone of `url` would not hold the commit."""
     for line in git(root, "ls-remote", url).splitlines():
-        found = line.split()[0]
+        tip = line.split()[0]
         check = subprocess.run(
-            ["git", "-C", str(root), "merge-base", "--is-ancestor", commit, found], capture_output=True
+            ["git", "-C", str(root), "merge-base", "--is-ancestor", commit, tip], capture_output=True
         )
         if check.returncode == 0:
             return
@@ -69,36 +70,37 @@ def require_pushed(root: Path, commit: str, url: str) -> None:
 def experiments(root: Path, names: Iterable[str], commit: str) -> dict[str, str]:
     """name -> experiment commit, of those whose graph and code are those of `commit`.
 
-    Only the files that dvc.yaml names count, so that a commit that changes others leaves a cell done.
+    Only dvc.yaml and what it names as code count, so that a commit that changes others leaves a cell done.
     """
-    wanted, wants = set(names), code_digest(root, commit)
-    found: dict[str, str] = {}
+    wanted, digest = set(names), code_digest(root, commit)
+    revisions: dict[str, str] = {}
     for line in git(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
         revision, reference = line.split()
         name = reference.rsplit("/", 1)[1]
-        if name in wanted and code_digest(root, revision) == wants:
-            found[name] = revision
-    return found
+        if name in wanted and code_digest(root, revision) == digest:
+            revisions[name] = revision
+    return revisions
 
 
 def code_digest(root: Path, revision: str) -> str:
-    """Of dvc.yaml and the code that it names, as they are in `revision`."""
-    listed = git(root, "ls-tree", "-r", revision, "--", "dvc.yaml", "pipeline", "stages").splitlines()
-    blobs = {line.split("\t", 1)[1]: line.split()[2] for line in listed}
-    graph = _graph(root, blobs["dvc.yaml"])
-    files = sorted(
-        {"dvc.yaml", *(dep for stage in graph.values() for dep in stage.get("deps", []))} & set(blobs)
-    )
+    """Of dvc.yaml and of every file of the code that it names, as they are in `revision`."""
+    blobs = {}
+    for line in git(root, "ls-tree", "-r", revision).splitlines():
+        fields, path = line.split("\t", 1)
+        blobs[path] = fields.split()[2]
+    places = ["dvc.yaml", *code(_graph(root, blobs["dvc.yaml"]))]
+    files = [path for path in sorted(blobs) if any(is_inside(path, place) for place in places)]
     return hashlib.sha256("".join(f"{file} {blobs[file]}\n" for file in files).encode()).hexdigest()
 
 
-_GRAPHS: dict[str, dict[str, Any]] = {}
+_GRAPHS: dict[tuple[Path, str], Graph] = {}
 
 
-def _graph(root: Path, blob: str) -> dict[str, Any]:
-    if blob not in _GRAPHS:
-        _GRAPHS[blob] = yaml.safe_load(git(root, "cat-file", "blob", blob))["stages"]
-    return _GRAPHS[blob]
+def _graph(root: Path, blob: str) -> Graph:
+    """dvc.yaml as it is in Git. blob: its object, or a name of it."""
+    if (root, blob) not in _GRAPHS:
+        _GRAPHS[root, blob] = yaml.safe_load(git(root, "cat-file", "blob", blob))["stages"]
+    return _GRAPHS[root, blob]
 
 
 def clone(source: str, commit: str, folder: Path, cache: Path, remote: str | None) -> None:
@@ -124,7 +126,7 @@ def write_params(folder: Path, overrides: dict[str, Any], file: str = "params.ya
 
     reader = YAML()
     tree = reader.load((folder / "params.yaml").read_text())
-    apply(tree, overrides)
+    set_params(tree, overrides)
     path = folder / file
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as handle:

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY
-from tests.orchestration.test_sweep import held, none_left
 
 from tests.orchestration.mini_project import make, pipeline, start
+from tests.orchestration.sweeps.test_sweep import held, none_left
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def project(tmp_path_factory) -> Iterator[Path]:
     assert "http://127.0.0.1:" in lines[-1], lines
     yield folder
     server.terminate()
-    server.communicate()
+    assert "Traceback" not in server.communicate()[0] and server.returncode == 0
     assert none_left(folder)  # the server ended with its command
 
 
@@ -67,9 +67,9 @@ def runs(project: Path, name: str) -> list[dict[str, Any]]:
 def artifacts(project: Path) -> dict[str, dict[str, Any]]:
     """key -> the latest artifact."""
     latest = ask(project, "artifacts/latest/filter")
-    numbers = [found["latest_id"] for found in latest]
-    found = ask(project, "artifacts/filter", artifacts={"id": {"any_": numbers}})
-    return {artifact["key"]: artifact for artifact in found}
+    numbers = [artifact["latest_id"] for artifact in latest]
+    newest = ask(project, "artifacts/filter", artifacts={"id": {"any_": numbers}})
+    return {artifact["key"]: artifact for artifact in newest}
 
 
 def seen(url: str, *texts: str) -> bool:
@@ -143,7 +143,21 @@ def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project
     assert again.returncode == 0 and "all done" in again.stdout, again.stdout + again.stderr
 
 
-def test_what_a_killed_sweep_left_as_running_is_written_off(project, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_ctrl_c_or_sigterm_ends_is_cancelled_as_its_cells_are(project, tmp_path, number):
+    name = f"interrupted-{number.name.lower()}"
+    words = ("sweep", "--lambda", "4", "--seeds", str(int(number)), "--name", name)
+    running = start(project, *words, HOLD=str(tmp_path / "go"))
+    assert held([project / f"runs/4.0-16-{int(number)}"], running)
+    os.kill(running.pid, number)
+    output = running.communicate()[0]
+    assert running.returncode == 130 and "error: stopped; the same command continues" in output, output
+    assert "Traceback" not in output
+    for title in (f"sweep {name}", f"lambda=4 seed={int(number)}"):
+        assert [run["state"]["type"] for run in runs(project, title)] == ["CANCELLED"]
+
+
+def test_what_a_killed_sweep_left_as_running_is_marked_as_crashed(project, tmp_path):
     words = ("sweep", "--lambda", "5", "--name", "killed")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
     assert held([project / "runs/5.0-16-0"], running)
@@ -157,21 +171,27 @@ def test_what_a_killed_sweep_left_as_running_is_written_off(project, tmp_path):
 def test_run_shows_stages_that_ran_and_that_were_cached(project):
     first = pipeline(project, "run")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert {"metrics", "key-figure", "pretrain-pretrain"} <= set(artifacts(project))
-    assert artifacts(project)["pretrain-pretrain"]["data"] == 100.0
+    assert {"metrics", "key-figure", "progress-pretrain"} <= set(artifacts(project))
+    progress = artifacts(project)["progress-pretrain"]
+    assert progress["data"] == 100.0 and progress["flow_run_id"] is not None
+    assert progress["description"] == "pretrain: 6 of 6 steps, loss 0.5, 0:01 left"
     assert pipeline(project, "run").returncode == 0
     tasks = ask(project, "task_runs/filter", task_runs={"name": {"any_": ["report"]}})
-    states = [found["state"]["name"] for found in tasks]
+    states = [task["state"]["name"] for task in tasks]
     assert sorted(states) == ["Cached", "Completed"]
 
 
 def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_no_prefect(project, tmp_path):
     script = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"  # before the project's own stages
+        "from functools import partial\n"
+        "from pipeline.orchestration.prefect.observe import observed\n"
+        "from pipeline.progress import report\n"
         "from stages import command\n"
-        "sys.argv[0] = 'stages/probe.py'\n"
-        "def main(params, root): print(params.sparsity.groups, 'groups', 'prefect' in sys.modules)\n"
-        "command.run(main)"
+        "def main(params, root):\n"
+        "    print(params.sparsity.groups, 'groups', 'prefect' in sys.modules)\n"
+        "    report('probe', 3, 4, 'labels')\n"
+        "command.run(main, partial(observed, 'probe'))"
     )
 
     def stage(**variables: str) -> str:
@@ -193,6 +213,8 @@ def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_n
     assert run["parameters"]["sparsity"]["groups"] == 16
     logs = ask(project, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
     assert "16 groups True" in [line["message"] for line in logs]
+    progress = artifacts(project)["stage-probe"]
+    assert (progress["data"], progress["description"]) == (75.0, "probe: 3 of 4 labels")
     nowhere = stage(PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
     assert nowhere == "16 groups False\n"
 

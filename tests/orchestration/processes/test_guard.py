@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import threading
 
 import psutil
 import pytest
+from conftest import REPOSITORY
 
 from pipeline.orchestration.processes.guarded import Guarded, end_inside, environment
-from pipeline.orchestration.sweeps.cell import Stop
+from pipeline.orchestration.processes.stop import Stop
+from pipeline.orchestration.processes.terminate import terminated
 
 # A family of three: the child and a grandchild that left for a session of its own say their numbers and wait.
 FAMILY = """
@@ -62,7 +64,7 @@ def test_sigkill_of_the_starter_and_its_group_leaves_nothing_running(tmp_path):
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER],
         cwd=tmp_path,
-        env=environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        env=environment(PYTHONPATH=str(REPOSITORY)),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -99,3 +101,31 @@ def test_what_works_in_a_folder_is_ended_and_nothing_else(tmp_path):
     assert outside.poll() is None
     outside.kill()
     outside.wait()
+
+
+def test_a_wait_that_a_signal_interrupts_can_be_repeated(tmp_path):
+    """The second wait, that of the block's end, must give the status of the command that it ended."""
+    script = "import signal; print('up', flush=True); signal.pause()"
+    waiting = threading.get_ident()
+
+    def inside_wait() -> bool:
+        frame = sys._current_frames()[waiting]
+        while frame is not None and frame.f_code is not Guarded.wait.__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    def interrupt() -> None:
+        while not inside_wait():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=interrupt)
+    with Guarded((sys.executable, "-c", script), tmp_path, environment()) as process:
+        assert next(iter(process)) == "up"
+        with terminated():
+            sender.start()
+            with pytest.raises(KeyboardInterrupt):
+                process.wait()
+        sender.join()
+        process.stop()
+        assert process.wait() == 128 + signal.SIGTERM

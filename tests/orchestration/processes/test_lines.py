@@ -1,28 +1,23 @@
-"""What is read out of DVC's and the stages' own lines."""
+"""What is read from the lines that DVC prints, and from the `error: ` lines of stages."""
 
 from pipeline.orchestration.processes.lines import Reading
 
 
 def reading(*lines: str) -> Reading:
-    found = Reading()
+    read = Reading()
     for line in lines:
-        found.read(line)
-    return found
+        read.read(line)
+    return read
 
 
 def test_stages_that_ran_and_that_did_not():
-    found = reading(
+    read = reading(
         "Stage 'prepare' didn't change, skipping",
         "Stage 'embed' is cached - skipping run, checking out outputs",
         "Running stage 'pretrain':",
         "> python -m stages.pretrain",
     )
-    assert found.ran == ["pretrain"] and found.skipped == ["prepare", "embed"]
-
-
-def test_progress_is_that_of_the_last_line():
-    found = reading("pretrain: step 30/120, loss 0.5, 1,000 images/s, 1:05 left")
-    assert found.percent == 25.0 and found.latest == "loss 0.5, 1,000 images/s, 1:05 left"
+    assert read.ran == ["pretrain"] and read.skipped == ["prepare", "embed"]
 
 
 def test_the_reason_is_the_stages_own_line_before_dvcs():

@@ -9,10 +9,10 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from tests.orchestration.test_dashboard import project as project
-from tests.orchestration.test_sweep import experiments
 
 from tests.orchestration.mini_project import commit, pipeline
+from tests.orchestration.prefect.test_dashboard import project as project
+from tests.orchestration.sweeps.test_sweep import experiments
 
 pytestmark = pytest.mark.slow
 

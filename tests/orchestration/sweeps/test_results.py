@@ -3,15 +3,20 @@
 import csv
 import io
 import re
+from typing import Any
 
 import pytest
+from conftest import REPOSITORY
 
+from pipeline.files import read_json
+from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps import page as sweep_page
 from pipeline.orchestration.sweeps import results
-from pipeline.orchestration.sweeps.cell import Outcome
-from pipeline.orchestration.sweeps.cells import Cell
 from pipeline.orchestration.sweeps.console import Console, clock
+from pipeline.orchestration.sweeps.grid import Cell
+from pipeline.orchestration.sweeps.job import Outcome
 from pipeline.orchestration.sweeps.results import HEADLINE, Row
+from pipeline.report.tables import DASH
 
 
 def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, state: str = "done") -> Row:
@@ -22,9 +27,9 @@ def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, 
         swept | {"pretrain.steps": 6},
         swept,
         data_key="",
-        kind=None,
+        together_key=None,
     )
-    headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros}
+    headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros, "dci_z": 2.0 + seed}
     reason = "the <loss> is not finite | twice" if state == "failed" else ""
     return Row(cell, state, reason, "abc", headline, {"probe.scenes.gain": 1.5}, "cpu")
 
@@ -39,7 +44,7 @@ ROWS = [
 
 
 def test_mean_and_sample_standard_deviation_are_of_the_seeds_that_are_done():
-    dense, sparse, _ = results.settings(ROWS)
+    dense, sparse, _ = results.by_setting(ROWS)
     assert (dense.count, dense.cells) == (2, 2) and (sparse.count, sparse.cells) == (1, 2)
     assert dense.mean["accuracy"] == pytest.approx(0.62)
     assert dense.spread["accuracy"] == pytest.approx(0.02 * 2**0.5)
@@ -47,18 +52,18 @@ def test_mean_and_sample_standard_deviation_are_of_the_seeds_that_are_done():
 
 
 def test_no_setting_on_the_front_is_beaten_in_both():
-    found = results.settings(ROWS)
-    assert [one.swept["sparsity.lambda"] for one in results.pareto(found)] == [0, 0.1]
+    front = results.pareto(results.by_setting(ROWS))
+    assert [setting.swept["sparsity.lambda"] for setting in front] == [0, 0.1]
 
 
 def test_a_method_without_zeros_has_a_row_but_no_place_on_the_front():
-    found = results.settings([*ROWS, row(1, 0, 0.9, None)])
-    assert len(found) == 4 and len(results.pareto(found)) == 2
+    settings = results.by_setting([*ROWS, row(1, 0, 0.9, None)])
+    assert len(settings) == 4 and len(results.pareto(settings)) == 2
 
 
 def test_the_csv_holds_every_cell_with_params_and_numbers():
     rows = list(csv.DictReader(io.StringIO(results.table(ROWS))))
-    assert [found["state"] for found in rows] == ["done", "done", "done", "failed", "done"]
+    assert [row["state"] for row in rows] == ["done", "done", "done", "failed", "done"]
     assert rows[2]["sparsity.lambda"] == "0.1" and rows[2]["accuracy"] == "0.58"
     assert rows[3]["accuracy"] == "" and rows[0]["probe.scenes.gain"] == "1.5"
 
@@ -67,6 +72,8 @@ def test_the_pages_show_cells_reasons_and_the_figure(tmp_path):
     paths = sweep_page.write(tmp_path, "trial", "python -m pipeline sweep", "0" * 40, ROWS)
     page, markdown, _, figure = (path.read_text() for path in paths)
     assert "62.0 ± 2.8" in page and "62.0 ± 2.8" in markdown
+    assert "<th>DCI z</th>" in page and "<td>2.5 ± 0.7" in page and "| 2.5 ± 0.7" in markdown
+    assert "above random groups of the same sizes" in page and "above random groups" in markdown
     assert "the &lt;loss&gt; is not finite" in page and r"finite \| twice" in markdown
     assert "lambda=0.3 seed=0" in page and "<svg" in page and figure.startswith("<svg")
     assert not re.search(r"(?:src|href)=\"https?:", page)
@@ -87,22 +94,43 @@ def test_a_sweep_without_a_result_has_tables_too(tmp_path):
     assert "Accuracy against sparsity" not in paths[0].read_text() and paths[3].exists()
 
 
-def test_numbers_of_the_stages_are_found_by_their_path():
-    content = {
-        "probe": {"summary": {"scenes": {"mean_accuracy": {"encoder": 0.6}, "rankme": {"encoder": 9}}}},
-        "pretrain": {
-            "zero_share": 0.5,
-            "final": {"rankme": 8, "loss": 0.1},
-            "collapsed": False,
-            "minutes": 2,
-            "sparsity": {"method": "oi_vae", "groups": 4},
-        },
-        "interpret": {"summary": {"alignment": 0.25}},
-    }
-    assert results.headline(content)["accuracy"] == 0.6 and results.headline(content)["collapsed"] == 0.0
-    found = results.numbers(content)
-    assert found["probe.scenes.rankme.encoder"] == 9 and found["interpret.alignment"] == 0.25
-    assert found["pretrain.sparsity.groups"] == 4 and "pretrain.sparsity.method" not in found
+def shipped() -> dict[str, Any]:
+    """What the shipped stages wrote in the last run of the default."""
+    content = {stage: read_json(REPOSITORY / metrics_file(stage)) for stage in results.STAGES}
+    # The summary of interpret has, of each set, the numbers of the encoder's groups.
+    encoder = content["interpret"]["scenes"]["codes"]["encoder"]
+    content["interpret"] = {"summary": {"scenes": encoder}} | content["interpret"]
+    return content
+
+
+def test_the_headline_is_what_the_stages_wrote_of_the_set_that_was_trained_on():
+    content = shipped()
+    headline = results.headline(content)
+    assert list(headline) == list(HEADLINE) and None not in headline.values()
+    assert headline["accuracy"] == content["probe"]["summary"]["scenes"]["mean_accuracy"]["encoder"]
+    assert (
+        headline["dci_z"] == content["interpret"]["scenes"]["codes"]["encoder"]["dci_disentanglement_null_z"]
+    )
+    assert headline["collapsed"] == float(content["pretrain"]["collapsed"])
+
+
+def test_without_a_number_of_interpretability_there_is_a_dash():
+    content = shipped()
+    del content["interpret"]
+    assert results.headline(content)["dci_z"] is None and sweep_page.value("dci_z", None) == DASH
+    assert not any(path.startswith("interpret") for path in results.numbers(content))
+
+
+def test_every_number_of_the_stages_is_listed_by_its_path_and_no_text_is():
+    content = shipped()
+    numbers = results.numbers(content)
+    assert (
+        numbers["probe.scenes.rankme.encoder"] == content["probe"]["summary"]["scenes"]["rankme"]["encoder"]
+    )
+    assert numbers["pretrain.sparsity.groups"] == content["pretrain"]["sparsity"]["groups"]
+    assert "interpret.scenes.mig" in numbers and "interpret.scenes.dci_disentanglement_null_z" in numbers
+    assert "pretrain.sparsity.method" not in numbers
+    assert all(isinstance(value, int | float) for value in numbers.values())
 
 
 def test_the_terminal_says_what_is_over_and_how_long_the_rest_takes(capsys):

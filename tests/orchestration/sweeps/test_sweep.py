@@ -35,14 +35,14 @@ def sweep(project: Path, lambdas: str, seeds: str = "0", *more: str, **variables
 
 def running_in(project: Path) -> list[psutil.Process]:
     """Processes that work in the project or in a clone of it."""
-    found = []
+    inside = []
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()).is_relative_to(project.resolve()):
-                found.append(process)
+                inside.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return inside
 
 
 def none_left(project: Path) -> bool:
@@ -60,14 +60,14 @@ def swept(tmp_path_factory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
 def test_cells_become_experiments_and_a_failed_one_leaves_the_others_alone(swept):
     project, done = swept
     assert done.returncode == 1, done.stderr
-    found = rows(project)
-    assert found[0]["state"] == found[1]["state"] == "done"
-    assert float(found[0]["accuracy"]) == 0.7 and float(found[1]["zero_share"]) == 0.5
-    failed = found[7]
+    cells = rows(project)
+    assert cells[0]["state"] == cells[1]["state"] == "done"
+    assert float(cells[0]["accuracy"]) == 0.7 and float(cells[1]["zero_share"]) == 0.5
+    failed = cells[7]
     assert failed["state"] == "failed" and "the loss is not finite" in failed["reason"]
     log = failed["reason"].split("log: ")[1].rstrip(")")
     assert "the loss is not finite" in (project / log).read_text()
-    assert experiments(project) == {found[0]["name"], found[1]["name"]}
+    assert experiments(project) == {cells[0]["name"], cells[1]["name"]}
     assert "failed   lambda=7 seed=0: pretrain: the loss is not finite" in done.stdout
     assert "dashboard: not up" in done.stdout
     assert not any((project / ".sweeps/trial/clones").iterdir())
@@ -110,9 +110,9 @@ def test_cells_pretrained_together_have_nothing_left_to_train(tmp_path):
     ).stdout.split()
     assert len(listed) == 4
     for reference in listed:
-        show = ["git", "show", f"{reference}:reports/metrics/pretrain.json"]
+        show = ["git", "show", f"{reference}:reports/metrics/steps.json"]
         text = subprocess.run(show, cwd=project, check=True, capture_output=True, text=True).stdout
-        assert json.loads(text)["steps_of_this_process"] == 0
+        assert json.loads(text)["of_this_process"] == 0
 
 
 def test_where_training_together_fails_the_cells_run_alone(tmp_path):
@@ -122,9 +122,10 @@ def test_where_training_together_fails_the_cells_run_alone(tmp_path):
     assert "done     lambda=0" in done.stdout
 
 
-def test_training_together_is_refused_where_it_cannot_be(swept):
+def test_impossible_flags_are_refused(swept):
     project, _ = swept
     for words, reason in (
+        (("--jobs", "-1"), "--jobs: must be at least 1, or 0 to let the machine decide, got -1"),
         (("--together", "1"), "--together: must be at least 2"),
         (("--together", "4", "--runner", "dask"), "--together: needs --runner threads, got dask"),
     ):
@@ -181,10 +182,10 @@ def test_after_sigkill_the_same_command_continues_and_nothing_is_left_running(tm
             cwd=project, capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
         metrics = subprocess.run(
-            ["git", "show", f"{shown}:reports/metrics/pretrain.json"],
+            ["git", "show", f"{shown}:reports/metrics/steps.json"],
             cwd=project, capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
-        assert json.loads(metrics)["steps_of_this_process"] == 3  # of 6: the state of step 3 was not lost
+        assert json.loads(metrics)["of_this_process"] == 3  # of 6: the state of step 3 was not lost
 
 
 def held(states: list[Path], running: "subprocess.Popen[str]") -> bool:

@@ -1,6 +1,7 @@
 """A sweep runs a commit, and a clone of it is that commit."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,9 +20,8 @@ def test_a_clean_tree_gives_its_commit(project):
     assert workspaces.require_clean(project) == workspaces.git(project, "rev-parse", "HEAD")
 
 
-@pytest.mark.parametrize("path", ["params.yaml", "stages/report.py", "pipeline/new.py"])
+@pytest.mark.parametrize("path", ["params.yaml", "stages/report.py", "pipeline/probe/new.py"])
 def test_what_a_clone_would_not_have_is_refused_by_name(project, path):
-    (project / path).parent.mkdir(exist_ok=True)
     with (project / path).open("a") as handle:
         handle.write("# changed\n")
     with pytest.raises(InputError, match=f"not committed: {path}; .*git commit"):
@@ -32,6 +32,7 @@ def test_what_runs_write_and_notes_are_no_obstacle(project):
     (project / "reports").mkdir()
     (project / "reports/index.html").write_text("new")
     (project / "notes.txt").write_text("new")
+    (project / "pipeline/notes.py").write_text("new")  # in no folder that dvc.yaml names
     workspaces.require_clean(project)
 
 
@@ -60,19 +61,49 @@ def test_a_clone_is_the_commit_with_the_cells_params_and_the_shared_cache(projec
     assert not clone.exists()
 
 
-def test_code_that_a_stage_depends_on_counts_and_other_files_do_not(project):
-    def digest() -> str:
-        return workspaces.code_digest(project, "HEAD")
-
-    before = digest()
-    (project / "README.md").write_text("new")
-    subprocess.run(["git", "add", "README.md"], cwd=project, check=True)
-    commit(project)
-    assert digest() == before
-    with (project / "stages/report.py").open("a") as handle:
+def add(project: Path, path: str) -> None:
+    """Change a file, or make it, and commit that."""
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    with (project / path).open("a") as handle:
         handle.write("# changed\n")
+    subprocess.run(["git", "add", path], cwd=project, check=True)
     commit(project)
-    assert digest() != before
+
+
+def experiment(project: Path, name: str) -> str:
+    """An experiment at the commit that is checked out, with results as `dvc exp run` keeps them."""
+    head = workspaces.git(project, "rev-parse", "HEAD")
+    add(project, "reports/metrics/probe.json")
+    revision = workspaces.git(project, "rev-parse", "HEAD")
+    workspaces.git(project, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", revision)
+    workspaces.git(project, "reset", "--quiet", "--hard", head)
+    return revision
+
+
+def is_done(project: Path, name: str) -> bool:
+    return name in workspaces.experiments(project, [name], workspaces.git(project, "rev-parse", "HEAD"))
+
+
+@pytest.mark.parametrize("path", ["docs/page.md", "pipeline/orchestration/page.py", "reports/index.html"])
+def test_a_change_outside_of_what_dvc_yaml_names_leaves_an_experiment_done(project, path):
+    revision = experiment(project, "cell")
+    add(project, path)
+    head = workspaces.git(project, "rev-parse", "HEAD")
+    assert workspaces.experiments(project, ["cell", "other"], head) == {"cell": revision}
+
+
+@pytest.mark.parametrize("path", ["stages/report.py", "pipeline/probe/base.txt", "pipeline/probe/new.py"])
+def test_an_experiment_of_older_code_in_a_file_or_folder_of_dvc_yaml_is_not_done(project, path):
+    experiment(project, "cell")
+    assert is_done(project, "cell")
+    add(project, path)
+    assert not is_done(project, "cell")
+
+
+def test_an_experiment_of_an_older_graph_is_not_done(project):
+    experiment(project, "cell")
+    add(project, "dvc.yaml")
+    assert not is_done(project, "cell")
 
 
 def test_a_remote_that_lacks_the_commit_is_refused(project, tmp_path):

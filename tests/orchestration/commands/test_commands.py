@@ -1,18 +1,22 @@
 """`python -m pipeline`: quick to answer, one line for a mistake."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
-from pipeline.orchestration.commands.run import stages
+from pipeline.__main__ import COMMANDS
+from pipeline.layout import PAGE
 
 
-def pipeline(*words: str) -> "subprocess.CompletedProcess[str]":
+def pipeline(*words: str, cwd: Path = REPOSITORY) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "pipeline", *words],
-        cwd=REPOSITORY,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
     )
@@ -31,7 +35,7 @@ def test_help_and_presets_import_neither_prefect_nor_torch_nor_pandas(words):
 
 def test_help_names_every_command():
     listed = pipeline("--help").stdout
-    assert all(f"\n    {name}" in listed for name in ("run", "sweep", "dashboard", "preset"))
+    assert all(f"\n    {name}" in listed for name in COMMANDS)
 
 
 def test_an_unknown_command_is_refused():
@@ -39,7 +43,14 @@ def test_an_unknown_command_is_refused():
     assert done.returncode == 2 and "invalid choice: 'swep'" in done.stderr
 
 
-def test_the_stages_run_in_the_order_of_the_graph():
-    order = stages(REPOSITORY)
-    assert order.index("prepare") < order.index("pretrain") < order.index("embed") < order.index("probe")
-    assert order[-1] == "report"
+def test_a_port_that_no_machine_has_is_refused():
+    done = pipeline("dashboard", "--port", "80000")
+    assert done.returncode == 2 and "--port: must be from 1 to 65535, got 80000" in done.stderr
+
+
+def test_the_result_is_the_accuracies_the_verdict_and_where_the_report_is(tmp_path):
+    done = pipeline("result")
+    assert done.returncode == 0 and "encoder" in done.stdout
+    assert done.stdout.rstrip().endswith(f"Report: {REPOSITORY / PAGE}")
+    nowhere = pipeline("result", cwd=tmp_path)
+    assert nowhere.returncode == 1 and nowhere.stderr.splitlines()[-1].startswith("error: ")

@@ -1,4 +1,4 @@
-"""One cell of a sweep, on whatever machine: clone, `dvc exp run`, experiment pushed back, clone gone.
+"""A job of a sweep, on whatever machine: clone, `dvc exp run` of a cell, experiment pushed back, clone gone.
 
 Or the pretraining of several cells in one process, which their own `dvc exp run` then finds finished.
 """
@@ -8,20 +8,21 @@ import fcntl
 import hashlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from pipeline.files import InputError
-from pipeline.orchestration.processes.guarded import DVC, Guarded, environment
-from pipeline.orchestration.processes.lines import Reading
+from pipeline.orchestration.processes.guarded import DVC, environment
+from pipeline.orchestration.processes.listen import Listener, Reader, run_command
+from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.sweeps import workspaces
 
-SHARE = str(Path(__file__).with_name("share.py"))
+PUSH_UNCACHED = str(Path(__file__).with_name("push_uncached.py"))
 POLL = 0.2  # seconds between looks at a lock or at the request to stop
+State = Literal["done", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -38,71 +39,46 @@ class Site:
 
 @dataclass(frozen=True)
 class Job:
-    """A cell and where to run it; made of plain values, so that it can be sent to another machine."""
+    """A cell and where to run it; made of plain values, so that it can be sent to another machine.
+
+    together: overrides of several cells; the job only pretrains these, in one process.
+    """
 
     name: str
     title: str
     overrides: dict[str, Any]
     data_key: str
     site: Site
-    together: tuple[dict[str, Any], ...] = ()  # overrides of cells: only pretrain these, in one process
+    together: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a cell ended. ran: the stages that were not cached; reason: one line, where it failed."""
+    """How a job ended. ran: the stages that were not cached; reason: one line, where it failed."""
 
     name: str
-    state: Literal["done", "failed", "stopped"]
+    state: State
     seconds: float
     ran: tuple[str, ...] = ()
     reason: str = ""
     log: str = ""
 
 
-class Stop:
-    """A request to stop, and the process that it ends."""
+def run_job(job: Job, slot: dict[str, str], stop: Stop, listener: Listener) -> Outcome:
+    """Run a job to its end. slot: the environment that says where it computes.
 
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self._running: set[Guarded] = set()
-        self._lock = threading.Lock()
-
-    def request(self) -> None:
-        with self._lock:
-            self.event.set()
-            for process in self._running:
-                process.stop()
-
-    @contextlib.contextmanager
-    def ends(self, process: Guarded) -> Iterator[Guarded]:
-        """Within the block a request ends the process; after it, it has ended."""
-        with self._lock:
-            self._running.add(process)
-            if self.event.is_set():
-                process.stop()
-        try:
-            with process:
-                yield process
-        finally:
-            with self._lock:
-                self._running.discard(process)
-
-
-def run(job: Job, place: dict[str, str], stop: Stop, on_line: Callable[[str, Reading], None]) -> Outcome:
-    """Run a cell to its end. `on_line` sees each line of output and what they say so far.
-
-    What goes wrong is in the outcome, so that the other cells go on; it is in the log too.
+    What goes wrong is in the outcome, so that the other jobs go on; it is in the log too.
     """
-    began, reading = time.monotonic(), Reading()
+    began = time.monotonic()
     folder = job.site.folder / "clones" / job.name
     log = job.site.folder / "logs" / f"{job.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    state: Literal["done", "failed", "stopped"] = "failed"
+    state: State = "failed"
     reason = ""
     with log.open("w") as handle:
+        reader = _LoggingReader(listener, handle)
         try:
-            state, reason = _run(job, folder, place, stop, reading, _written(handle, on_line))
+            state, reason = _run(job, folder, slot, stop, reader)
         except (InputError, OSError) as error:
             reason = str(error)
             handle.write(f"{reason}\n")
@@ -110,60 +86,56 @@ def run(job: Job, place: dict[str, str], stop: Stop, on_line: Callable[[str, Rea
             workspaces.discard(folder)
     if stop.event.is_set() and state != "done":
         state, reason = "stopped", "stopped; the same command continues"
-    return Outcome(job.name, state, time.monotonic() - began, tuple(reading.ran), reason, str(log))
+    return Outcome(job.name, state, time.monotonic() - began, tuple(reader.reading.ran), reason, str(log))
 
 
-def _written(handle: Any, on_line: Callable[[str, Reading], None]) -> Callable[[str, Reading], None]:
-    def write(line: str, reading: Reading) -> None:
-        handle.write(line + "\n")
-        handle.flush()
-        on_line(line, reading)
+class _LoggingReader(Reader):
+    """Writes the lines to the job's log, and calls `when_prepared` once the stage `prepare` is over."""
 
-    return write
+    def __init__(self, listener: Listener, log: TextIO) -> None:
+        super().__init__(listener)
+        self.log = log
+        self.when_prepared: Callable[[], None] | None = None
+
+    def line(self, text: str) -> None:
+        print(text, file=self.log, flush=True)
+        super().line(text)
+        prepared = self.reading.ran[-1:] not in ([], ["prepare"]) or "prepare" in self.reading.skipped
+        if prepared and self.when_prepared is not None:
+            self.when_prepared()
 
 
 def _run(
-    job: Job,
-    folder: Path,
-    place: dict[str, str],
-    stop: Stop,
-    reading: Reading,
-    on_line: Callable[[str, Reading], None],
-) -> tuple[Literal["done", "failed", "stopped"], str]:
+    job: Job, folder: Path, slot: dict[str, str], stop: Stop, reader: _LoggingReader
+) -> tuple[State, str]:
     site = job.site
     workspaces.clone(site.source, site.commit, folder, site.cache, site.remote)
     workspaces.write_params(folder, job.overrides)
-    variables = environment(RUNS_DIR=str(site.runs), **place)
+    variables = environment(RUNS_DIR=str(site.runs), **slot)
 
     def start(*command: str) -> int:
-        with stop.ends(Guarded(command, folder, variables)) as process:
-            for line in process:
-                reading.read(line)
-                on_line(line, reading)
-                if reading.ran[-1:] not in ([], ["prepare"]) or "prepare" in reading.skipped:
-                    prepared()
-            return process.wait()
+        return run_command(command, folder, variables, stop, reader)
 
     if job.together:
-        with _prepared_once(site.folder / "prepared" / job.data_key, stop) as prepared:
+        with _prepared_once(site.folder / "prepared" / job.data_key, stop) as reader.when_prepared:
             status = 1 if stop.event.is_set() else start(*DVC, "repro", "prepare")
-        files = [f"together/{at}.yaml" for at in range(len(job.together))]
+        files = [f"together/{number}.yaml" for number in range(len(job.together))]
         for file, overrides in zip(files, job.together, strict=True):
             workspaces.write_params(folder, overrides, file)
         if status or start(sys.executable, "-m", "stages.pretrain_together", *files):
-            return "failed", reading.reason()
+            return "failed", reader.reading.reason()
         return "done", ""
-    with _prepared_once(site.folder / "prepared" / job.data_key, stop) as prepared:
+    with _prepared_once(site.folder / "prepared" / job.data_key, stop) as reader.when_prepared:
         if site.remote:
             start(*DVC, "fetch", "--run-cache")  # an empty remote is no failure: all is computed here then
         pull = ["--pull"] if site.remote else []
         status = 1 if stop.event.is_set() else start(*DVC, "exp", "run", "--name", job.name, *pull)
     if status:
-        return "failed", reading.reason()
+        return "failed", reader.reading.reason()
     if site.remote:
-        both = ((*DVC, "push", "--run-cache"), (sys.executable, "-I", SHARE, site.remote))
+        both = ((*DVC, "push", "--run-cache"), (sys.executable, "-I", PUSH_UNCACHED, site.remote))
         if any(start(*command) for command in both):
-            return "failed", f"push to {site.remote}: {reading.reason()}"
+            return "failed", f"push to {site.remote}: {reader.reading.reason()}"
     workspaces.push(folder, job.name)
     return "done", ""
 
@@ -172,8 +144,8 @@ def _run(
 def _prepared_once(marker: Path, stop: Stop) -> Iterator[Callable[[], None]]:
     """Let one cell of those that share their data prepare it, and the others wait for it.
 
-    Yields a function to call when the data is there. The lock ends with its holder, so a cell that fails or
-    is killed while it prepares lets the next one try.
+    Yields a function to call when the data is there. The lock ends with its holder: where a cell fails or is
+    killed while it prepares, the next cell tries.
     """
     marker.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(marker.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)

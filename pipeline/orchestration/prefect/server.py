@@ -1,6 +1,8 @@
-"""`python -m pipeline dashboard`: a Prefect server whose database lies in the project, quiet and offline."""
+"""A Prefect server whose database lies in the project, quiet and offline: started, looked for, connected to.
 
-import argparse
+Nothing here imports Prefect.
+"""
+
 import json
 import os
 import socket
@@ -14,8 +16,8 @@ from typing import TextIO
 
 from pipeline.files import InputError
 from pipeline.orchestration.processes.guarded import Guarded, environment
+from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
-from pipeline.orchestration.sweeps.cell import Stop
 
 HOME = Path(".prefect")
 ADDRESS = HOME / "address"
@@ -30,24 +32,12 @@ SETTINGS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=4200)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in, with no password"
-    )
-
-
-def main(arguments: argparse.Namespace) -> int:
-    root = Path.cwd()
-    if (url := running(root)) is not None:
-        print(f"dashboard: already up at {page(url)}")
-        return 0
-    _require_free(arguments.host, arguments.port)
-    return serve(root, arguments.host, arguments.port)
-
-
 def serve(root: Path, host: str, port: int) -> int:
-    """Run the server until it ends or Ctrl-C; print where it is as soon as it answers."""
+    """Run the server until it ends or Ctrl-C; print where it is as soon as it answers.
+
+    Raises InputError where the port is taken or the server does not start.
+    """
+    _require_free(host, port)
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     url = f"http://{shown}:{port}/api"
     variables = environment(

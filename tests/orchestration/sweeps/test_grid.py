@@ -5,7 +5,7 @@ import yaml
 from conftest import REPOSITORY, default_tree, override
 
 from pipeline.files import InputError, ParamsError
-from pipeline.orchestration.sweeps.cells import Grid, packs, plan
+from pipeline.orchestration.sweeps.grid import Grid, plan_cells, split_together
 
 
 def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
@@ -13,14 +13,14 @@ def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
 
 
 def cells(swept: Grid, name: str = "trial"):
-    return plan(name, swept, REPOSITORY)
+    return plan_cells(name, swept, REPOSITORY)
 
 
 def test_the_cells_are_the_product_of_the_axes_without_repeats():
-    found = cells(grid(lambdas=(0, 0.1, 0.1), groups=(4, 8), seeds=(0, 1)))
-    assert len(found) == len({cell.name for cell in found}) == 8
-    assert found[0].swept == {"sparsity.lambda": 0, "sparsity.groups": 4, "pretrain.seed": 0}
-    assert found[0].title == "lambda=0 groups=4 seed=0"
+    planned = cells(grid(lambdas=(0, 0.1, 0.1), groups=(4, 8), seeds=(0, 1)))
+    assert len(planned) == len({cell.name for cell in planned}) == 8
+    assert planned[0].swept == {"sparsity.lambda": 0, "sparsity.groups": 4, "pretrain.seed": 0}
+    assert planned[0].title == "lambda=0 groups=4 seed=0"
 
 
 def test_without_axes_there_is_one_cell_of_params_as_they_are():
@@ -31,7 +31,7 @@ def test_without_axes_there_is_one_cell_of_params_as_they_are():
 def test_a_name_depends_on_what_is_computed_and_on_nothing_else(tmp_path):
     def names(tree: dict) -> list[str]:
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
-        return [cell.name for cell in plan("trial", grid(lambdas=(0, 0.1)), tmp_path)]
+        return [cell.name for cell in plan_cells("trial", grid(lambdas=(0, 0.1)), tmp_path)]
 
     before = names(default_tree())
     assert names(override(default_tree(), {"runtime.threads": 1})) == before
@@ -45,19 +45,20 @@ def test_cells_share_a_data_key_unless_they_change_the_data():
     assert first.data_key == second.data_key != other.data_key
 
 
-def test_cells_of_one_kind_are_packed_evenly_over_the_places():
-    found = cells(grid(lambdas=(0, 0.1, 0.3), groups=(4, 8), seeds=(0, 1)))
-    for largest, places, sizes in (
+def test_cells_that_can_train_together_are_divided_evenly_over_the_jobs():
+    planned = cells(grid(lambdas=(0, 0.1, 0.3), groups=(4, 8), seeds=(0, 1)))
+    for largest, jobs, sizes in (
         (16, 1, [6, 6]),
         (4, 1, [3, 3, 3, 3]),
         (16, 2, [3, 3, 3, 3]),
         (2, 1, [2] * 6),
     ):
-        made = packs(found, largest, places)
-        assert [len(pack) for pack in made] == sizes
-        assert all(len({cell.swept["sparsity.groups"] for cell in pack}) == 1 for pack in made)
-        assert sorted(cell.name for pack in made for cell in pack) == sorted(cell.name for cell in found)
-    assert packs(found[:1], 16, 1) == []
+        lists = split_together(planned, largest, jobs)
+        assert [len(members) for members in lists] == sizes
+        assert all(len({cell.swept["sparsity.groups"] for cell in members}) == 1 for members in lists)
+        names = [cell.name for members in lists for cell in members]
+        assert sorted(names) == sorted(cell.name for cell in planned)
+    assert split_together(planned[:1], 16, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_cells_of_one_kind_are_packed_evenly_over_the_places():
         (("masking.mode=ijepa",), [2, 2]),
     ],
 )
-def test_cells_whose_masks_or_groups_would_differ_are_not_packed_together(settings, sizes):
-    found = cells(grid(lambdas=(0, 0.1), seeds=(0, 1), settings=settings))
-    assert [len(pack) for pack in packs(found, 16, 1)] == sizes
+def test_cells_whose_masks_or_groups_would_differ_are_not_trained_together(settings, sizes):
+    planned = cells(grid(lambdas=(0, 0.1), seeds=(0, 1), settings=settings))
+    assert [len(members) for members in split_together(planned, 16, 1)] == sizes
 
 
 def test_axes_lie_over_settings_and_settings_over_the_preset():
@@ -89,7 +90,7 @@ def test_yamls_text_for_small_numbers_becomes_a_number():
 
 def test_a_relative_folder_of_images_is_found_from_the_clone(tmp_path):
     (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    (cell,) = plan("trial", grid(settings=("data.name=folder", "data.root=photos")), tmp_path)
+    (cell,) = plan_cells("trial", grid(settings=("data.name=folder", "data.root=photos")), tmp_path)
     assert cell.overrides["data.root"] == str(tmp_path / "photos")
 
 

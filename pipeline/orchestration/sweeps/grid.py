@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from pipeline.files import InputError, ParamsError
-from pipeline.orchestration.commands import preset
+from pipeline.orchestration import presets
 from pipeline.params import validate
 from pipeline.pretrain.parallel import alike
 
@@ -37,7 +37,7 @@ class Grid:
     def axes(self) -> dict[str, list[Any]]:
         """Dotted path -> values, of the axes that are swept."""
         values = {"lambda": self.lambdas, "groups": self.groups, "seed": self.seeds}
-        return {AXES[axis]: list(dict.fromkeys(found)) for axis, found in values.items() if found}
+        return {AXES[axis]: list(dict.fromkeys(given)) for axis, given in values.items() if given}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cell:
     """One experiment. overrides: dotted path -> value of every param that it sets, swept ones last.
 
     name: of the experiment, the same for the same params. data_key: cells that share it share the prepared
-    data. kind: cells that share it can be pretrained together; None: alone.
+    data. together_key: cells that share it can be pretrained in one process; None: alone.
     """
 
     name: str
@@ -53,10 +53,10 @@ class Cell:
     overrides: dict[str, Any]
     swept: dict[str, Any]
     data_key: str
-    kind: str | None
+    together_key: str | None
 
 
-def plan(sweep: str, grid: Grid, root: Path) -> list[Cell]:
+def plan_cells(sweep: str, grid: Grid, root: Path) -> list[Cell]:
     """The cells in the order of the grid, checked as the stages will check them.
 
     Raises ParamsError naming the dotted path of a setting that no run could have.
@@ -64,10 +64,10 @@ def plan(sweep: str, grid: Grid, root: Path) -> list[Cell]:
     if not NAME.fullmatch(sweep):
         raise InputError(f"--name {sweep}: letters, digits, - and _, beginning with a letter or digit")
     tree = _read(root / "params.yaml")
-    fixed = (preset.overrides(grid.preset) if grid.preset else {}) | dict(map(setting, grid.settings))
+    fixed = (presets.overrides(grid.preset) if grid.preset else {}) | dict(map(parse_setting, grid.settings))
     axes = grid.axes()
     for path in axes:
-        if path in dict(map(setting, grid.settings)):
+        if path in dict(map(parse_setting, grid.settings)):
             raise ParamsError(f"{path}: both swept and set")
     cells = []
     for values in itertools.product(*axes.values()):
@@ -76,7 +76,7 @@ def plan(sweep: str, grid: Grid, root: Path) -> list[Cell]:
     return cells
 
 
-def setting(text: str) -> tuple[str, Any]:
+def parse_setting(text: str) -> tuple[str, Any]:
     """`a.b=c` -> ("a.b", c), c read as YAML. Raises ParamsError where there is no `=`."""
     path, separator, value = text.partition("=")
     if not separator or not path:
@@ -87,7 +87,7 @@ def setting(text: str) -> tuple[str, Any]:
         raise ParamsError(f"{path}: {value} is not valid YAML") from None
 
 
-def apply(tree: Any, overrides: dict[str, Any]) -> None:
+def set_params(tree: Any, overrides: dict[str, Any]) -> None:
     """Set dotted paths of a params tree in place. Raises ParamsError for a key that is not there."""
     for path, value in overrides.items():
         *sections, key = path.split(".")
@@ -103,11 +103,11 @@ def _cell(
     sweep: str, tree: dict[str, Any], overrides: dict[str, Any], swept: dict[str, Any], root: Path
 ) -> Cell:
     changed = copy.deepcopy(tree)
-    apply(changed, overrides)
-    place = changed["data"]["root"]
-    if place is not None and not Path(str(place)).is_absolute():  # a cell runs in a clone elsewhere
-        overrides = overrides | {"data.root": str((root / place).resolve())}
-        apply(changed, overrides)
+    set_params(changed, overrides)
+    images = changed["data"]["root"]
+    if images is not None and not Path(str(images)).is_absolute():  # a cell runs in a clone elsewhere
+        overrides = overrides | {"data.root": str((root / images).resolve())}
+        set_params(changed, overrides)
     checked = validate(changed)
     params = checked.model_dump(mode="json", by_alias=True)
     overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
@@ -120,22 +120,22 @@ def _cell(
         overrides=overrides,
         swept=swept,
         data_key=_digest([params["data"], params["embed"]["sets"]]),
-        kind=alike.kind(checked),
+        together_key=alike.kind(checked),
     )
 
 
-def packs(cells: list[Cell], largest: int, places: int) -> list[list[Cell]]:
-    """Cells to pretrain together: of one kind, 2 to `largest` at a time, spread over `places`."""
-    kinds: dict[str, list[Cell]] = {}
-    for one in cells:
-        if one.kind is not None:
-            kinds.setdefault(one.kind, []).append(one)
-    found = []
-    for alike_ones in kinds.values():
-        number = len(alike_ones)
-        parts = max(math.ceil(number / max(largest, 1)), min(places, number // 2))
-        found += [alike_ones[part::parts] for part in range(parts)]
-    return [pack for pack in found if len(pack) > 1]
+def split_together(cells: list[Cell], largest: int, jobs: int) -> list[list[Cell]]:
+    """Lists of 2 to `largest` cells that can be pretrained in one process, enough of them for all `jobs`."""
+    by_key: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.together_key is not None:
+            by_key.setdefault(cell.together_key, []).append(cell)
+    lists = []
+    for members in by_key.values():
+        number = len(members)
+        parts = max(math.ceil(number / max(largest, 1)), min(jobs, number // 2))
+        lists += [members[part::parts] for part in range(parts)]
+    return [members for members in lists if len(members) > 1]
 
 
 def _typed(value: Any, params: dict[str, Any], path: str) -> Any:
