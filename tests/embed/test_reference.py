@@ -62,5 +62,5 @@ def test_missing_broken_and_foreign_weights_are_one_line(tmp_path, weights):
 
 
 def test_a_name_without_weights_is_refused():
-    with pytest.raises(ValueError, match=r"embed\.reference: needs both name and weights, or neither"):
+    with pytest.raises(ValueError, match="needs both name and weights, or neither"):
         params(NAME, None)

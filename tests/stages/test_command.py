@@ -89,7 +89,7 @@ def test_a_stage_is_observed_while_it_works_and_told_how_it_ended():
 
 
 def test_a_dashboard_that_does_not_answer_costs_one_line(tmp_path):
-    (tmp_path / "params.yaml").write_text("data: 1\n")
+    (tmp_path / "params.yaml").write_text("- no section\n")
     done = start("stages", "prepare", cwd=tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert said[0] == "observe: no Prefect or no server at http://127.0.0.1:9/api; going on without"
