@@ -74,7 +74,8 @@ def _block(
 def _ijepa(masking: MaskingParams, grid: int, batch_size: int, draw: torch.Generator) -> Masks:
     """Draws masks as the official I-JEPA sampler does, for a whole batch at once.
 
-    docs/method.md lists its faults."""
+    docs/method.md lists its faults.
+    """
     uniform = float(torch.rand((), generator=draw))  # one number sets both scale and ratio of the targets
     target_size = _official_size(masking.target_scale, masking.target_ratio, uniform, grid)
     context_size = _official_size(

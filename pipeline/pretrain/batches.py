@@ -53,7 +53,7 @@ class Batches:
 
     @cached_property
     def resident(self) -> UInt8[Tensor, "images size size 3"] | None:
-        """The whole set on the GPU if it fits, else None. Runs on the same images can share it."""
+        """The whole set on the GPU if it fits, else None. Runs on the same images may share one copy."""
         return torch.from_numpy(np.ascontiguousarray(self.images)).to(self.device) if self.fits else None
 
     def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:
