@@ -47,7 +47,7 @@ def finding() -> str:
         f"Found here: linear probes read the labels of generated images from its features with "
         f"{100 * accuracy:.1f} % accuracy,\n{gain:.1f} points more than before training.\n"
         f"{100 * metrics('pretrain')['zero_share']:.0f} % of the module's matrix is exactly zero, "
-        "and the probes are neither better nor worse for it."
+        "and the probes are no better or worse for it."
     )
 
 
