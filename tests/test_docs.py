@@ -74,8 +74,8 @@ def test_linked_and_named_files_exist():
 
 
 def test_named_tests_exist():
-    files = (REPOSITORY / "tests").rglob("test_*.py")
-    tests = {name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
+    texts = [file.read_text() for file in (REPOSITORY / "tests").rglob("test_*.py")]
+    tests = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
     named = matches(r"`(test_\w+)`")
     assert named and [name for name in named if name[1] not in tests] == []
 
