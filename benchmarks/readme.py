@@ -44,10 +44,10 @@ def finding() -> str:
     summary = metrics("probe")["summary"]["scenes"]
     accuracy, gain = summary["mean_accuracy"]["encoder"], summary["gain_over_random_init"]
     return (
-        f"Found here: its features tell {100 * accuracy:.1f} % of the labels of generated images, "
-        f"{gain:.1f} points more than before training,\n"
-        f"and the module, with {100 * metrics('pretrain')['zero_share']:.0f} % of its matrix exactly zero, "
-        "makes them neither better nor worse."
+        f"Found here: linear probes read the labels of generated images from its features with "
+        f"{100 * accuracy:.1f} % accuracy,\n{gain:.1f} points more than before training.\n"
+        f"{100 * metrics('pretrain')['zero_share']:.0f} % of the module's matrix is exactly zero, "
+        "and the probes are no better or worse for it."
     )
 
 

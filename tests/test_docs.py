@@ -73,6 +73,19 @@ def test_linked_and_named_files_exist():
         assert (REPOSITORY / path).exists(), (page, path)
 
 
+def test_named_tests_exist():
+    texts = [file.read_text() for file in (REPOSITORY / "tests").rglob("test_*.py")]
+    tests = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    named = matches(r"`(test_\w+)`")
+    assert named and [name for name in named if name[1] not in tests] == []
+
+
+def test_presets_of_the_table_are_those_of_the_folder():
+    section = TEXT["docs/orchestration.md"].partition("## Presets")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE)
+    assert sorted(listed) == sorted(preset.stem for preset in (REPOSITORY / "presets").glob("*.yaml"))
+
+
 def test_every_preset_is_valid_and_is_printed_as_flags():
     presets = sorted((REPOSITORY / "presets").glob("*.yaml"))
     assert {"smoke", "default", "cifar10-folder", "paper-cifar100", "cifar100-strong"} <= {

@@ -1,4 +1,4 @@
-"""Random numbers as a function of (seed, step, purpose), never of global state or of who ran before."""
+"""Random generators that depend only on (seed, step, purpose), so a resumed run draws the same numbers."""
 
 import zlib
 
@@ -9,8 +9,7 @@ import torch
 def generator(seed: int, step: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator on `device` for one purpose ("masks", "augment", "order", ...) of one step.
 
-    Streams of different purposes, steps or seeds are independent (numpy's SeedSequence mixes them), so a
-    resumed run draws what the uninterrupted one would have drawn.
+    Streams of different purposes, steps or seeds are independent: numpy's SeedSequence mixes them.
     """
     sequence = np.random.SeedSequence([seed, step, zlib.crc32(purpose.encode())])
     state = int(sequence.generate_state(1, np.uint64)[0] >> 1)

@@ -100,11 +100,11 @@ def open_set(folder: Path) -> ImageSet:
 class SplitWriter:
     """Write one split chunk by chunk; a context manager.
 
-    Pixels go through ordinary writes: a full disk is then an OSError, where a memory map would end the
-    process with SIGBUS. Channel sums and content hashes are gathered on the way; none depends on how the
+    Pixels are written with ordinary writes, so a full disk raises OSError; with a memory map it would kill
+    the process (SIGBUS). Channel sums and content hashes are added up on the way; neither depends on how the
     split was cut into chunks.
 
-    num_images: how many there will be at most; a file that turns out broken leaves fewer.
+    num_images: upper limit; broken files make it fewer.
     """
 
     def __init__(self, folder: Path, num_images: int, image_size: int) -> None:

@@ -130,8 +130,8 @@ def write_views(sources: tuple[Source, ...], context: Context, samples: Iterable
 
 
 def fit_sources(sources: tuple[Source, ...], context: Context, train: Sample) -> list[ComputeViews]:
-    """What computes the views of any split, source by source. The views of `train` are added to it on the
-    way, as later sources may be fitted on them."""
+    """Fit each source; returns the functions that compute the views of any split. The views of `train` are
+    added to it on the way, because later sources may be fitted on them."""
     fitted = []
     for source in sources:
         compute = source(context, train)

@@ -27,7 +27,7 @@ class ImageViews(nn.Module):
     then latents and group energies.
 
     last_blocks: how many (pipeline.jepa.encoder.encode_blocks); 0 leaves that view out. `names` and `widths`
-    say what the columns of `forward` are; both have one entry without last blocks and module.
+    name the views in the columns of `forward` and count their columns.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class PatchViews(nn.Module):
 
 
 def trained_encoder(context: Context, _train: Sample) -> ComputeViews:
-    """encoder, last_blocks, and of the module latent and groups, those that there are."""
+    """The views encoder and last_blocks, and latent and groups if the module has them."""
     network = ImageViews(context.networks[TRAINED], context.method, context.site, context.params.last_blocks)
     return _views_of(context, TRAINED_WEIGHTS, network, network.names)
 
 
 def initial_encoder(context: Context, _train: Sample) -> ComputeViews:
-    """random_init, random_init_last_blocks: the encoder with its weights before the first step."""
+    """The views random_init and random_init_last_blocks: the encoder before the first step."""
     network = ImageViews(context.networks[INITIAL], None, context.site, context.params.last_blocks)
     return _views_of(context, INITIAL_WEIGHTS, network, [AT_INITIALISATION[name] for name in network.names])
 

@@ -1,4 +1,4 @@
-"""The reference model: any timm model with weights from a local file, a row of its own in every table."""
+"""The reference model: any timm model with weights from a local file. It has its own view in every table."""
 
 import hashlib
 import pickle

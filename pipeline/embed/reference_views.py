@@ -8,7 +8,8 @@ from pipeline.embed.source import ComputeViews, Context, Sample
 
 
 def reference_model(context: Context, _train: Sample) -> ComputeViews | None:
-    """A view that is named after the model, of input normalised as in its own training; None without one."""
+    """One view, named after the model; its input is normalised as in the model's training. None without a
+    model."""
     model = context.reference
     if model is None:
         return None

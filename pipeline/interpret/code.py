@@ -14,8 +14,8 @@ from pipeline.interpret.partitions import standardise
 
 @dataclass(frozen=True)
 class Code:
-    """Features of both splits, and the groups they are in. zero_is_off: a feature that is 0 says nothing, so
-    it is not centred before its square is called an energy."""
+    """Features of both splits, and their groups. zero_is_off: 0 means that a feature is absent, so features
+    are not centred before they are squared to energies."""
 
     train: Float[np.ndarray, "images dim"]
     test: Float[np.ndarray, "others dim"]

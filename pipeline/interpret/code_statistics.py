@@ -44,8 +44,8 @@ class CodeStatistics:
 
 
 def compute_statistics(code: Code, factors: list[Factor], params: InterpretParams) -> CodeStatistics:
-    """What is fitted is fitted on the training split and scored on the test split. A function of its
-    arguments: random numbers come from params.seed."""
+    """Everything is fitted on the training split and scored on the test split. Random numbers come from
+    params.seed."""
     random = np.random.default_rng(params.seed)
     partitions = code.partition[None]
     if code.grouped:

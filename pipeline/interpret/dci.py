@@ -80,8 +80,8 @@ def _gains(
 
 
 def shares(matrix: Matrix, whole: Float[np.ndarray, " factors"], floor: float) -> Matrix:
-    """What is above the floor, as a share of what all units together predict of the factor (`whole`). 0
-    elsewhere, and for factors of which all units together predict no more than the floor."""
+    """Values above the floor, as a share of what all units together predict of the factor (`whole`). Other
+    values are 0, and so are factors of which all units together predict no more than the floor."""
     floor = max(floor, 0.0)
     kept = (matrix > floor) & (whole[:, None] > floor)
     return np.where(kept, matrix / np.maximum(whole[:, None], SMALL), 0.0).clip(0, 1)

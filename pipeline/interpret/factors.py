@@ -1,4 +1,4 @@
-"""Factors: what is known of the images, as columns to predict and as classes.
+"""Factors: known properties of the images, as columns to predict and as classes.
 
 In a set with several labels each label is a factor, except those that the others predict (`foreground`
 follows from count and size). In a set with one label with classes each class is a factor, against all others.
@@ -48,9 +48,9 @@ def read_factors(
 ) -> tuple[list[Factor], dict[str, str]]:
     """The factors, and the labels left out with the reason.
 
-    Left out are labels with fewer than two classes or values among the labelled images of a split, and, where
-    there are several, those that the others tell: one by one, the best predicted first, until each has an R^2
-    of at most MAX_EXPLAINED from a linear model of the others.
+    A label is left out if the labelled images of a split have fewer than two classes or values of it. Of
+    several labels those that the others predict are left out too, one by one, the best predicted first, until
+    a linear model of the others explains each with an R^2 of at most MAX_EXPLAINED.
     """
     factors, reasons = [], {}
     for name, spec in specs.items():

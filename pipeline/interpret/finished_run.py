@@ -38,15 +38,16 @@ class Run:
 
     @property
     def lambda_(self) -> float:
-        """0 where it trained without a module."""
+        """sparsity.lambda of the run; 0 if it trained without a module."""
         return float(self.settings.get("lambda", 0.0)) if self.method is not None else 0.0
 
 
 def open_run(artifacts: Path, image_set: ImageSet, rows: dict[str, np.ndarray], key: str) -> Run:
-    """The run whose encoder/ and embeddings/ lie in `artifacts`, at the images `rows` of each split.
+    """Read the run whose encoder/ and embeddings/ lie in `artifacts`: the views of the images `rows` of each
+    split.
 
-    key: the param that named the run, with which an error begins, such as `interpret.compare`; "" for this
-    run itself. Raises InputError where something is missing or broken, or the embeddings are of another
+    key: the param that names the run, such as `interpret.compare`, for error messages; "" for this run
+    itself. Raises InputError where something is missing or broken, or the embeddings are of another
     encoder or of other images.
     """
     embeddings, encoder = artifacts / layout.EMBEDDINGS.name, artifacts / layout.ENCODER.name

@@ -1,4 +1,4 @@
-"""Where a number of a grouping stands among the same number of random groupings, its null distribution.
+"""Compares a number of a grouping with the same number of random groupings, its null distribution.
 
 Legend: drawn random partitions of the same features in the same sizes.
 """
@@ -25,9 +25,10 @@ def null_metrics(name: str, value: float, nulls: Float[np.ndarray, " drawn"]) ->
 
 
 def with_null(name: str, values: Float[np.ndarray, " candidates"], grouped: bool) -> Metrics:
-    """The first value, of the code's own partition, and where it stands among the others, of random ones.
+    """The first value, which is that of the code's own partition, with its null from the other values, those
+    of random partitions.
 
-    grouped: whether other partitions would be other codes; where not there is no null.
+    grouped: whether another partition would be another code; if not, there is no null.
     """
     metrics = {name: float(values[0])}
     return metrics | (null_metrics(name, metrics[name], values[1:]) if grouped else {})

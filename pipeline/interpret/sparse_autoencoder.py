@@ -52,7 +52,7 @@ def train_sparse_autoencoder(
 ) -> tuple[SparseAutoencoder, float]:
     """Fit to standardised features; the model and the share of variance it explains on them.
 
-    active: units per image, at most params.units. A function of its arguments: the generator is its own.
+    active: units per image, at most params.units. The result depends on the arguments alone.
     """
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.from_numpy(np.asarray(features, dtype=np.float32))

@@ -67,9 +67,9 @@ def encode(
     images: Float[Tensor, "batch 3 size size"],
     positions: Int[Tensor, "batch kept"] | None = None,
 ) -> Float[Tensor, "batch kept embed_dim"]:
-    """Token embeddings of the patches at `positions` (all where None), seen by each other only.
+    """Embeds the patches at `positions`, or all if None. They attend only to each other.
 
-    Patches are picked before the projection, so hidden ones cost nothing. With all positions it equals
+    Hidden patches are dropped before the projection and cost nothing. With all positions the result equals
     `encoder.forward_features(images)`.
     """
     return encoder.norm(encoder.blocks(embed_patches(encoder, images, positions)))
@@ -78,9 +78,9 @@ def encode(
 def encode_blocks(
     encoder: VisionTransformer, images: Float[Tensor, "batch 3 size size"], num_last: int
 ) -> list[Float[Tensor, "batch patches embed_dim"]]:
-    """Tokens after each of the last `num_last` blocks (all where there are fewer), the last block last.
+    """Tokens after each of the last `num_last` blocks, in order (after every block if there are fewer).
 
-    Each goes through the encoder's final layer-norm, so that blocks have one scale and the last is `encode`.
+    Each passes the final layer-norm, so all have one scale; the last entry equals `encode`.
     """
     tokens = embed_patches(encoder, images)
     first = max(len(encoder.blocks) - num_last, 0)

@@ -1,6 +1,6 @@
-"""Which of torch's kernels suits a device: attention and linear maps that compute the same, faster.
+"""Chooses the faster of torch's kernels for attention and linear maps on a device.
 
-batch: images; tokens: of one image.
+Results agree up to rounding. batch: images; tokens: of one image.
 """
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class FusedLinear(nn.Linear):
-    """A linear map of tokens, x A^T + b, with the weights of `linear`; where it `activates` the GELU of it.
+    """Computes x A^T + b with the weights of `linear`, then GELU if `activates`.
 
-    In float32 torch sends linear maps on a CPU to MKL, convolutions to oneDNN, and on AMD's processors oneDNN
-    is the faster one by two; so it is a convolution of width 1. Without gradients oneDNN's own linear map
-    takes bias and GELU with it (docs/performance.md).
+    In float32 on a CPU torch runs linear maps in MKL and convolutions in oneDNN. On AMD oneDNN is twice as
+    fast, so the map runs as a convolution of width 1. Without gradients oneDNN's own linear map adds the bias
+    and applies GELU in the same call (docs/performance.md).
     """
 
     def __init__(self, linear: nn.Linear, activates: bool = False) -> None:

@@ -72,7 +72,10 @@ def _block(
 
 
 def _ijepa(masking: MaskingParams, grid: int, batch_size: int, draw: torch.Generator) -> Masks:
-    """Facts of the official sampler (method notes: docs/method.md), vectorised over the batch."""
+    """Draws masks as the official I-JEPA sampler does, for a whole batch at once.
+
+    docs/method.md lists its faults.
+    """
     uniform = float(torch.rand((), generator=draw))  # one number sets both scale and ratio of the targets
     target_size = _official_size(masking.target_scale, masking.target_ratio, uniform, grid)
     context_size = _official_size(
@@ -116,9 +119,10 @@ def _official_context(
     grid: int,
     draw: torch.Generator,
 ) -> Bool[Tensor, "batch patches"]:
-    """A block less the targets, redrawn until it has more than min_keep patches.
+    """Draws a block, removes the targets, and repeats until more than min_keep patches are left.
 
-    After every 20 failures of an image its last remaining target is ignored: context and target may overlap.
+    After every 20 failures one more target of that image, the last first, is no longer removed. Context and
+    target may then overlap.
     """
     batch_size, num_targets, _ = targets.shape
     hidden = torch.zeros(batch_size, num_targets, grid * grid, dtype=torch.bool)

@@ -1,6 +1,6 @@
 """Standardised features in their principal components: where probes are fitted.
 
-A rotation of standardised features leaves the penalty |W|^2 as it is and makes the directions uncorrelated.
+The rotation makes the directions uncorrelated and leaves the penalty |W|^2 of a probe unchanged.
 
 Legend: images, dim of the features, components <= dim.
 """

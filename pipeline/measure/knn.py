@@ -80,8 +80,9 @@ def choose_neighbors(
     temperature: float,
     validation: Bool[Tensor, " images"],
 ) -> dict[str, int]:
-    """For every label the number of neighbours with the highest accuracy on the validation part, of which
-    2,000 images at most are classified; the smallest of equals. One search serves the whole grid.
+    """For every label the number of neighbours with the highest validation accuracy, the smallest of equals.
+
+    At most 2,000 images of the validation part are classified. One search serves the whole grid.
 
     Raises InputError where the labelled images are fewer than the largest number of the grid.
     """

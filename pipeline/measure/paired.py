@@ -24,7 +24,7 @@ TOLERANCE = 1e-12  # relative: equal means of different sign patterns differ by 
 
 @dataclass(frozen=True)
 class Spread:
-    """Of one setting over its seeds. sd: sample standard deviation, None for one seed."""
+    """One setting over its seeds. sd: sample standard deviation, None for one seed."""
 
     n: int
     mean: float

@@ -1,4 +1,4 @@
-"""Batches as a function of (seed, step): order by epoch; for a GPU gathered ahead of time by a thread."""
+"""Batches that depend only on (seed, step). For a GPU a thread gathers the next one ahead of time."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +23,9 @@ def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[np.ndarray,
 class Batches:
     """The images of a split, memory-mapped, as an endless sequence of batches.
 
-    Each epoch is a fresh permutation of `indices`, a function of (seed, epoch); what is left of an epoch
-    that is too short for a batch is dropped. A set that fits is moved to a GPU whole. Of each batch only the
-    shard's rows are read.
+    Each epoch is a fresh permutation of `indices` that depends only on (seed, epoch). The last images of an
+    epoch are dropped if they do not fill a batch. A set that fits is moved to a GPU whole. Only the shard's
+    rows of a batch are read.
     """
 
     GPU_BYTES = 8 * 2**30
@@ -53,7 +53,7 @@ class Batches:
 
     @cached_property
     def resident(self) -> UInt8[Tensor, "images size size 3"] | None:
-        """The whole set on the GPU, where it fits; can be set to another's of the same images."""
+        """The whole set on the GPU if it fits, else None. Runs on the same images may share one copy."""
         return torch.from_numpy(np.ascontiguousarray(self.images)).to(self.device) if self.fits else None
 
     def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:

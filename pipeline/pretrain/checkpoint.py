@@ -1,4 +1,4 @@
-"""Resume state: whole or absent, the last two kept, refused by name where it does not belong.
+"""Resume states: each is whole or absent, the last two are kept, and one of another run is refused.
 
 A state lives outside DVC's outputs, in <runs>/<fingerprint>/, because DVC deletes outputs before it runs a
 stage and would hand `persist`ed ones to a run with other params.
@@ -57,8 +57,8 @@ class Checkpoints:
         return None
 
     def load(self, step: int, device: torch.device) -> dict[str, Any] | None:
-        """The state after `step` steps; None, and its name on standard output, where it is damaged or of
-        another run."""
+        """The state after `step` steps. If it is damaged or belongs to another run, prints its name and
+        returns None."""
         path = self._path(step)
         try:
             meta = json.loads(path.with_suffix(".json").read_text())

@@ -1,6 +1,6 @@
 """The identity of a run: the name under which its resume state is kept, and the commit of its code.
 
-What counts is read from dvc.yaml (pipeline.graph): the params and the code of the stage `pretrain`.
+dvc.yaml says what decides the identity: the params and the code of the stage `pretrain` (pipeline.graph).
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def run_fingerprint(params: Params, data: str, project: Path = PROJECT) -> str:
 def commit(root: Path) -> str | None:
     """Git's commit, with "+changes" where code or params differ from it; None without Git.
 
-    Code is what a stage of dvc.yaml depends on.
+    Code is what any stage of dvc.yaml depends on.
     """
     git = ["git", "-C", str(root)]
     decisive = [*code(read_graph()), "params.yaml", "dvc.yaml", "requirements.txt"]

@@ -1,4 +1,4 @@
-"""The training loop: it takes steps; around them resume, monitors, history, progress and signals."""
+"""The training loop: it takes the steps and handles resume, monitors, history, progress and signals."""
 
 import signal
 import threading
@@ -44,8 +44,8 @@ def train(run: TrainingRun) -> None:
 def advance(runs: Sequence[TrainingRun], train_steps: TrainSteps) -> None:
     """Take the steps that remain, the same number for all runs, by `train_steps`.
 
-    A run whose loss is not finite is dropped: it is monitored and saved no more, and named on standard
-    output. Raises as `train` does; InputError where no run remains.
+    A run whose loss is not finite is dropped: its name is printed, and it is not monitored or saved any more.
+    Raises what `train` raises, and InputError if no run remains.
     """
     first = runs[0].trainer
     params, step = first.params, first.step
@@ -129,7 +129,7 @@ def _finite_runs(runs: list[TrainingRun]) -> list[TrainingRun]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Denormal numbers slow a CPU down a hundredfold; as zeros they do not."""
+    """Treat denormal numbers as zeros: they slow a CPU down a hundredfold."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -139,7 +139,7 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def caught_signals() -> Iterator[list[int]]:
-    """Note SIGTERM and SIGINT instead of dying of them; the list fills with what arrived."""
+    """Append SIGTERM and SIGINT to the list instead of ending the process."""
     signals: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield signals  # Python delivers signals to the main thread only

@@ -1,6 +1,7 @@
-"""A cheap look at the features during pretraining, on a fixed handful of held-out images.
+"""Cheap scores of the features during pretraining, on a few held-out images.
 
-A curve to watch and to compare between runs, not a result: half of the images fit the probes, half score.
+They give a curve to watch and to compare between runs, not a result. Half of the images fit the probes, the
+other half scores them.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""AdamW and what it moves: which parameters decay, which do not, and which have an optimiser of their own.
+"""AdamW, and which parameters have weight decay, which have none, and which have their own optimiser.
 
 Modules say so themselves, by names relative to the module:
 
@@ -22,12 +22,13 @@ class LearnedParameters(NamedTuple):
     own_optimizer: dict[str, nn.Parameter]
 
     def adamw(self) -> list[nn.Parameter]:
-        """Those that AdamW moves, which are also those whose gradients are clipped."""
+        """The parameters that AdamW updates. Their gradients are clipped."""
         return [*self.decayed.values(), *self.undecayed.values()]
 
 
 def learned_parameters(module: nn.Module) -> LearnedParameters:
-    """Weight decay is for matrices; vectors (biases, norms) and what modules declare have none."""
+    """Sort the parameters of a module. Matrices have weight decay; vectors (biases, norms) and parameters
+    that modules declare have none."""
     no_weight_decay = declared(module, "no_weight_decay")
     own_optimizer = declared(module, "own_optimizer")
     parameters = LearnedParameters({}, {}, {})

@@ -42,7 +42,8 @@ def sparsity_strengths(sparsity: SparsityParams, step: int, steps: int) -> Stren
 
 
 def regroups(sparsity: SparsityParams, step: int, steps: int) -> bool:
-    """Whether learned groups are drawn anew after `step` steps: in the first half, so that W can settle."""
+    """Whether learned groups are computed anew after `step` steps. This happens only in the first half of the
+    run, so that W can settle."""
     if sparsity.method == "none" or sparsity.assignment != "learned":
         return False
     return step % sparsity.regroup_every == 0 and step <= steps // 2

@@ -20,8 +20,8 @@ Images = TypeVar("Images")  # uint8 pixels (images, size, size, 3); of several r
 class TrainingStep(ABC, Generic[Images]):
     """What updates all weights once. Subclasses say where the weights lie and what the loss terms are.
 
-    A loss term is a scalar, or where several runs are stacked a vector with one number a run. losses: from
-    what `loss_arguments` yields to the loss terms by name; their sum is minimised.
+    A loss term is a scalar, or a vector with one number for each run if runs are stacked. losses: takes what
+    `loss_arguments` yields and returns the loss terms by name; their sum is minimised.
     """
 
     params: Params
@@ -54,7 +54,7 @@ class TrainingStep(ABC, Generic[Images]):
         return terms | {"grad_norm": grad_norm}
 
     def set_learning_rate(self, rate: float) -> None:
-        """Of AdamW, for the next step."""
+        """Set AdamW's learning rate for the next step."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -63,7 +63,7 @@ class TrainingStep(ABC, Generic[Images]):
         """The arguments of `losses` for each micro-batch in turn."""
 
     def average_over_processes(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Where processes share the batch: average the gradients in place; returns the means of the terms."""
+        """If processes share the batch, average the gradients in place; returns the means of the terms."""
         return terms
 
     @abstractmethod

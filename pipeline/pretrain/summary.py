@@ -1,4 +1,4 @@
-"""What is said of a finished run: the content of reports/metrics/pretrain.json, and its last line."""
+"""What a finished run reports: the content of reports/metrics/pretrain.json, and the last printed line."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.pretrain.trainer import Trainer
 
 
 def print_disabled(disabled: dict[str, list[str]]) -> None:
-    """Which augmentations are off, and for the sake of which labels."""
+    """Print which augmentations are off, and which labels they would falsify."""
     for name, labels in disabled.items():
         others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
         named = ", ".join(labels[:2] if others else labels)
@@ -62,7 +62,7 @@ def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any
 
 
 def sparsity_metrics(trainer: Trainer) -> dict[str, Any]:
-    """The method with its lambda and groups, and what it says of itself (SparsityMethod.describe and
+    """The method with its lambda and groups, and the numbers that it reports (SparsityMethod.describe and
     describe_latents)."""
     sparsity, method = trainer.params.sparsity, trainer.model.method
     if method is None:

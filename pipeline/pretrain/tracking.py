@@ -1,4 +1,4 @@
-"""What a person sees while it trains, and the history that is kept.
+"""Progress that a person sees during training, and the history that is kept.
 
 On a terminal a progress bar with images/s and time left; elsewhere one line every few seconds.
 """
@@ -33,7 +33,7 @@ class Clock:
         return time.monotonic() - self._saved
 
     def saved(self) -> float:
-        """Note a save; returns the seconds since the one before it."""
+        """Note that a state was saved; returns the seconds since the last save."""
         seconds = self.since_saved()
         self._saved += seconds
         return seconds

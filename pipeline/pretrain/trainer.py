@@ -1,4 +1,4 @@
-"""A trainer: the sparse JEPA of one run, its optimiser, and all that continues the run from any step."""
+"""A trainer: the sparse JEPA of one run, its optimiser, and the state that resumes the run at any step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +67,7 @@ class Trainer(TrainingStep[Tensor]):
     def loss_arguments(
         self, images: UInt8[Tensor, "images size size 3"], step: int
     ) -> Iterator[tuple[Batch, Strengths, Gather]]:
-        """Of the model, for each micro-batch."""
+        """The arguments of the model for each micro-batch."""
         strengths = self.strengths(step)
         for batch in self.micro_batches(images, step):
             yield batch, strengths, self.gather
@@ -84,7 +84,7 @@ class Trainer(TrainingStep[Tensor]):
         return Batch(augmented, masks, draws).chunk(pretrain.accumulation)
 
     def strengths(self, step: int) -> Strengths:
-        """Of the sparsity method's terms at a step."""
+        """Factors of the sparsity method's terms at a step."""
         return sparsity_strengths(self.params.sparsity, step, self.params.pretrain.steps)
 
     def average_over_processes(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -135,8 +135,8 @@ class Trainer(TrainingStep[Tensor]):
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything that continues the run. Copies: runs that train together share storage, and torch.save
-        writes a storage whole."""
+        """Everything that resumes the run. Tensors are copied, because runs that train together share storage
+        and torch.save would write the whole storage."""
         return {
             "model": _copied(self.model.state_dict()),
             "optimizer": _copied(self.optimizer.state_dict()),

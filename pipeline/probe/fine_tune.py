@@ -76,8 +76,8 @@ def fine_tune(
 ) -> FineTuned:
     """Train on every label with classes at once: the loss is the mean over labels of their cross-entropies.
 
-    Chosen is the learning rate with the highest mean validation accuracy, the lowest of equals. Images whose
-    target is -1 teach nothing of that label. Batches and augmentations are drawn from the seed and the step.
+    The learning rate with the highest mean validation accuracy is chosen, the lowest of equals. Images whose
+    target is -1 do not count for that label. Batches and augmentations are drawn from the seed and the step.
     """
     ascending = sorted(params.learning_rates)
     best, rows = ascending[0], np.arange(len(images))

@@ -1,4 +1,4 @@
-"""What is learned from the training split: all probes of one view. No test image is seen here.
+"""Fits all probes of one view on the training split. No test image is seen here.
 
 A view is one kind of features of the same images: the encoder's, those of its initialisation, pixels.
 Legend: images of the training split, dim of the features.
@@ -22,7 +22,7 @@ from pipeline.probe.targets import Targets
 
 @dataclass(frozen=True)
 class FittedView:
-    """Everything but scores: where probes are fitted, their weights and all that was chosen.
+    """Fitted probes of one view: the components they read, their weights and every choice, but no score.
 
     neighbors: of the k-NN, by label. few: the fits to draws of few labels. sgd: the papers' probe.
     """

@@ -57,9 +57,9 @@ def fit_classes(
 ) -> dict[str, Fit]:
     """Logistic regression of every label on the components `train`.
 
-    The labels are solved together, from the strongest penalty to the weakest, each from the solution before
-    it. Chosen is the strength with the highest validation accuracy, the strongest of equals. A label with no
-    labelled validation image keeps the strongest. Images whose target is -1 are left out of everything.
+    The labels are solved together, from the strongest penalty to the weakest; each solution starts the next.
+    The strength with the highest validation accuracy is chosen, the strongest of equals. A label with no
+    labelled validation image keeps the strongest. Images whose target is -1 are left out.
     """
     names = list(targets)
     if not names:
@@ -102,7 +102,7 @@ def fit_numbers(
 ) -> dict[str, Fit]:
     """Ridge regression of every label on the components `train`.
 
-    Chosen is the strength with the highest validation R^2, the strongest of equals. Labels that miss the
+    The strength with the highest validation R^2 is chosen, the strongest of equals. Labels that miss the
     same images share one decomposition. Images whose target is NaN are left out.
     """
     descending = tuple(sorted(strengths, reverse=True))

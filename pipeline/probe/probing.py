@@ -1,6 +1,6 @@
 """All probes of one set: fitted on its training split, then scored on its test split.
 
-`fit_set` is given no test image and `score_set` changes no probe: no choice can depend on what is reported.
+`fit_set` gets no test image and `score_set` changes no probe, so no choice can depend on a reported score.
 """
 
 import time

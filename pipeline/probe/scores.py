@@ -1,6 +1,6 @@
-"""From fitted probes and the test split to the numbers of one view, and their summary over labels.
+"""Scores fitted probes of one view on the test split, and summarises the scores over labels.
 
-Nothing here fits or chooses: the test split meets finished probes, once.
+Nothing is fitted or chosen here.
 Legend: images of the training split, others of the test split, dim of the features.
 """
 
@@ -79,7 +79,7 @@ def score_view(
 
 
 def class_scores(fit: Fit | None, predicted: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
-    """Accuracy with its interval, and what is known of the fit."""
+    """Accuracy with its interval, and how the fit ended."""
     labelled = target >= 0
     low, high = bootstrap.accuracy((predicted == target).cpu().numpy(), labelled.cpu().numpy())
     scores: Metrics = {
@@ -109,7 +109,7 @@ def majority(train: Tensor, test: Tensor) -> Metrics:
 
 
 def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
-    """Means of every kind of accuracy over the labels that the encoder's accuracy is known of, by view.
+    """By view, the mean of every kind of accuracy over the labels for which the encoder has an accuracy.
 
     gain_over_random_init: points of mean accuracy, None where there is no such label.
     labels_clear_of_random_init: labels whose interval lies above that of the encoder at initialisation.

@@ -39,9 +39,9 @@ def fit_sgd(
     validation: Bool[Tensor, " images"],
     seed: int,
 ) -> dict[str, SgdFit]:
-    """A layer for every label on standardised features. Images whose target is -1 teach nothing of it.
+    """Train a layer for every label on standardised features. Images whose target is -1 do not count for it.
 
-    Chosen is the learning rate with the highest validation accuracy, the lowest of equals. Batches are drawn
+    The learning rate with the highest validation accuracy is chosen, the lowest of equals. Batches are drawn
     from `seed` and the epoch.
     """
     ascending = sorted(params.learning_rates)

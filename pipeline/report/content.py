@@ -136,12 +136,13 @@ def _stats(summary: Summary, pretrain: Pretrain, headline: Headline) -> list[tup
         for view in tables.order_views(set(means) & {ENCODER, *BASELINES})
     ]
     if headline.mig is not None:
-        z = f", z {signed(headline.mig_null_z, 1)}" if headline.mig_null_z is not None else ""
-        stats.append((signed(headline.mig, 3), f"gap between a factor’s two best groups (MIG){z}"))
+        z = headline.mig_null_z
+        beside = f"; z {signed(z, 1)} against random groups" if z is not None else ""
+        stats.append((signed(headline.mig, 3), f"lead of a factor’s best group (MIG){beside}"))
     if pretrain.zero_share is not None:
         stats.append((f"{tables.percent(pretrain.zero_share)} %", "zero share of the sparse module"))
     if pretrain.minutes is not None:
-        stats.append((f"{tables.number(pretrain.minutes)} min", "of pretraining"))
+        stats.append((tables.duration(pretrain.minutes), "of pretraining"))
     return stats
 
 

@@ -7,8 +7,8 @@ _SCORES: Terms = (
     ("linear probe", "one linear layer that learns a label from features that no longer change."),
     (
         "interval",
-        "where 95 % of scores lie when the test images are drawn again with repeats (a bootstrap). It says "
-        "how far chance in the choice of images reaches, and nothing of other seeds of pretraining.",
+        "the range of 95 % of scores when the test images are drawn again with repeats (a bootstrap). It "
+        "covers chance in the choice of images, but not other seeds of pretraining.",
     ),
     (
         "R²",
@@ -24,15 +24,15 @@ _OTHER_PROBES: Terms = (
     ),
     (
         "linear probe as papers train it",
-        "the same layer trained by SGD with a cosine schedule, so that it stands beside their numbers.",
+        "the same layer, trained by SGD with a cosine schedule as papers do, to compare with their numbers.",
     ),
     (
-        "1 % of the labels",
-        "probes that see the labels of a hundredth of the images; the mean over several draws of them.",
+        "1 %, 10 % of the labels",
+        "probes that see the labels of this share of the training images; the mean over several draws.",
     ),
     (
         "single patches",
-        "probes of the features of one patch. Intervals draw whole images again (labels patch_...).",
+        "probes of the features of one patch (labels patch_...). Their intervals draw whole images again.",
     ),
     ("k-NN", "the nearest training images in feature space vote for a class; nothing is fitted."),
     (
@@ -59,13 +59,14 @@ _GROUPS: Terms = (
     ),
     (
         "random groups",
-        "the same features dealt out at random in the same sizes; z counts the standard deviations of 50 "
-        "such draws or more. A grouping means something where z is well above 2 or well below −2.",
+        "the same features dealt out at random in the same sizes, many times. z is the distance from their "
+        "mean in standard deviations. A grouping means something if z is well above 2 or well below −2.",
     ),
     ("k-means groups", "the same features grouped by their correlations after training."),
     (
         "rotated at random",
-        "the same features turned. A linear probe reads as much, but a single feature means less.",
+        "the same features after a random rotation. A linear probe reads as much, but a single feature means "
+        "less.",
     ),
     (
         "modularity, MIG, DCI",

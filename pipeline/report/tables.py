@@ -95,15 +95,28 @@ def score(value: float | None, metric: Metric) -> str:
     """A score as its table shows it: percent of accuracy, or R² with two decimals."""
     if metric == "accuracy" or value is None:
         return percent(value)
-    return f"{value:.2f}".replace("-", "−")
+    return decimals(value, 2)
 
 
 def points(gain: float | None, metric: Metric = "accuracy") -> str:
-    """A signed difference of two scores."""
+    """A difference of two scores with its sign; one that rounds to zero has none."""
     if gain is None:
         return DASH
-    text = f"{100 * gain:+.1f}" if metric == "accuracy" else f"{gain:+.2f}"
-    return text.replace("-", "−")
+    text = decimals(100 * gain, 1) if metric == "accuracy" else decimals(gain, 2)
+    return text if text.startswith("−") or not float(text) else f"+{text}"
+
+
+def decimals(value: float, digits: int) -> str:
+    """So many digits after the point, and a proper minus sign; zero has none."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "−" if float(text) else "")
+
+
+def duration(minutes: float | None) -> str:
+    """2.54 -> "2.5 min"; below a minute "15 s"."""
+    if minutes is None:
+        return DASH
+    return f"{minutes:,.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
 
 
 def number(value: float | None, digits: int = 3) -> str:

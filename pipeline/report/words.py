@@ -14,7 +14,7 @@ from pipeline.contracts.prepare import Prepare
 from pipeline.contracts.pretrain import Augment, Pretrain, Sparsity
 from pipeline.contracts.probe import Summary
 from pipeline.data.labels import Label
-from pipeline.report.tables import DASH, number, percent
+from pipeline.report.tables import DASH, duration, number, percent
 from pipeline.views import BASELINES, ENCODER
 
 Tone = Literal["good", "mixed", "bad"]
@@ -121,7 +121,6 @@ def _distance(gain: float) -> str:
 def what_ran(name: str, prepare: Prepare, pretrain: Pretrain) -> list[tuple[str, str]]:
     """Term and definition of everything that a reader needs to judge or to repeat the run."""
     data = prepare.sets[name]
-    minutes, rate = number(pretrain.minutes), number(pretrain.images_per_second)
     rows = [
         ("Set", f"{name}, {data.image_size} × {data.image_size} pixels, {number(data.num_labels)} labels"),
         ("Images", f"{number(data.train)} to train on, {number(data.test)} to score on"
@@ -134,7 +133,7 @@ def what_ran(name: str, prepare: Prepare, pretrain: Pretrain) -> list[tuple[str,
         ("Seed", number(pretrain.seed)),
         ("Pretraining", f"{number(pretrain.steps)} steps, {number(pretrain.epochs)} epochs, "
                         f"{number(pretrain.images_seen)} images"),
-        ("Time", f"{minutes} minutes, {rate} images per second"),
+        ("Time", f"{duration(pretrain.minutes)}, {number(pretrain.images_per_second)} images per second"),
         ("Peak memory", f"{number(pretrain.peak_memory_mb)} MiB"),
         ("Parameters", ", ".join(f"{number(count)} {part}" for part, count in pretrain.parameters.items())),
         ("Augmentation", augmentation(pretrain.augment)),

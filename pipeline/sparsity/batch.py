@@ -11,7 +11,8 @@ from torch import Tensor
 
 
 class Strengths(NamedTuple):
-    """Factors of one step, after warm-up: of a reconstruction, of its KL divergence, of the sparsity."""
+    """Factors of one step, after warm-up: weight of a reconstruction, beta of its KL divergence, lambda of
+    the sparsity."""
 
     weight: float
     beta: float

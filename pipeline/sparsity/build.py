@@ -14,7 +14,7 @@ NO_METHOD = "none"  # I-JEPA alone
 def build_method(sparsity: SparsityParams, dim: int, seed: int = 0) -> SparsityMethod | None:
     """The module of sparsity.method, its weights drawn from `seed`; None for `none`.
 
-    Raises ParamsError where sparsity.groups does not divide dim, or where the method has no file.
+    Raises ParamsError if sparsity.groups does not divide dim, or if the method has no file.
     """
     if sparsity.method == NO_METHOD:
         return None

@@ -1,8 +1,9 @@
 """What the two penalties on the embedding itself share: they act on layer-normalised tokens.
 
-Their scale is fixed by the layer-norm, so shrinking every feature does not lower them. Both lie in (0, 1],
-1 where all groups (features) hold the same, and are taken relative to the prediction loss: lambda = 0.1 adds
-a tenth of it at most. A fixed weight instead dwarfs a prediction loss that falls tenfold during training.
+The layer-norm fixes their scale, so shrinking every feature does not lower them. Both lie in (0, 1] and are 1
+if all groups (features) hold the same. They are multiplied by the prediction loss: lambda = 0.1 adds a tenth
+of it at most. With a fixed weight they would outgrow the prediction loss, which falls tenfold during
+training.
 
 dim features in groups of size.
 """
@@ -35,7 +36,7 @@ class Penalty(SparsityMethod):
         raise NotImplementedError
 
     def magnitudes(self, grouped: Float[Tensor, "*batch groups size"]) -> Float[Tensor, "*batch any"]:
-        """What counts as zero below NEAR_ZERO."""
+        """Sizes that count as zero below NEAR_ZERO."""
         raise NotImplementedError
 
     def grouped(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups size"]:

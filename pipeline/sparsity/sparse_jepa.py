@@ -30,7 +30,7 @@ class Draws(NamedTuple):
     sigreg: Tensor | None = None
 
     def chunk(self, count: int) -> "list[Draws]":
-        """Those of each of `count` micro-batches."""
+        """The random numbers of each of `count` micro-batches."""
         noises = [None] * count if self.noise is None else self.noise.chunk(count)
         return [Draws(noise, self.directions, self.sigreg) for noise in noises]
 
@@ -52,9 +52,9 @@ class Batch(NamedTuple):
 class SparseJepa(nn.Module):
     """Without a method (`sparsity.method: none`) it is the JEPA, to the bit.
 
-    Where processes share a batch, the method sees all of it in each: most of what it computes is a statistic
-    of the batch (batch norm, sorting, KL with free bits), and its work is a few per cent of the encoder's. So
-    its draws are those of the whole batch.
+    If processes share a batch, the method reads the whole batch in each of them, and its random numbers are
+    those of the whole batch. Most of what it computes is a statistic of the batch (batch norm, sorting, KL
+    with free bits), and its work is a few per cent of the encoder's.
     """
 
     def __init__(self, jepa: Jepa, sparsity: SparsityParams, seed: int) -> None:
@@ -108,7 +108,7 @@ class SparseJepa(nn.Module):
         return context, targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
 
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
-        """Update what has an optimiser of its own; to be called after AdamW's step."""
+        """Update the parameters that have their own optimiser; call it after AdamW's step."""
         if self.method is not None:
             self.method.proximal_step(learning_rate, strengths)
 

@@ -119,9 +119,12 @@ def test_a_number_of_the_groups_stands_at_the_top_with_its_z(inputs: Inputs, con
     headline = inputs.interpretation.headline
     assert headline.mig is not None and headline.mig_null_z is not None
     z = f"{headline.mig_null_z:.1f}".replace("-", "−")
-    assert (f"{headline.mig:.3f}", f"gap between a factor’s two best groups (MIG), z {z}") in content.stats
+    assert (
+        f"{headline.mig:.3f}",
+        f"lead of a factor’s best group (MIG); z {z} against random groups",
+    ) in content.stats
     html = page.render_page(content)
-    assert html.index(f"(MIG), z {z}") < html.index("What a linear probe reads")
+    assert html.index(f"(MIG); z {z}") < html.index("What a linear probe reads")
 
 
 def test_labels_are_explained_once_where_the_set_is_of_scenes(nasty: Inputs, content: Content):
@@ -149,7 +152,7 @@ def test_numbers_that_are_null_are_dashes(inputs: Inputs, content: Content):
     nothing = words.what_ran("scenes", inputs.prepare, unknown)
     shown = page.render_page(replace(content, ran=nothing, commit=""))
     assert "None" not in shown
-    assert "<dd>– minutes, – images per second</dd>" in shown
+    assert "<dd>–, – images per second</dd>" in shown
     assert "git checkout" not in shown
 
 

@@ -3,7 +3,16 @@
 import pytest
 
 from pipeline.report.inputs import Inputs
-from pipeline.report.tables import kinds_table, number, order_views, points, probe_table, score
+from pipeline.report.tables import (
+    decimals,
+    duration,
+    kinds_table,
+    number,
+    order_views,
+    points,
+    probe_table,
+    score,
+)
 from tests.report.samples import gains
 
 
@@ -72,6 +81,10 @@ def test_numbers_as_text():
     assert score(0.6421, "accuracy") == "64.2"
     assert score(-0.021, "r2") == "−0.02"
     assert points(0.0812) == "+8.1"
+    assert points(-0.0812) == "−8.1"
+    assert points(0.0003) == points(-0.0003) == "0.0"
+    assert decimals(-0.004, 2) == "0.00"
+    assert [duration(minutes) for minutes in (3.64, 0.0517, None)] == ["3.6 min", "3 s", "–"]
     assert number(50000) == "50,000"
     assert number(0.0310049) == "0.031"
     assert number(None) == "–"

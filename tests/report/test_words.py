@@ -91,7 +91,7 @@ def test_a_set_without_classes_has_a_verdict_too(run: Pretrain, summary: Summary
 def test_what_ran_shows_unknown_numbers_as_dashes(inputs: Inputs):
     run = inputs.pretrain.model_copy(update={"minutes": None, "images_per_second": 1266.4, "commit": None})
     ran = dict(what_ran("scenes", inputs.prepare, run))
-    assert ran["Time"] == "– minutes, 1,266 images per second"
+    assert ran["Time"] == "–, 1,266 images per second"
     assert ran["Commit"].startswith("–")
 
 

@@ -54,8 +54,8 @@ class MeasuredCode:
 def measure_code(
     code: Code, factors: list[Factor], params: InterpretParams, metrics: tuple[Metric, ...] = METRICS
 ) -> MeasuredCode:
-    """The numbers of one code. With fewer than two factors those that compare factors are absent, and with
-    none all that need one."""
+    """The numbers of one code. With fewer than two factors the numbers that compare factors are absent; with
+    none, also those that need a factor."""
     statistics = compute_statistics(code, factors, params)
     numbers: Metrics = {}
     for metric in metrics:

@@ -10,7 +10,7 @@ FREE = ("sparsity.lambda", "pretrain.seed")  # what each run may have for itself
 
 
 def kind(params: Params) -> str | None:
-    """Runs of one kind can train together; None for a run that has to train alone.
+    """A key that is equal for runs that can train together; None for a run that has to train alone.
 
     A run trains alone with learned groups, which are assigned one run at a time, and over several processes.
     Runs of one kind agree in all other params that the stage `pretrain` tracks. They agree in those of

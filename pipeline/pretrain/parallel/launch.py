@@ -1,8 +1,7 @@
 """A stage that starts itself several times under torchrun, and one line for how they ended.
 
-torchrun's own report of a failure is a page; here its engine (torch.distributed.launcher) runs the processes
-with what they print on standard error kept apart, and of those that failed one is quoted: the one that was
-not brought down by another.
+torchrun reports a failure with a page of text. Here its engine (torch.distributed.launcher) runs the
+processes and keeps their standard errors apart, so that one line can quote the process that failed first.
 """
 
 import logging
@@ -32,7 +31,8 @@ class RankError(InputError):
 
 
 def distributed(main: Main, module: str) -> Main:
-    """`main`, or where runtime.processes asks for several and torchrun has not started them: those.
+    """`main` itself, or a function that starts runtime.processes processes if there are to be several and
+    torchrun has not started them.
 
     Each is `python -m module` in the working folder, whose params.yaml it reads.
     """

@@ -31,7 +31,7 @@ from pipeline.runtime import Runtime, resolve
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a run, seen from one of them. A single process averages and agrees with nobody."""
+    """The processes of a run, seen from one of them. A single process has nobody to average or agree with."""
 
     shard: Shard
     cpu_group: dist.ProcessGroup | None = None  # gloo: what the CPUs agree on needs no GPU

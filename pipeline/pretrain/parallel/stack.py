@@ -28,6 +28,7 @@ class Stack:
         return {name: part.view(-1, *shape) for part, (name, shape) in parts}
 
     def row(self, numbers: Float[Tensor, "members numbers"], member: int) -> dict[str, Tensor]:
-        """Views: what `numbers`, of these tensors or of their gradients or moments, hold of a member."""
+        """Views of one member's part of `numbers`. numbers: of these tensors, of their gradients or of their
+        moments."""
         parts = zip(numbers.detach()[member].split(self.sizes), self.shapes.items(), strict=True)
         return {name: part.view(shape) for part, (name, shape) in parts}

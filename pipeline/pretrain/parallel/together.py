@@ -1,8 +1,8 @@
-"""Several runs that differ in seed and lambda, trained as one: their weights stacked, one kernel for all.
+"""Trains several runs that differ in seed and lambda in one process, with their weights stacked.
 
-A small encoder does not fill a GPU; sixteen of them do. Each run draws its own images, crops, masks and noise
-and takes the steps that it would take alone, up to rounding, so the state that it leaves is the one that its
-own stage `pretrain` would have left.
+A small encoder does not fill a GPU; sixteen of them do. Each run draws its own images, crops, masks and
+noise, and takes the steps that it would take alone, up to rounding. Its saved state is therefore the one that
+its own stage `pretrain` would save.
 
 members: runs; numbers: of all weights of one kind (pipeline.pretrain.parallel.stack).
 """
@@ -33,7 +33,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class StackedTrainer(TrainingStep[list[Tensor]]):
-    """Trainers at one step, whose weights, buffers and moments become views of a storage for all.
+    """Trainers at the same step. Their weights, buffers and moments become views of one shared storage.
 
     Raises ParamsError where the runs differ in more than they may (pipeline.pretrain.parallel.alike).
     """
@@ -70,13 +70,13 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
         return [{name: value[at] for name, value in terms.items()} for at in range(len(self.trainers))]
 
     def set_learning_rate(self, rate: float) -> None:
-        """Of all runs together, and of each, whose state says it."""
+        """Set it in the common AdamW, and in each run's own, which is what its state saves."""
         super().set_learning_rate(rate)
         for trainer in self.trainers:
             trainer.set_learning_rate(rate)
 
     def loss_arguments(self, images: list[Tensor], step: int) -> Iterator[tuple[Any, ...]]:
-        """Of `_loss_terms`, with a first axis of members."""
+        """The arguments of `_loss_terms`; their first axis is members."""
         # Tensors: as numbers they would be compiled anew when they change.
         strengths = torch.tensor(
             [list(trainer.strengths(step)) for trainer in self.trainers], device=self.runtime.device
@@ -97,7 +97,7 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
         draws: dict[str, Tensor],
         strengths: Float[Tensor, "3"],
     ) -> dict[str, Tensor]:
-        """Of one member; buffers are updated in place."""
+        """The loss terms of one member; buffers are updated in place."""
         batch = Batch(images, Masks(**masks), Draws(**draws))
         factors = Strengths(*strengths.unbind())  # pyright: ignore[reportArgumentType]
         return functional_call(self.model, weights | buffers, (batch, factors))
@@ -114,7 +114,7 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
         return norms
 
     def proximal_step(self, learning_rate: float, step: int) -> None:
-        """Each run's own, on its rows of the gradients."""
+        """Take each run's proximal step with its rows of the gradients."""
         if self.proximal is not None:
             gradients = self.proximal.numbers.grad
             assert gradients is not None
@@ -185,9 +185,9 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
 def train_together(runs: Sequence[TrainingRun]) -> None:
     """Train runs to their last step and save every state.
 
-    Those that were stopped go on from the last step of which all have a state. What cannot join, because it
-    is finished, ahead of the others or damaged, is left to its own stage. Raises as pipeline.pretrain.loop
-    does, and ParamsError where the runs are not alike.
+    Stopped runs continue from the last step at which all have a state. A run that is finished, ahead of the
+    others or damaged cannot join; its own stage trains it. Raises what pipeline.pretrain.loop raises, and
+    ParamsError if the runs are not alike.
     """
     check([run.trainer.params for run in runs])
     steps = runs[0].trainer.params.pretrain.steps
@@ -221,13 +221,14 @@ def _proximal_stack(learned: Sequence[LearnedParameters]) -> Stack | None:
 
 
 def _target_weights(weights: dict[str, nn.Parameter], names: Iterable[str]) -> dict[str, Tensor]:
-    """Of the target encoder, those whose namesakes in the context encoder are among `names`."""
+    """The target encoder's weights whose counterparts in the context encoder are among `names`."""
     targets = (TARGET + name.removeprefix(CONTEXT) for name in names if name.startswith(CONTEXT))
     return {name: weights[name] for name in targets}
 
 
 def _stacked(batches: Sequence[Batch]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Images, masks and those random numbers that there are, of all members. In dicts: vmap takes no None."""
+    """Images, masks and random numbers of all members, stacked. They are dicts because vmap accepts no
+    None."""
     images, masks, draws = zip(*batches, strict=True)
     return torch.stack(images), _stacked_fields(masks), _stacked_fields(draws)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.contracts.interpret import InterpretedSet, Objects, ObjectScores, Scores
-from pipeline.report.tables import DASH, title
+from pipeline.report.tables import DASH, decimals, title
 from pipeline.views import ENCODER, LATENT, PIXELS_PCA, RANDOM_INIT
 
 TITLES = {
@@ -76,7 +76,7 @@ def information_rows(codes: Mapping[str, Scores]) -> list[tuple[str, list[str]]]
 
 def signed(value: float | None, digits: int) -> str:
     """A number with so many decimals and a proper minus sign."""
-    return DASH if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return DASH if value is None else decimals(value, digits)
 
 
 def cell(scores: Scores, metric: str, digits: int) -> Cell:
