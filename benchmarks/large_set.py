@@ -47,7 +47,9 @@ def main() -> None:
     arguments = parser.parse_args()
     params = large_params(arguments.num_images, arguments.variant, arguments.image_size, arguments.workers)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+        (Path(folder) / "params.yaml").write_text(
+            yaml.safe_dump(params.model_dump(mode="json", by_alias=True))
+        )
         measure_prepare(params, Path(folder))
         measure_pretrain(params, Path(folder))
 

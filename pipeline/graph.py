@@ -1,51 +1,70 @@
-"""What dvc.yaml says of each stage: which code it runs and which params it reads.
+"""What dvc.yaml says of each stage: what it reads and writes, which of it is code, which params it tracks.
 
 dvc.yaml is the one place that says what decides a result. The name of a run (pipeline.pretrain.fingerprint),
-which runs may train together and what a clone of the project has to hold are derived from it here.
+which runs may train together, which experiments of a sweep are done and in which order stages run are derived
+from it here.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 PROJECT = Path(__file__).parents[1]
-CODE_ROOTS = ("pipeline", "stages")
+
+Graph = dict[str, dict[str, Any]]  # the section `stages` of a dvc.yaml
 
 
-class Stage(NamedTuple):
-    """A stage of dvc.yaml. code: its dependencies that are code, files and folders relative to the project.
-    params: dotted paths of params.yaml that it tracks; a section stands for all that is in it."""
-
-    code: tuple[str, ...]
-    params: tuple[str, ...]
+def parse_graph(text: str) -> Graph:
+    """The stages of a dvc.yaml by name, in its order."""
+    return yaml.safe_load(text)["stages"]
 
 
-def stages(project: Path = PROJECT) -> dict[str, Stage]:
-    """The stages of the project's dvc.yaml by name, in its order."""
-    graph = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
-    return {
-        name: Stage(
-            code=tuple(path for path in stage["deps"] if Path(path).parts[0] in CODE_ROOTS),
-            params=tuple(stage["params"]),
-        )
-        for name, stage in graph.items()
+def read_graph(project: Path = PROJECT) -> Graph:
+    """The stages of the project's dvc.yaml."""
+    return parse_graph((project / "dvc.yaml").read_text())
+
+
+def stage_order(graph: Graph) -> list[str]:
+    """The stages, each after those whose outputs it reads. DVC refuses a graph that has a circle."""
+    writers = [(path, stage) for stage in graph for path in outputs(graph[stage])]
+    needed = {
+        stage: {writer for dep in entry.get("deps", []) for path, writer in writers if is_inside(dep, path)}
+        for stage, entry in graph.items()
     }
+    ordered: list[str] = []
+    while len(ordered) < len(needed):
+        ordered += [stage for stage in needed if stage not in ordered and needed[stage] <= set(ordered)][:1]
+    return ordered
 
 
-def all_code(project: Path = PROJECT) -> list[str]:
-    """Files and folders of code that any stage depends on, sorted."""
-    return sorted({path for stage in stages(project).values() for path in stage.code})
+def outputs(entry: dict[str, Any]) -> list[str]:
+    """The paths that a stage writes."""
+    written = [output for kind in ("outs", "metrics", "plots") for output in entry.get(kind, [])]
+    return [next(iter(output)) if isinstance(output, dict) else str(output) for output in written]
 
 
-def python_files(code: Iterable[str], project: Path = PROJECT) -> list[str]:
-    """Every .py file among `code` and below its folders, relative to the project, sorted.
+def code(graph: Graph, stage: str | None = None) -> list[str]:
+    """The files and folders that a stage (None: any stage) reads and no stage writes: its code."""
+    written = [path for entry in graph.values() for path in outputs(entry)]
+    readers = graph.values() if stage is None else [graph[stage]]
+    read = dict.fromkeys(dep for entry in readers for dep in entry.get("deps", []))
+    return [path for path in read if not any(is_inside(path, place) for place in written)]
+
+
+def is_inside(path: str, place: str) -> bool:
+    """Whether `path` is `place`, or lies below it."""
+    return path == place or path.startswith(f"{place}/")
+
+
+def python_files(places: Iterable[str], project: Path = PROJECT) -> list[str]:
+    """Every .py file among `places` and below its folders, relative to the project, sorted.
 
     Raises FileNotFoundError where dvc.yaml names something that is not there.
     """
-    files = set()
-    for path in code:
+    files: set[Path] = set()
+    for path in places:
         place = project / path
         if not place.exists():
             raise FileNotFoundError(f"{place}: a dependency in dvc.yaml that is not there")

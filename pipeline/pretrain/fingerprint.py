@@ -8,22 +8,22 @@ import json
 import subprocess
 from pathlib import Path
 
-from pipeline import graph
+from pipeline.graph import PROJECT, code, python_files, read_graph, tracked_values
 from pipeline.params import Params
 
 STAGE = "pretrain"
 
 
-def run_fingerprint(params: Params, data: str, project: Path = graph.PROJECT) -> str:
+def run_fingerprint(params: Params, data: str, project: Path = PROJECT) -> str:
     """16 hex digits that name a run.
 
     They are a hash of the params that the stage tracks, of `data` (itself the hash of the images), and of the
     code that the stage depends on, each file by its path in `project` and its content.
     """
-    stage = graph.stages(project)[STAGE]
-    values = graph.tracked_values(params.model_dump(mode="json", by_alias=True), stage.params)
+    graph = read_graph(project)
+    values = tracked_values(params.model_dump(mode="json", by_alias=True), graph[STAGE]["params"])
     digest = hashlib.sha256(json.dumps([values, data], sort_keys=True).encode())
-    for file in graph.python_files(stage.code, project):
+    for file in python_files(code(graph, STAGE), project):
         content = hashlib.sha256((project / file).read_bytes()).hexdigest()
         digest.update(f"{file} {content}\n".encode())
     return digest.hexdigest()[:16]
@@ -35,7 +35,7 @@ def commit(root: Path) -> str | None:
     Code is what a stage of dvc.yaml depends on.
     """
     git = ["git", "-C", str(root)]
-    decisive = [*graph.all_code(), "params.yaml", "dvc.yaml", "requirements.txt"]
+    decisive = [*code(read_graph()), "params.yaml", "dvc.yaml", "requirements.txt"]
     changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", *decisive]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)

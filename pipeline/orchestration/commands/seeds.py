@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from pipeline.files import InputError, read_json
 from pipeline.measure.paired import Comparison, compare, spread
+from pipeline.params import read_tree
 
 SEEDS = ("pretrain.seed", "seed")  # columns that hold the seed, unless --seed names another
 HEADLINE = ("accuracy", "knn", "gain")  # a sweep's own metrics
@@ -178,4 +178,4 @@ def _params() -> set[str]:
             return {prefix.removesuffix(".")}
         return {leaf for key, value in node.items() for leaf in leaves(value, f"{prefix}{key}.")}
 
-    return leaves(yaml.safe_load(PARAMS.read_text()), "")
+    return leaves(read_tree(PARAMS), "")

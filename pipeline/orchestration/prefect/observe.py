@@ -19,9 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import yaml
-
 from pipeline.orchestration.prefect.server import SETTINGS, answers
+from pipeline.params import read_tree
 from pipeline.progress import VARIABLE, ProgressFile
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Sender:
 
         self.client, self.stage, self.file = client, stage, file
         experiment = os.environ.get("DVC_EXP_NAME")
-        params = yaml.safe_load(Path("params.yaml").read_text()) if Path("params.yaml").exists() else {}
+        params = read_tree(Path("params.yaml")) if Path("params.yaml").exists() else {}
         self.run = client.create_flow_run(
             flow(name="stage")(_nothing),
             name=f"{stage} of {experiment}" if experiment else stage,

@@ -9,15 +9,14 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline.files import read_json
-from pipeline.layout import FIGURES, METRICS, PAGE
+from pipeline.layout import FIGURES, PAGE
 from pipeline.orchestration.prefect.reporter import Reporter
 from pipeline.orchestration.prefect.watch import INTERRUPTED, run_id, watched
 from pipeline.orchestration.processes import stages
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.page import TITLES, value
-from pipeline.orchestration.sweeps.results import headline
+from pipeline.orchestration.sweeps.results import headline, read_measured
 
 
 @flow(name="run", flow_run_name="run")
@@ -64,8 +63,7 @@ class PrintingReporter(Reporter):
 
 def publish(root: Path) -> None:
     """The headline as a table, the first set's probe chart as an image, the report's text."""
-    metrics = {path.stem: read_json(path) for path in (root / METRICS).glob("*.json")}
-    numbers = headline(metrics)
+    numbers = headline(read_measured(root))
     create_table_artifact(
         key="metrics",
         table=[{TITLES[name]: value(name, numbers[name]) for name in numbers}],

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import yaml
-
+from pipeline import graph
 from pipeline.files import InputError
-from pipeline.orchestration.processes import dvc_graph
 from pipeline.orchestration.processes.guarded import DVC, environment
 from pipeline.orchestration.processes.listen import Listener, Reader, run_command
 from pipeline.orchestration.processes.stop import Stop
@@ -18,7 +16,7 @@ class StageError(InputError):
 def stage_order(root: Path) -> list[str]:
     """The graph's stages in an order in which they can run. Raises InputError where there is no dvc.yaml."""
     try:
-        return dvc_graph.order(yaml.safe_load((root / "dvc.yaml").read_text())["stages"])
+        return graph.stage_order(graph.read_graph(root))
     except FileNotFoundError:
         raise InputError("dvc.yaml: not found here; run this in the project's folder") from None
 

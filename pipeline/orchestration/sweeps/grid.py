@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.files import InputError, ParamsError
 from pipeline.orchestration import presets
-from pipeline.params import validate
+from pipeline.params import read_tree, validate
 from pipeline.pretrain.parallel import alike
 
 AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
@@ -63,7 +63,7 @@ def plan_cells(sweep: str, grid: Grid, root: Path) -> list[Cell]:
     """
     if not NAME.fullmatch(sweep):
         raise InputError(f"--name {sweep}: letters, digits, - and _, beginning with a letter or digit")
-    tree = _read(root / "params.yaml")
+    tree = read_tree(root / "params.yaml")
     fixed = (presets.overrides(grid.preset) if grid.preset else {}) | dict(map(parse_setting, grid.settings))
     axes = grid.axes()
     for path in axes:
@@ -150,12 +150,3 @@ def _typed(value: Any, params: dict[str, Any], path: str) -> Any:
 
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path.name}: not found here; run this in the project's folder") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from None

@@ -7,16 +7,16 @@ import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pipeline.contracts import interpret, pretrain, probe
 from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
+from pipeline.views import ENCODER
 
 SEED = AXES["seed"]
-STAGES = ("prepare", "pretrain", "probe", "interpret")  # those that write metrics
 HEADLINE = ("accuracy", "knn", "gain", "dci_z", "zero_share", "rankme", "collapsed", "minutes")
-DCI_Z = "dci_disentanglement_null_z"  # in the summary of interpret
 
 
 @dataclass(frozen=True)
@@ -50,47 +50,70 @@ def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: s
     """The row of a cell; revision: its experiment's commit, None where there is none."""
     if revision is None:
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
-    content = read(root, revision)
-    return Row(
-        cell, state, reason, revision[:10], headline(content), numbers(content), content["pretrain"]["device"]
-    )
+    measured = read_experiment(root, revision)
+    experiment, device = revision[:10], measured.pretrain.device
+    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device)
+
+
+class Measured(NamedTuple):
+    """The metrics of one run. interpret: None where the graph has no such stage."""
+
+    pretrain: pretrain.Pretrain
+    probe: probe.Probe
+    interpret: interpret.Interpret | None
 
 
 @functools.cache
-def read(root: Path, revision: str) -> dict[str, Any]:
-    """The metrics files of an experiment's commit, by stage."""
-    files = [str(metrics_file(stage)) for stage in STAGES]
-    there = git(root, "ls-tree", "--name-only", revision, "--", *files).splitlines()
-    return {Path(path).stem: json.loads(git(root, "show", f"{revision}:{path}")) for path in there}
+def read_experiment(root: Path, revision: str) -> Measured:
+    """The metrics files of an experiment's commit, which the stages of this code wrote."""
+
+    def content(stage: str) -> dict[str, Any]:
+        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}"))
+
+    there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file("interpret")))
+    return Measured(
+        pretrain.Pretrain.model_validate(content("pretrain")),
+        probe.Probe.model_validate(content("probe")),
+        interpret.Interpret.model_validate(content("interpret")) if there else None,
+    )
 
 
-def headline(content: dict[str, Any]) -> dict[str, float | None]:
+def read_measured(root: Path) -> Measured:
+    """The metrics files of the working tree. Raises InputError where one is missing or broken."""
+    file = root / metrics_file("interpret")
+    return Measured(
+        pretrain.read(root / metrics_file("pretrain")),
+        probe.read(root / metrics_file("probe")),
+        interpret.read(file) if file.exists() else None,
+    )
+
+
+def headline(measured: Measured) -> dict[str, float | None]:
     """The numbers that stand in the tables, of the set that was trained on (the first one probed).
 
     dci_z: disentanglement of the groups, in standard deviations above random groups of the same sizes.
     """
-    name, summary = next(iter(content["probe"]["summary"].items()))
-    pretrain = content["pretrain"]
-    interpret = content.get("interpret", {}).get("summary", {}).get(name, {})
+    name, summary = next(iter(measured.probe.summary.items()))
+    groups = measured.interpret.summary[name] if measured.interpret else None
     return {
-        "accuracy": (summary.get("mean_accuracy") or {}).get("encoder"),
-        "knn": (summary.get("mean_knn_accuracy") or {}).get("encoder"),
-        "gain": summary.get("gain_over_random_init"),
-        "dci_z": interpret.get(DCI_Z),
-        "zero_share": pretrain.get("zero_share"),
-        "rankme": pretrain["final"].get("rankme"),
-        "collapsed": float(pretrain["collapsed"]),
-        "minutes": pretrain["minutes"],
+        "accuracy": summary.mean_accuracy.get(ENCODER),
+        "knn": summary.mean_knn_accuracy.get(ENCODER),
+        "gain": summary.gain_over_random_init,
+        "dci_z": groups.dci_disentanglement_null_z if groups else None,
+        "zero_share": measured.pretrain.zero_share,
+        "rankme": measured.pretrain.final.rankme,
+        "collapsed": float(measured.pretrain.collapsed),
+        "minutes": measured.pretrain.minutes,
     }
 
 
-def numbers(content: dict[str, Any]) -> dict[str, float]:
+def numbers(measured: Measured) -> dict[str, float]:
     """Path -> number: the probes' summaries, what pretraining ended with, the summary of interpret."""
     parts = {
-        "probe": content["probe"]["summary"],
-        "pretrain.final": content["pretrain"]["final"],
-        "pretrain.sparsity": content["pretrain"].get("sparsity", {}),
-        "interpret": content.get("interpret", {}).get("summary", {}),
+        "probe": measured.probe.content()["summary"],
+        "pretrain.final": measured.pretrain.final.content(),
+        "pretrain.sparsity": measured.pretrain.sparsity.content(),
+        "interpret": measured.interpret.content()["summary"] if measured.interpret else {},
     }
     return {path: value for name, part in parts.items() for path, value in _leaves(name, part)}
 

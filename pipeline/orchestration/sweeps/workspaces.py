@@ -15,10 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.files import InputError
-from pipeline.orchestration.processes.dvc_graph import Graph, code, is_inside
+from pipeline.graph import Graph, code, is_inside, parse_graph
 from pipeline.orchestration.processes.guarded import end_inside
 from pipeline.orchestration.sweeps.grid import set_params
 
@@ -99,7 +97,7 @@ _GRAPHS: dict[tuple[Path, str], Graph] = {}
 def _graph(root: Path, blob: str) -> Graph:
     """dvc.yaml as it is in Git. blob: its object, or a name of it."""
     if (root, blob) not in _GRAPHS:
-        _GRAPHS[root, blob] = yaml.safe_load(git(root, "cat-file", "blob", blob))["stages"]
+        _GRAPHS[root, blob] = parse_graph(git(root, "cat-file", "blob", blob))
     return _GRAPHS[root, blob]
 
 

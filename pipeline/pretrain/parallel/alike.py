@@ -2,8 +2,8 @@
 
 import json
 
-from pipeline import graph
 from pipeline.files import ParamsError
+from pipeline.graph import read_graph, tracked_values
 from pipeline.params import Params
 
 FREE = ("sparsity.lambda", "pretrain.seed")  # what each run may have for itself
@@ -24,8 +24,8 @@ def kind(params: Params) -> str | None:
     areas = {rows * columns for rows, columns in params.masking.target_sizes}
     draws_shapes = params.masking.mode == "ijepa" or len(areas) > 1
     shared_seed = free["pretrain.seed"] if draws_shapes else None
-    stages = graph.stages()
-    shared = graph.tracked_values(tree, (*stages["prepare"].params, *stages["pretrain"].params))
+    graph = read_graph()
+    shared = tracked_values(tree, (*graph["prepare"]["params"], *graph["pretrain"]["params"]))
     return json.dumps([shared, shared_seed], sort_keys=True)
 
 

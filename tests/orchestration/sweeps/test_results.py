@@ -3,13 +3,10 @@
 import csv
 import io
 import re
-from typing import Any
 
 import pytest
 from conftest import REPOSITORY
 
-from pipeline.files import read_json
-from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps import page as sweep_page
 from pipeline.orchestration.sweeps import results
 from pipeline.orchestration.sweeps.console import Console, clock
@@ -94,40 +91,29 @@ def test_a_sweep_without_a_result_has_tables_too(tmp_path):
     assert "Accuracy against sparsity" not in paths[0].read_text() and paths[3].exists()
 
 
-def shipped() -> dict[str, Any]:
-    """What the shipped stages wrote in the last run of the default."""
-    content = {stage: read_json(REPOSITORY / metrics_file(stage)) for stage in results.STAGES}
-    # The summary of interpret has, of each set, the numbers of the encoder's groups.
-    encoder = content["interpret"]["scenes"]["codes"]["encoder"]
-    content["interpret"] = {"summary": {"scenes": encoder}} | content["interpret"]
-    return content
+MEASURED = results.read_measured(REPOSITORY)  # what the shipped stages wrote in the last run of the default
 
 
 def test_the_headline_is_what_the_stages_wrote_of_the_set_that_was_trained_on():
-    content = shipped()
-    headline = results.headline(content)
+    headline = results.headline(MEASURED)
     assert list(headline) == list(HEADLINE) and None not in headline.values()
-    assert headline["accuracy"] == content["probe"]["summary"]["scenes"]["mean_accuracy"]["encoder"]
-    assert (
-        headline["dci_z"] == content["interpret"]["scenes"]["codes"]["encoder"]["dci_disentanglement_null_z"]
-    )
-    assert headline["collapsed"] == float(content["pretrain"]["collapsed"])
+    assert headline["accuracy"] == MEASURED.probe.summary["scenes"].mean_accuracy["encoder"]
+    assert MEASURED.interpret is not None
+    groups = MEASURED.interpret.sets["scenes"].codes["encoder"]
+    assert headline["dci_z"] == groups.content()["dci_disentanglement_null_z"]
+    assert headline["collapsed"] == float(MEASURED.pretrain.collapsed)
 
 
 def test_without_a_number_of_interpretability_there_is_a_dash():
-    content = shipped()
-    del content["interpret"]
-    assert results.headline(content)["dci_z"] is None and sweep_page.value("dci_z", None) == DASH
-    assert not any(path.startswith("interpret") for path in results.numbers(content))
+    without = MEASURED._replace(interpret=None)
+    assert results.headline(without)["dci_z"] is None and sweep_page.value("dci_z", None) == DASH
+    assert not any(path.startswith("interpret") for path in results.numbers(without))
 
 
 def test_every_number_of_the_stages_is_listed_by_its_path_and_no_text_is():
-    content = shipped()
-    numbers = results.numbers(content)
-    assert (
-        numbers["probe.scenes.rankme.encoder"] == content["probe"]["summary"]["scenes"]["rankme"]["encoder"]
-    )
-    assert numbers["pretrain.sparsity.groups"] == content["pretrain"]["sparsity"]["groups"]
+    numbers = results.numbers(MEASURED)
+    assert numbers["probe.scenes.rankme.encoder"] == MEASURED.probe.summary["scenes"].rankme["encoder"]
+    assert numbers["pretrain.sparsity.groups"] == MEASURED.pretrain.sparsity.groups
     assert "interpret.scenes.mig" in numbers and "interpret.scenes.dci_disentanglement_null_z" in numbers
     assert "pretrain.sparsity.method" not in numbers
     assert all(isinstance(value, int | float) for value in numbers.values())
