@@ -15,7 +15,9 @@ from pipeline.files import read_json
 from pipeline.graph import read_graph, stage_order
 
 PAGE = (REPOSITORY / "docs/architecture.md").read_text()
-PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(\w+)\n# (\S+) \((.*?)\)\n(.*?)^```", re.MULTILINE | re.DOTALL
+)  # language, file, what
 
 
 def test_rooms_stand_in_the_order_in_which_they_may_import():
@@ -32,26 +34,24 @@ def test_each_example_is_one_new_file_of_under_40_lines_and_one_line_of_a_regist
     sections = PAGE.partition("## Made to be extended")[2].split("\n### ")[1:]
     assert len(sections) == 4
     for section in sections:
-        new, line = PYTHON.findall(section)
-        assert new.startswith("# pipeline/") and len(new.splitlines()) < 40
-        place, *imports, entry = line.splitlines()
-        assert "(a line of " in place and entry.endswith(",")
-        assert len(imports) == ("with its import" in place)
+        (*kind, content), (*table, lines) = BLOCK.findall(section)
+        assert kind[::2] == ["python", "new"] and len(content.splitlines()) + 3 < 40
+        assert table[0] == "diff" and table[2].startswith("a line of ")
+        *imports, entry = lines.splitlines()
+        assert entry.startswith("+    ") and len(imports) == table[2].endswith("and its import")
 
 
 def follow_examples(project: Path) -> None:
     """Do with `project` what the page says: write its new files, add its lines to the registries."""
-    for block in PYTHON.findall(PAGE):
-        path, what = re.findall(r"^# (\S+) \((.*)\)$", block, re.MULTILINE)[0]
-        content = block.partition("\n")[2]
+    for _, path, what, content in BLOCK.findall(PAGE):
         if what == "new":
             (project / path).write_text(content)
             continue
-        *imports, entry = content.splitlines()
-        [table] = re.findall(r"[A-Z_]+", what)
+        *imports, entry = (line.removeprefix("+") for line in content.splitlines())
+        [table] = re.findall(r"[A-Z_]{2,}", what)
         text = (project / path).read_text()
         pattern = rf"^({table}\b[^=\n]*= [({{]\n.*?)^([)}}])$"
-        text, added = re.subn(pattern, rf"\1    {entry}\n\2", text, flags=re.MULTILINE | re.DOTALL)
+        text, added = re.subn(pattern, rf"\1{entry}\n\2", text, flags=re.MULTILINE | re.DOTALL)
         assert added == 1, table
         for line in imports:
             text = text.replace("\nfrom ", f"\n{line}\nfrom ", 1)
@@ -60,7 +60,7 @@ def follow_examples(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the examples were followed and the stages of a small smoke preset ran."""
+    """A copy of the project in which the examples were followed and all stages ran, on sizes below smoke."""
     root = tmp_path_factory.mktemp("examples")
     for folder in ("pipeline", "stages"):
         shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
