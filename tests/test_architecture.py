@@ -15,9 +15,8 @@ from pipeline.files import read_json
 from pipeline.graph import read_graph, stage_order
 
 PAGE = (REPOSITORY / "docs/architecture.md").read_text()
-BLOCK = re.compile(
-    r"^```(\w+)\n# (\S+) \((.*?)\)\n(.*?)^```", re.MULTILINE | re.DOTALL
-)  # language, file, what
+# language, file, what it is, content
+BLOCK = re.compile(r"^```(\w+)\n# (\S+) \((.*?)\)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def test_rooms_stand_in_the_order_in_which_they_may_import():

@@ -1,6 +1,8 @@
-"""Normal features with a known correlation matrix, and the total correlation that follows from it."""
+"""Normal features with a known correlation matrix, the total correlation that follows from it, and ours."""
 
 import numpy as np
+
+from pipeline.interpret.gaussian_copula import gaussian_total, normal_scores, scores_correlation
 
 
 def blocks(dim: int, size: int = 8, rho: float = 0.5) -> np.ndarray:
@@ -14,3 +16,8 @@ def draw(R: np.ndarray, images: int, seed: int) -> np.ndarray:
 
 def truth(R: np.ndarray) -> float:
     return -0.5 * np.linalg.slogdet(R)[1]
+
+
+def copula(features: np.ndarray, seed: int = 0) -> float:
+    scores = normal_scores(features, np.random.default_rng(seed))
+    return gaussian_total(scores_correlation(scores), len(features))

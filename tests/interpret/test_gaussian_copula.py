@@ -15,14 +15,9 @@ from pipeline.interpret.gaussian_copula import (
     scores_correlation,
 )
 from pipeline.interpret.partitions import contiguous, random_partitions
-from tests.interpret.correlated import blocks, draw, truth
+from tests.interpret.correlated import blocks, copula, draw, truth
 
 N = 10_000
-
-
-def copula(features: np.ndarray, seed: int = 0) -> float:
-    scores = normal_scores(features, np.random.default_rng(seed))
-    return gaussian_total(scores_correlation(scores), len(features))
 
 
 def bent(features: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from sklearn.feature_selection import mutual_info_regression
 
 from pipeline.interpret.knn_information import entropy, gate_total, knn_total
 from pipeline.interpret.partitions import contiguous
-from tests.interpret.correlated import blocks, draw, truth
+from tests.interpret.correlated import blocks, copula, draw, truth
 
 N = 10_000
 
