@@ -8,9 +8,8 @@ names where a model takes them: a new metric needs no line in its contract.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import pandas as pd
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -24,6 +23,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.files import InputError, read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REASONS = {"missing": "is missing", "extra_forbidden": "is no key of this file"}
 
@@ -100,8 +102,10 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, record.content())
 
 
-def read_table(path: Path, columns: Sequence[str], stage: str) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], stage: str) -> "pd.DataFrame":
     """A CSV file. Raises InputError where it is absent, no table, or lacks one of the `columns`."""
+    import pandas as pd  # here, as it takes long and sweeps read no table
+
     anew = f"write it anew with `dvc repro -f -s {stage}`"
     try:
         table = pd.read_csv(path)

@@ -49,18 +49,18 @@ def train():
             select.select([], [], [], 0.05)
     steps = metrics / "steps.json"  # what a test asks for: the shipped pretrain.json does not say it
     steps.write_text(json.dumps({"of_this_process": pretrain["steps"] - first}))
-    metrics = shipped("pretrain")
-    metrics["sparsity"]["groups"] = sparsity["groups"]
+    written = shipped("pretrain")
+    written["sparsity"]["groups"] = sparsity["groups"]
     zero_share = sparsity["lambda"] / (1 + sparsity["lambda"])
-    return metrics | {"zero_share": zero_share, "seed": pretrain["seed"], "device": "cpu: mini"}
+    return written | {"zero_share": zero_share, "seed": pretrain["seed"], "device": "cpu: mini"}
 
 
 def probe():
     base = float(pathlib.Path("pipeline/probe/base.txt").read_text())  # code in a room, as dvc.yaml names it
     accuracy = base - sparsity["lambda"] / 10 + pretrain["seed"] / 100
-    metrics = shipped("probe")
-    metrics["summary"]["scenes"]["mean_accuracy"]["encoder"] = accuracy
-    return metrics
+    written = shipped("probe")
+    written["summary"]["scenes"]["mean_accuracy"]["encoder"] = accuracy
+    return written
 
 
 def report():
