@@ -16,12 +16,13 @@ import argparse
 import shlex
 from pathlib import Path
 
+from pipeline.params.registry import SPARSITY_METHODS
+
 LAMBDAS = "0,0.01,0.03,0.1,0.3,1"
-METHODS = ("none", "oi_vae", "group_lasso", "l1", "rdmreg", "topk")
 NO_REGULARIZER = ("regularizer.name=none",)
 # study -> setting -> what it sets. The first setting is the baseline that the others are compared with.
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "methods": {method: (f"sparsity.method={method}",) for method in METHODS},
+    "methods": {method: (f"sparsity.method={method}",) for method in SPARSITY_METHODS},
     "lambda": {},  # one sweep, whose axis is lambda
     "settings": {
         "none": ("sparsity.method=none",),

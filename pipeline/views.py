@@ -1,6 +1,7 @@
 """The views: names of the features that `embed` writes and `probe` and `interpret` read.
 
-A new view is a constant and a line of VIEWS here, and the code in pipeline/embed that computes it.
+Here are the views that more than one room speaks of. A new view needs no line here: pipeline/embed computes
+it, and the report calls it by its name. A line of VIEWS gives it a title.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,5 @@
-"""docs/architecture.md: its order of rooms is the one that is checked, and its example of a method works."""
+"""docs/architecture.md: its order of rooms is the one that is checked, and its four examples work."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -10,10 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, default_tree, override
+from conftest import REPOSITORY, SMALL, default_tree, override
+
+from pipeline.files import read_json
+from pipeline.graph import read_graph, stage_order
 
 PAGE = (REPOSITORY / "docs/architecture.md").read_text()
-STAGES = ("prepare", "pretrain", "embed", "probe", "interpret", "report")
+# language, file, what it is, content
+BLOCK = re.compile(r"^```(\w+)\n# (\S+) \((.*?)\)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def test_rooms_stand_in_the_order_in_which_they_may_import():
@@ -26,40 +29,78 @@ def test_rooms_stand_in_the_order_in_which_they_may_import():
     assert [re.findall(r"[a-z_]+", layer) for layer in order.split(">")] == expected
 
 
-def test_examples_are_short():
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 4
-    assert [block for block in blocks if len(block.splitlines()) >= 40] == []
+def test_each_example_is_one_new_file_of_under_40_lines_and_one_line_of_a_registry():
+    sections = PAGE.partition("## Made to be extended")[2].split("\n### ")[1:]
+    assert len(sections) == 4
+    for section in sections:
+        (*kind, content), (*table, lines) = BLOCK.findall(section)
+        assert kind[::2] == ["python", "new"] and len(content.splitlines()) + 3 < 40
+        assert table[0] == "diff" and table[2].startswith("a line of ")
+        *imports, entry = lines.splitlines()
+        assert entry.startswith("+    ") and len(imports) == table[2].endswith("and its import")
 
 
-def follow_example(page: str, project: Path) -> None:
-    """Do with `project` what the page's section on methods says: write the new file, add the name."""
-    section = page.partition("### A sparsity method")[2].partition("\n### ")[0]
-    new, name = re.findall(r"^```\w+\n# (\S+) \(([^)]+)\)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    assert new[1] == "new"
-    (project / new[0]).write_text(new[2])
-    registry, tuple_name = project / name[0], name[1].split()[-1]
-    text, added = re.subn(
-        rf"^({tuple_name}\b.*?= \()", rf"\1{name[2].strip()} ", registry.read_text(), flags=re.M
-    )
-    assert added == 1
-    registry.write_text(text)
+def follow_examples(project: Path) -> None:
+    """Do with `project` what the page says: write its new files, add its lines to the registries."""
+    for _, path, what, content in BLOCK.findall(PAGE):
+        if what == "new":
+            (project / path).write_text(content)
+            continue
+        *imports, entry = (line.removeprefix("+") for line in content.splitlines())
+        [table] = re.findall(r"[A-Z_]{2,}", what)
+        text = (project / path).read_text()
+        pattern = rf"^({table}\b[^=\n]*= [({{]\n.*?)^([)}}])$"
+        text, added = re.subn(pattern, rf"\1{entry}\n\2", text, flags=re.MULTILINE | re.DOTALL)
+        assert added == 1, table
+        for line in imports:
+            text = text.replace("\nfrom ", f"\n{line}\nfrom ", 1)
+        (project / path).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the examples were followed and all stages ran, on sizes below smoke."""
+    root = tmp_path_factory.mktemp("examples")
+    for folder in ("pipeline", "stages"):
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
+    follow_examples(root)
+    smoke = yaml.safe_load((REPOSITORY / "presets/smoke.yaml").read_text())
+    chosen = {"sparsity.method": "hoyer", "embed.sets": ["stripes"]}
+    (root / "params.yaml").write_text(yaml.safe_dump(override(default_tree(), {**smoke, **SMALL, **chosen})))
+    for stage in stage_order(read_graph(root)):
+        command = [sys.executable, "-m", f"stages.{stage}"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return root
 
 
 @pytest.mark.slow
-def test_the_example_of_a_method_runs_from_params_to_page(tmp_path):
-    for folder in ("pipeline", "stages", "presets"):
-        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
-    follow_example(PAGE, tmp_path)
-    smoke = yaml.safe_load((REPOSITORY / "presets/smoke.yaml").read_text())
-    tree = override(default_tree(), {**smoke, "sparsity.method": "hoyer", "runtime.device": "cpu"})
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
-    for stage in STAGES:
-        command = [sys.executable, "-m", f"stages.{stage}"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    pretrain = json.loads((tmp_path / "reports/metrics/pretrain.json").read_text())
+def test_the_method_trains_and_titles_the_page(project):
+    pretrain = read_json(project / "reports/metrics/pretrain.json")
     assert pretrain["sparsity"]["method"] == "hoyer"
     assert pretrain["final"]["loss_hoyer"] > 0
-    assert "hoyer" in (tmp_path / "reports/index.html").read_text()
+    assert "SparseJEPA (hoyer) on scenes" in (project / "reports/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_set_is_made_probed_and_interpreted(project):
+    prepared = read_json(project / "reports/metrics/prepare.json")["stripes"]
+    assert (prepared["train"], prepared["num_labels"]) == (SMALL["data.scenes.num_train"], 1)
+    probed = read_json(project / "reports/metrics/probe.json")["stripes"]["direction"]
+    assert probed["encoder"]["accuracy"] > 0.5
+    assert read_json(project / "reports/metrics/interpret.json")["stripes"]["factors"] == ["direction"]
+
+
+@pytest.mark.slow
+def test_the_view_is_probed_and_shown(project):
+    labels = read_json(project / "reports/metrics/probe.json")["scenes"]
+    assert all("mean_colour" in views for label, views in labels.items() if not label.startswith("patch_"))
+    assert "mean colour" in (project / "reports/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_metric_is_measured_and_shown(project):
+    codes = read_json(project / "reports/metrics/interpret.json")["scenes"]["codes"]
+    assert all(1 / scores["groups"] <= scores["largest_share"] <= 1 for scores in codes.values())
+    assert "largest share" in (project / "reports/index.html").read_text()

@@ -5,7 +5,6 @@ x_null_mean, x_null_low and x_null_high (2.5 % and 97.5 %), and x_null_z, how ma
 null x lies above its mean. Information is in nats; all other scores are shares or R^2 unless they say so.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from pipeline.contracts.record import Number, Record, check_same_sets, read_reco
 STAGE = "interpret"
 TABLES = {  # interpret_<name>.csv -> its columns; correlation has further ones, with_<feature> in percent
     "groups": ("set", "code", "factor", "group", "skill", "ablation_drop"),
-    "correlation": ("set", "code", "group"),
     "top": ("set", "group", "kind", "rank", "image", "energy", "dead"),
     "patches": ("set", "image", "patch", "group", "best", "energy", "foreground", "object"),
+    "correlation": ("set", "code", "group"),
 }
-NULL = r"_null_(mean|low|high|z)"
 
 
 def name_of_z(metric: str) -> str:
@@ -30,10 +28,13 @@ def name_of_z(metric: str) -> str:
 
 
 class Scores(Record):
-    """All numbers of one code: features in groups."""
+    """All numbers of one code: features in groups.
+
+    Further keys are numbers too: nulls, total correlation under noise (tc_noise_<deviation>,
+    tc_between_noise_<deviation>), and metrics that no field describes.
+    """
 
     model_config = ConfigDict(extra="allow")
-    families = re.compile(rf"[a-z_0-9]+{NULL}|tc_(between_)?noise_[0-9.e+-]+")
     __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore
 
     features: int = Field(description="features of an image")
@@ -89,6 +90,11 @@ class Scores(Record):
         """The number of that key; None where it is absent."""
         return self.further.get(key) if key in self.further else getattr(self, key, None)
 
+    @property
+    def undescribed(self) -> list[str]:
+        """The metrics among further keys: neither nulls nor totals under noise."""
+        return [key for key in self.further if "_null_" not in key and "_noise_" not in key]
+
     def z(self, metric: str) -> float | None:
         """How many standard deviations of its null a number lies above it; None where there is no null."""
         return self.value(name_of_z(metric))
@@ -103,10 +109,9 @@ class ComparedScores(Scores):
 
 
 class ObjectScores(Record):
-    """Groups of one code against the masks of objects."""
+    """Groups of one code against the masks of objects. Further keys are numbers: the nulls."""
 
     model_config = ConfigDict(extra="allow")
-    families = re.compile(rf"object_(auroc|ari){NULL}")
     __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore
 
     object_images: int = Field(description="images looked at")

@@ -1,6 +1,5 @@
 """reports/metrics/probe.json: every probe's scores, and their means over labels; and the table probe.csv."""
 
-import re
 from pathlib import Path
 
 from pydantic import ConfigDict, Field, model_validator
@@ -8,19 +7,20 @@ from pydantic import ConfigDict, Field, model_validator
 from pipeline.contracts.record import Number, Record, check_same_sets, read_record, write_record
 
 STAGE = "probe"
-TABLE = ("set", "label", "kind", "view", "accuracy", "r2")  # columns of probe.csv; the others are scores
-SHARE = r"\d+(_\d+)?(e-\d+)?pct"  # of the labels: 1pct, 0_5pct
+TABLE = (
+    *("set", "label", "kind", "view", "accuracy", "r2"),
+    *("ci95_low", "ci95_high", "r2_ci95_low", "r2_ci95_high"),
+)  # first columns of probe.csv; other scores follow in the order in which they come up
 
 
 class Scores(Record):
     """The probes of one label on one view, scored on the test images.
 
-    Accuracies are shares, 0 to 1; R^2 is at most 1. accuracy_1pct, r2_1pct and the like are of probes that
-    saw that share of the labels, means over draws; _sd is the deviation over draws.
+    Accuracies are shares, 0 to 1; R^2 is at most 1. Further keys are numbers: accuracy_1pct, r2_1pct and the
+    like are of probes that saw that share of the labels, means over draws; _sd is the deviation over draws.
     """
 
     model_config = ConfigDict(extra="allow")
-    families = re.compile(rf"(accuracy|r2)_{SHARE}(_sd)?")
     __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore
 
     accuracy: Number = Field(None, description="of the linear probe")
@@ -46,10 +46,12 @@ Labels = dict[str, dict[str, Scores]]  # label -> view
 
 
 class Summary(Record):
-    """Means over the labels of a set that have classes, by view; shares, 0 to 1."""
+    """Means over the labels of a set that have classes, by view; shares, 0 to 1.
+
+    Further keys are such means: mean_accuracy_1pct and the like.
+    """
 
     model_config = ConfigDict(extra="allow")
-    families = re.compile(rf"mean_accuracy_{SHARE}(_sd)?")
     __pydantic_extra__: dict[str, dict[str, Number]] = Field(init=False)  # pyright: ignore
 
     mean_accuracy: dict[str, Number] = Field(description="of linear probes")

@@ -1,14 +1,14 @@
 """What all contracts share: typed records that keep their keys in order, and files read and written whole.
 
-A metrics file is read and written as one model. A key that its model does not know, and a value of another
-type, are refused on either side, so what a stage writes is what the report can read.
+A metrics file is read and written as one model. A value of another type is refused on either side, so what a
+stage writes is what the report can read. So is a key that its model does not know, but for numbers under new
+names where a model takes them: a new metric needs no line in its contract.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from pipeline.files import InputError, read_json, write_json
 
@@ -43,12 +43,11 @@ Number = Annotated[int | float | None, BeforeValidator(_to_number)]
 class Record(BaseModel):
     """An object of a metrics file: closed, frozen, with its keys in the order in which they were given.
 
-    An optional key that was not given is not written. `families`: a pattern of further keys, for names that
-    are made of others (`mig_null_z`); a class that allows further keys without it takes any name.
+    An optional key that was not given is not written. A class with extra="allow" takes further keys of any
+    name; the annotation of __pydantic_extra__ is the type of their values.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-    families: ClassVar[re.Pattern[str] | None] = None
     _order: tuple[str, ...] = ()
 
     @model_validator(mode="wrap")
@@ -57,10 +56,6 @@ class Record(BaseModel):
         record = build(content)
         if isinstance(content, Mapping):
             record._order = tuple(content)
-        for key in record.further:
-            if cls.families is not None and not cls.families.fullmatch(key):
-                unknown = InitErrorDetails(type="extra_forbidden", loc=(key,), input=record.further[key])
-                raise ValidationError.from_exception_data(cls.__name__, [unknown])
         return record
 
     @model_serializer(mode="wrap")
@@ -71,7 +66,7 @@ class Record(BaseModel):
 
     @property
     def further(self) -> dict[str, Any]:
-        """What stands under keys that are names: of sets, of codes, of a family."""
+        """What stands under keys that are names: of sets, of codes, of further numbers."""
         return self.__pydantic_extra__ or {}
 
     def content(self) -> dict[str, Any]:

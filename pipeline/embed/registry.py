@@ -1,6 +1,6 @@
 """The sources of views, in the order in which they are computed and stored.
 
-A new view is a file beside this one with its source, a line here, and its name and title in pipeline.views.
+A new view is a file beside this one with its source, and a line here. pipeline.views may give it a title.
 """
 
 from pipeline.embed.encoder_views import (

@@ -15,14 +15,12 @@ from pipeline.interpret.partitions import (
     group_energies,
     kmeans_groups,
     singletons,
-    split_order,
     standardise,
 )
 from pipeline.interpret.sparse_autoencoder import train_sparse_autoencoder
 from pipeline.params import InterpretParams
 from pipeline.sparsity.groups import ACTIVE_SHARE
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.sparsity.topk import GroupTopK
 from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT
 
 Arrays = Mapping[str, np.ndarray]
@@ -83,19 +81,14 @@ def encoder_code(train: Arrays, test: Arrays, method: SparsityMethod | None, gro
 
 def feature_groups(method: SparsityMethod | None, dim: int, groups: int) -> Int[np.ndarray, "groups size"]:
     """The run's groups of encoder features; contiguous ones where it has none of its own."""
-    if method is None or isinstance(method, GroupTopK):
-        return contiguous(dim, min(groups, dim))
-    return split_order(method.order.cpu().numpy(), method.groups)
+    partition = method.feature_groups() if method is not None else None
+    return contiguous(dim, min(groups, dim)) if partition is None else partition.cpu().numpy()
 
 
 def latent_groups(method: SparsityMethod, latents: int) -> Int[np.ndarray, "groups size"]:
-    """The groups of a code: topk's groups of latents, the features' groups where the code is of features
-    (rdmreg), and none where every latent may serve every group (oi_vae)."""
-    if isinstance(method, GroupTopK):
-        return contiguous(latents, method.groups)
-    if latents == len(method.order) and method.interaction() is None:
-        return split_order(method.order.cpu().numpy(), method.groups)
-    return singletons(latents)
+    """The method's groups of latents; each by itself where every latent may serve every group."""
+    partition = method.latent_groups()
+    return singletons(latents) if partition is None else partition.cpu().numpy()
 
 
 def count_active(energies: Float[np.ndarray, "images groups"]) -> int:

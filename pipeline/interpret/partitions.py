@@ -13,11 +13,6 @@ from scipy.cluster.vq import kmeans2
 Partition = Int[np.ndarray, "groups size"]
 
 
-def split_order(order: Int[np.ndarray, " dim"], groups: int) -> Partition:
-    """Groups of equal size from features listed group by group. `groups` must divide dim."""
-    return np.asarray(order, dtype=np.int64).reshape(groups, -1)
-
-
 def singletons(dim: int) -> Partition:
     """Every feature a group of its own."""
     return np.arange(dim, dtype=np.int64)[:, None]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from pipeline.contracts.interpret import TABLES
 from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor
 from pipeline.interpret.metrics.purity import TOP_IMAGES
@@ -19,34 +20,23 @@ from pipeline.interpret.partitions import correlation, group_energies, standardi
 DIGITS = 4
 SHOWN_IMAGES = 8  # whose patches are listed
 MOST_FEATURES = 192  # of a correlation matrix; more are thinned out evenly within the order of the groups
-COLUMNS = {
-    "groups": ("set", "code", "factor", "group", "skill", "ablation_drop"),
-    "top": ("set", "group", "kind", "rank", "image", "energy", "dead"),
-    "patches": ("set", "image", "patch", "group", "best", "energy", "foreground", "object"),
-}
 
 
 class Tables:
-    """Rows of every table, gathered set by set."""
+    """Rows of every table of pipeline.contracts.interpret, gathered set by set."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
-        self.correlations: list[pd.DataFrame] = []
+        self.parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
 
     def finished(self) -> dict[str, pd.DataFrame]:
         """Every table with its columns, empty where nothing was added."""
         return {
             name: pd.concat(self.parts[name]) if self.parts[name] else pd.DataFrame(columns=list(columns))
-            for name, columns in COLUMNS.items()
-        } | {"correlation": self.correlation()}
-
-    def correlation(self) -> pd.DataFrame:
-        if not self.correlations:
-            return pd.DataFrame(columns=["set", "code", "group"])
-        return pd.concat(self.correlations)
+            for name, columns in TABLES.items()
+        }
 
     def _add(self, table: str, **columns: Any) -> None:
-        self.parts[table].append(pd.DataFrame(columns, columns=list(COLUMNS[table])).round(DIGITS))
+        self.parts[table].append(pd.DataFrame(columns, columns=list(TABLES[table])).round(DIGITS))
 
     def add_matrices(self, name: str, code: str, measured: MeasuredCode, factors: list[Factor]) -> None:
         """Skill and ablation drop of every factor and group."""
@@ -77,7 +67,7 @@ class Tables:
         correlations = correlation(np.asarray(features, np.float64)[:, order])
         percent = pd.DataFrame((100 * correlations).round().astype(int)).add_prefix("with_")
         head = pd.DataFrame({"set": name, "code": code, "group": group})
-        self.correlations.append(pd.concat([head, percent], axis=1))
+        self.parts["correlation"].append(pd.concat([head, percent], axis=1))
 
     def add_top_images(self, name: str, code: Code, rows: Int[np.ndarray, " images"], seed: int) -> None:
         """The test images of highest energy of every group, and as many at random; a dead group has random

@@ -37,7 +37,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NETWORK_TIMEOUT = 30.0  # seconds without an answer
 
 
-def cifar_source(request: Request) -> Source:
+def source(request: Request) -> Source:
     """The source of "cifar10" (label `class`) or "cifar100" (labels `fine`, 100, and `coarse`, 20).
 
     request.path: the folder that holds the archive or what was in it; None: the archive is downloaded to

@@ -43,7 +43,7 @@ Scene = tuple[str, int, int]
 """File of the image, relative to the root, and its classes of count_all and closest_object_distance."""
 
 
-def clevr_source(request: Request) -> Source:
+def source(request: Request) -> Source:
     """The labelled images of a CLEVR_v1.0 folder.
 
     Raises InputError, naming request.key and the path: no such folder, a scenes file that is missing or is

@@ -34,7 +34,7 @@ Files = list[tuple[str, int]]
 """Path relative to the root, and class number; in order of path."""
 
 
-def folder_source(request: Request) -> Source:
+def source(request: Request) -> Source:
     """The images of a folder with the label `class`, whose classes are in alphabetical order.
 
     Raises InputError, naming request.key and the path: no such folder; no classes; a class without images; a

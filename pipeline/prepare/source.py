@@ -1,6 +1,7 @@
 """What a source of images is: its labels, and how to make each chunk of a set.
 
-scenes/, cifar.py, folder.py and clevr.py each turn a Request into a Source; write.py writes what it makes.
+The function `source` of scenes/source.py, cifar.py, folder.py and clevr.py turns a Request into a Source;
+write.py writes what it makes.
 """
 
 from collections.abc import Callable, Iterable
@@ -66,6 +67,9 @@ class Source:
     make: Callable[..., Chunk]
     tasks: Callable[[str], Iterable[tuple[Any, ...]]]
     parallel: bool = True
+
+
+MakeSource = Callable[[Request], Source]
 
 
 def chunk_size(image_size: int) -> int:

@@ -1,24 +1,14 @@
-"""Which sets a run asks for, and the table of functions that make each of them."""
+"""Which sets a run asks for, and what makes each of them: the function `source` of the set's module."""
 
+import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.files import ParamsError
 from pipeline.params import Params
 from pipeline.params.embed import split_entry
-from pipeline.prepare.cifar import cifar_source
-from pipeline.prepare.clevr import clevr_source
-from pipeline.prepare.folder import folder_source
-from pipeline.prepare.scenes.source import scenes_source
-from pipeline.prepare.source import Request, Source
-
-SOURCES: dict[str, Callable[[Request], Source]] = {  # the names of pipeline.params.registry.DATA_SETS
-    "scenes": scenes_source,
-    "cifar10": cifar_source,
-    "cifar100": cifar_source,
-    "folder": folder_source,
-    "clevr": clevr_source,
-}
+from pipeline.params.registry import data_set
+from pipeline.prepare.source import MakeSource, Request, Source
 
 
 def requests(params: Params, root: Path) -> list[Request]:
@@ -46,4 +36,22 @@ def open_source(request: Request) -> Source:
 
     Raises InputError, which names the param and the file, where the set cannot be had.
     """
-    return SOURCES.get(request.name, folder_source)(request)
+    return find_source(request.name)(request)
+
+
+def find_source(name: str) -> MakeSource:
+    """The function `source` of the module that the registry names for the set.
+
+    Raises ParamsError naming the file where it is missing, or has no such function.
+    """
+    module = data_set(name).module
+    module_name, file = f"{__package__}.{module}", f"pipeline/prepare/{module.replace('.', '/')}.py"
+    try:
+        source = getattr(importlib.import_module(module_name), "source", None)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise ParamsError(f"the set {name} needs a file {file}, which is not there") from None
+    if source is None:
+        raise ParamsError(f"{file} must define a function source(request), which makes the set {name}")
+    return source

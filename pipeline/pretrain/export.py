@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
+from pipeline.contracts.pretrain import INTERACTION
 from pipeline.data.store import ImageSet
 from pipeline.files import atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
@@ -37,7 +38,7 @@ def interaction_table(trainer: Trainer) -> pd.DataFrame:
     method = trainer.model.method
     norms = method.interaction() if method is not None else None
     if norms is None:
-        return pd.DataFrame(columns=["group", "latent", "norm"])
+        return pd.DataFrame(columns=list(INTERACTION))
     groups, latents = np.indices(norms.shape)
-    columns = {"group": groups.ravel(), "latent": latents.ravel(), "norm": norms.cpu().numpy().ravel()}
-    return pd.DataFrame(columns)
+    columns = (groups.ravel(), latents.ravel(), norms.cpu().numpy().ravel())
+    return pd.DataFrame(dict(zip(INTERACTION, columns, strict=True)))

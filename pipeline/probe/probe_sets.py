@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.contracts.probe import TABLE
 from pipeline.data.labels import Label
 from pipeline.data.store import ImageSet
 from pipeline.measure.embedding_store import EmbeddingsMeta, check_images
@@ -18,10 +19,6 @@ from pipeline.probe.targets import check_enough_images, choose_labels
 from pipeline.runtime import Runtime
 
 SUMMARY = "summary"
-COLUMNS = (
-    *("set", "label", "kind", "view", "accuracy", "r2"),
-    *("ci95_low", "ci95_high", "r2_ci95_low", "r2_ci95_high"),
-)  # first in the table; the others follow in the order in which they come up
 
 
 def probe_sets(
@@ -65,7 +62,7 @@ def score_table(metrics: Metrics, sets: Mapping[str, ImageSet]) -> pd.DataFrame:
         for label, views in metrics[name].items()
         for view, scores in views.items()
     ]
-    columns = dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)])
+    columns = dict.fromkeys([*TABLE, *(key for row in rows for key in row)])
     return pd.DataFrame(rows, columns=list(columns))
 
 

@@ -19,7 +19,7 @@ from pipeline.views import BASELINES, ENCODER
 
 Tone = Literal["good", "mixed", "bad"]
 SHOWN_LABELS = 5
-METHODS = {
+METHODS = {  # another method is called by the name that params.yaml gives it
     "oi_vae": "oi-VAE",
     "group_lasso": "group lasso",
     "l1": "l1",
@@ -38,7 +38,9 @@ class Verdict:
 
 def title(name: str, method: str) -> str:
     """The page's heading: the method and the set."""
-    return f"I-JEPA on {name}" if method == "none" else f"SparseJEPA ({METHODS[method]}) on {name}"
+    return (
+        f"I-JEPA on {name}" if method == "none" else f"SparseJEPA ({METHODS.get(method, method)}) on {name}"
+    )
 
 
 def what_sparsity_did(sparsity: Sparsity) -> str:

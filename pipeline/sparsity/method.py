@@ -59,6 +59,14 @@ class SparsityMethod(nn.Module):
         """The code of a token; None where the method has no code besides the embedding."""
         return None
 
+    def feature_groups(self) -> Int[Tensor, "groups size"] | None:
+        """The features of each group; None where groups are not of features."""
+        return self.order.view(self.groups, -1)
+
+    def latent_groups(self) -> Int[Tensor, "groups size"] | None:
+        """The latents of each group; None where a latent may serve several groups, or there is no code."""
+        return None
+
     def interaction(self) -> Float[Tensor, "groups latents"] | None:
         """Column norms of W; None where there is no W."""
         return None

@@ -12,7 +12,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.params import SparsityParams
@@ -78,6 +78,10 @@ class Rdmreg(SparsityMethod):
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """The rectified features."""
         return F.relu(tokens)
+
+    def latent_groups(self) -> Int[Tensor, "groups size"]:
+        """Those of the features."""
+        return self.order.view(self.groups, -1)
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
         """Mean square of a group's rectified features."""

@@ -5,7 +5,7 @@ chosen learn too. Here groups are groups of latents, and k (sparsity.topk) is th
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pipeline.params import SparsityParams
@@ -48,6 +48,13 @@ class GroupTopK(SparsityMethod):
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
         """The same, side by side."""
         return self.codes(tokens).flatten(-2)
+
+    def feature_groups(self) -> None:
+        """None: a group is one of latents."""
+
+    def latent_groups(self) -> Int[Tensor, "groups size"]:
+        """Neighbours."""
+        return torch.arange(self.encode.out_features).view(self.groups, -1)
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:
         """Mean square of a group's latents."""

@@ -67,13 +67,15 @@ def changed(run: FinishedRun, stage: str, keys: list[str], value: object) -> dic
         (prepare, ["scenes", "train"], "many"),
         (pretrain, ["final", "rankme"], "high"),
         (pretrain, ["augment", "off_because_of", "crop"], "reason"),
-        (probe, ["scenes", "count", "encoder", "acuracy"], 0.5),
+        (probe, ["scenes", "count", "encoder", "new_score"], "half"),
         (probe, ["summary", "scenes", "mean_accuracy", "encoder"], "half"),
-        (interpret, ["scenes", "codes", "encoder", "surprise"], 1.0),
+        (probe, ["summary", "scenes", "new_means"], 0.5),
+        (interpret, ["scenes", "codes", "encoder", "new_metric"], "high"),
+        (interpret, ["scenes", "objects", "encoder", "new_metric"], "high"),
         (interpret, ["scenes", "compare", "lambda-0", "stability"], []),
     ],
 )
-def test_the_wrong_key_is_named_by_its_dotted_path(
+def test_the_key_of_a_wrong_value_is_named_by_its_dotted_path(
     contract: ModuleType, keys: list[str], value: object, finished_run: FinishedRun, tmp_path: Path
 ):
     tree = changed(finished_run, contract.STAGE, keys, value)
@@ -82,6 +84,24 @@ def test_the_wrong_key_is_named_by_its_dotted_path(
     with pytest.raises(InputError) as caught:
         contract.read(path)
     assert str(caught.value).startswith(f"{path}: {'.'.join(keys)}: ")
+
+
+@pytest.mark.parametrize(
+    ("contract", "model", "keys"),
+    [
+        (probe, probe.Probe, ["scenes", "count", "encoder", "new_score"]),
+        (interpret, interpret.Interpret, ["scenes", "codes", "encoder", "new_metric"]),
+        (interpret, interpret.Interpret, ["scenes", "compare", "lambda-0", "new_metric"]),
+        (interpret, interpret.Interpret, ["scenes", "objects", "encoder", "new_metric"]),
+    ],
+)
+def test_a_number_under_a_new_name_is_written_and_read(
+    contract: ModuleType, model: type[Record], keys: list[str], finished_run: FinishedRun, tmp_path: Path
+):
+    """So a new metric needs no line in a contract."""
+    tree = changed(finished_run, contract.STAGE, keys, 0.5)
+    contract.write(tmp_path / "metrics.json", model.model_validate(tree))
+    assert contract.read(tmp_path / "metrics.json").content() == tree
 
 
 def test_a_stage_cannot_write_a_key_that_no_reader_knows(finished_run: FinishedRun):

@@ -1,4 +1,4 @@
-"""Normal features with a known correlation matrix, and the total correlation that follows from it."""
+"""Normal features with a known correlation matrix, the total correlation that follows from it, and ours."""
 
 import numpy as np
 
@@ -19,6 +19,5 @@ def truth(R: np.ndarray) -> float:
 
 
 def copula(features: np.ndarray, seed: int = 0) -> float:
-    """The shipped estimate of the total correlation."""
     scores = normal_scores(features, np.random.default_rng(seed))
     return gaussian_total(scores_correlation(scores), len(features))

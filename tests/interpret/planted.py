@@ -10,7 +10,7 @@ from pipeline.data.labels import Label
 from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor, read_factors
 from pipeline.interpret.metrics.registry import MeasuredCode, measure_code
-from pipeline.interpret.partitions import split_order
+from pipeline.interpret.partitions import contiguous
 from pipeline.params import InterpretParams
 from tests.stages.tiny_run import ROOT
 
@@ -61,7 +61,7 @@ def rotations() -> dict[str, np.ndarray]:
 def planted(images: int = 3000) -> tuple[dict[str, Code], list[Factor]]:
     train, test = labels(images, 0), labels(images, 1)
     features = aligned(train, 0), aligned(test, 1)
-    partition = split_order(np.arange(DIM), FACTORS)
+    partition = contiguous(DIM, FACTORS)
     codes = {
         name: Code(features[0] @ rotation, features[1] @ rotation, partition)
         for name, rotation in rotations().items()

@@ -14,7 +14,7 @@ from pipeline.interpret.gaussian_copula import (
     normal_scores,
     scores_correlation,
 )
-from pipeline.interpret.partitions import random_partitions, split_order
+from pipeline.interpret.partitions import contiguous, random_partitions
 from tests.interpret.correlated import blocks, copula, draw, truth
 
 N = 10_000
@@ -84,7 +84,7 @@ def test_thoi_gives_the_same_before_ties_and_up_to_its_normal_scores():
 def test_the_chain_rule_holds_exactly_in_the_estimate():
     features = bent(draw(blocks(48), 2000, 9))
     R = scores_correlation(normal_scores(features, np.random.default_rng(0)))
-    for partition in random_partitions(split_order(np.arange(48), 6), 20, np.random.default_rng(1)):
+    for partition in random_partitions(contiguous(48, 6), 20, np.random.default_rng(1)):
         split = gaussian_split(R, partition, 2000)
         parts = [gaussian_total(R[np.ix_(group, group)], 2000) for group in partition]
         assert split.within == pytest.approx(sum(parts), abs=1e-9)
@@ -95,7 +95,7 @@ def test_the_chain_rule_holds_exactly_in_the_estimate():
 def test_the_split_finds_where_the_dependence_is():
     features = draw(blocks(64), N, 10)
     R = scores_correlation(normal_scores(features, np.random.default_rng(0)))
-    right = gaussian_split(R, split_order(np.arange(64), 8), N)
+    right = gaussian_split(R, contiguous(64, 8), N)
     assert right.between == pytest.approx(0, abs=0.15)
     across = gaussian_split(R, np.arange(64).reshape(8, 8).T, N)
     assert across.within == pytest.approx(0, abs=0.15)

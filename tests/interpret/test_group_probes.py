@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.interpret import group_probes
-from pipeline.interpret.partitions import split_order
+from pipeline.interpret.partitions import contiguous
 from tests.interpret.planted import DIM, FACTORS, aligned, labels, planted, planted_factors
 
 
@@ -49,7 +49,7 @@ def test_images_without_a_label_are_left_out_of_that_factor_alone():
     for table in (train, test):
         table.loc[::3, "factor_0"] = -1
     some = group_probes.read_moments(*features, planted_factors(train, test))
-    partition = split_order(np.arange(DIM), FACTORS)[None]
+    partition = contiguous(DIM, FACTORS)[None]
     before, after = (group_probes.group_skill(moments, partition, 1e-3)[0] for moments in (whole, some))
     np.testing.assert_allclose(before[1:], after[1:], atol=1e-9)
     assert after[0, 0] == pytest.approx(before[0, 0], abs=0.05)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.feature_selection import mutual_info_regression
 
 from pipeline.interpret.knn_information import entropy, gate_total, knn_total
-from pipeline.interpret.partitions import split_order
+from pipeline.interpret.partitions import contiguous
 from tests.interpret.correlated import blocks, copula, draw, truth
 
 N = 10_000
@@ -17,7 +17,7 @@ def test_shared_gates_are_seen_by_their_patterns():
     features = random.standard_normal((N, 64)) * on
     exact = (64 - 8) * np.log(2)
     assert exact == pytest.approx(38.8, abs=0.02)
-    assert gate_total(features, split_order(np.arange(64), 8)) == pytest.approx(exact, abs=0.05)
+    assert gate_total(features, contiguous(64, 8)) == pytest.approx(exact, abs=0.05)
     assert copula(features) < 5  # a lower bound, and a poor one
     assert gate_total(features, np.arange(64).reshape(8, 8).T) == pytest.approx(0, abs=0.05)  # other groups
 
@@ -25,8 +25,8 @@ def test_shared_gates_are_seen_by_their_patterns():
 def test_patterns_of_independent_gates_have_none_and_large_groups_are_counted_in_parts():
     random = np.random.default_rng(6)
     features = random.standard_normal((N, 40)) * (random.random((N, 40)) < 0.3)
-    assert gate_total(features, split_order(np.arange(40), 2)) == pytest.approx(0, abs=0.15)
-    assert gate_total(np.abs(features) + 1, split_order(np.arange(40), 2)) == 0  # never zero: no gates
+    assert gate_total(features, contiguous(40, 2)) == pytest.approx(0, abs=0.15)
+    assert gate_total(np.abs(features) + 1, contiguous(40, 2)) == 0  # never zero: no gates
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5])

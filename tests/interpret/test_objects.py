@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from pipeline.interpret.objects import auroc, foreground_ari, object_scores, patch_masks, strongest_group
-from pipeline.interpret.partitions import split_order
+from pipeline.interpret.partitions import contiguous
 from tests.interpret.planted import interpret_params
 
 IMAGES, PATCHES, GROUPS, SIZE = 200, 16, 4, 4
@@ -33,7 +33,7 @@ def tokens(owner: np.ndarray, follows: bool, rotated: bool = False) -> np.ndarra
 
 
 def scores(values: np.ndarray, foreground: np.ndarray, owner: np.ndarray) -> dict[str, float]:
-    partition = split_order(np.arange(GROUPS * SIZE), GROUPS)
+    partition = contiguous(GROUPS * SIZE, GROUPS)
     return object_scores(values, partition, foreground, owner, interpret_params())
 
 
@@ -101,9 +101,7 @@ def test_cells_are_joined_to_patches():
 def test_without_objects_there_is_a_reason_and_no_score():
     values = np.random.default_rng(6).standard_normal((20, 4, 8))
     nothing = np.zeros((20, 4))
-    scored = object_scores(
-        values, split_order(np.arange(8), 2), nothing, nothing.astype(np.int64), interpret_params()
-    )
+    scored = object_scores(values, contiguous(8, 2), nothing, nothing.astype(np.int64), interpret_params())
     assert "object_auroc" not in scored and "object_ari" not in scored
     assert scored["object_auroc_not_estimated"] == "no patch, or every patch, shows an object"
     assert scored["object_ari_not_estimated"].startswith("no image shows two objects")

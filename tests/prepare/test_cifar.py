@@ -12,7 +12,7 @@ import torchvision
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from pipeline.files import InputError
-from pipeline.prepare.cifar import cifar_source
+from pipeline.prepare import cifar
 from tests.prepare.make_request import make_request
 
 PER_BATCH = 6
@@ -86,7 +86,7 @@ def read(source, split):
 
 
 def test_images_and_labels_are_torchvisions(tmp_path, unpacked, name, kind):
-    source = cifar_source(make_request(name, unpacked, 32, tmp_path / "downloads"))
+    source = cifar.source(make_request(name, unpacked, 32, tmp_path / "downloads"))
     for split in ("train", "test"):
         images, labels = read(source, split)
         reference = kind(unpacked, train=split == "train")
@@ -98,33 +98,33 @@ def test_images_and_labels_are_torchvisions(tmp_path, unpacked, name, kind):
 
 def test_coarse_labels_are_those_of_the_batches(tmp_path, unpacked):
     if (unpacked / "cifar-100-python").exists():
-        source = cifar_source(make_request("cifar100", unpacked, 32, tmp_path / "downloads"))
+        source = cifar.source(make_request("cifar100", unpacked, 32, tmp_path / "downloads"))
         stored = pickle.loads((unpacked / "cifar-100-python" / "train").read_bytes())
         np.testing.assert_array_equal(read(source, "train")[1]["coarse"], stored["coarse_labels"])
         assert len(source.labels["coarse"].classes) == 20
 
 
 def test_other_sizes_are_resized_and_keep_the_brightness(tmp_path, unpacked, name):
-    before, _ = read(cifar_source(make_request(name, unpacked, 32, tmp_path / "downloads")), "test")
+    before, _ = read(cifar.source(make_request(name, unpacked, 32, tmp_path / "downloads")), "test")
     for size in (16, 64):
-        after, _ = read(cifar_source(make_request(name, unpacked, size, tmp_path / "downloads")), "test")
+        after, _ = read(cifar.source(make_request(name, unpacked, size, tmp_path / "downloads")), "test")
         assert after.shape == (PER_BATCH, size, size, 3)
         np.testing.assert_allclose(after.mean((1, 2)), before.mean((1, 2)), atol=3)
 
 
 def test_an_archive_is_unpacked_beside_nothing_of_the_users(tmp_path, packed, kind, name):
-    source = cifar_source(make_request(name, packed, 32, tmp_path / "downloads"))
+    source = cifar.source(make_request(name, packed, 32, tmp_path / "downloads"))
     assert len(read(source, "test")[0]) == PER_BATCH
     assert [path.name for path in packed.iterdir()] == [kind.filename]
 
 
 def test_a_finished_download_needs_no_network(tmp_path, packed, offline, name):
-    assert len(read(cifar_source(make_request(name, None, 32, packed)), "test")[0]) == PER_BATCH
+    assert len(read(cifar.source(make_request(name, None, 32, packed)), "test")[0]) == PER_BATCH
 
 
 def test_without_a_network_the_line_says_which_file_to_put_where(tmp_path, unpacked, offline, name, kind):
     with pytest.raises(InputError) as caught:
-        cifar_source(make_request(name, None, 32, tmp_path / "downloads"))
+        cifar.source(make_request(name, None, 32, tmp_path / "downloads"))
     line = str(caught.value)
     for part in (kind.filename, kind.tgz_md5, str(tmp_path / "downloads"), "no network"):
         assert part in line
@@ -135,7 +135,7 @@ def test_a_root_without_the_set_is_named_and_nothing_is_downloaded_into_it(tmp_p
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError, match=f"data.root: .*{kind.tgz_md5}"):
-        cifar_source(make_request(name, empty, 32, tmp_path / "downloads"))
+        cifar.source(make_request(name, empty, 32, tmp_path / "downloads"))
     assert list(empty.iterdir()) == []
 
 
@@ -143,11 +143,11 @@ def test_a_truncated_archive_is_named(tmp_path, packed, name, kind):
     archive = packed / kind.filename
     archive.write_bytes(archive.read_bytes()[:-10])
     with pytest.raises(InputError, match=f"{kind.filename} is partial or changed"):
-        cifar_source(make_request(name, packed, 32, tmp_path / "downloads"))
+        cifar.source(make_request(name, packed, 32, tmp_path / "downloads"))
 
 
 def test_a_changed_batch_is_never_unpickled(tmp_path, unpacked, name, kind):
     batch = unpacked / kind.base_folder / kind.train_list[-1][0]
     batch.write_bytes(b"cos\nabort\n(tR.")  # a pickle that would end this process
     with pytest.raises(InputError, match=f"{batch.name} is missing, partial or changed"):
-        cifar_source(make_request(name, unpacked, 32, tmp_path / "downloads"))
+        cifar.source(make_request(name, unpacked, 32, tmp_path / "downloads"))

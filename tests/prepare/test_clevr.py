@@ -10,7 +10,7 @@ from conftest import default_tree
 from pipeline.data.store import open_set
 from pipeline.files import InputError
 from pipeline.params import RuntimeParams
-from pipeline.prepare.clevr import clevr_source
+from pipeline.prepare import clevr
 from pipeline.prepare.write import write_set
 from tests.prepare.clevr_folder import scene, write_clevr
 from tests.prepare.make_request import make_request
@@ -19,7 +19,7 @@ from tests.prepare.make_request import make_request
 def prepare(root: Path, folder: Path, max_broken: int = 0, workers: int = 1) -> None:
     request = make_request("clevr", root, 32, max_broken=max_broken)
     runtime = RuntimeParams.model_validate(default_tree()["runtime"] | {"workers": workers})
-    write_set(folder, request, clevr_source(request), runtime)
+    write_set(folder, request, clevr.source(request), runtime)
 
 
 def test_counts_and_nearest_depths_are_vtabs_classes(tmp_path):
@@ -39,7 +39,7 @@ def test_counts_and_nearest_depths_are_vtabs_classes(tmp_path):
 def test_the_classes_agree_with_vtabs_rule_at_every_depth(tmp_path):
     depths = [0.5, 7.99, 8.0, 8.01, 8.5, 8.7, 9.0, 9.2, 9.5, 9.9, 10.0, 10.01, 99.0]
     root = write_clevr(tmp_path, train=[[depth, 99.5, 99.5] for depth in depths])
-    source = clevr_source(make_request("clevr", root, 16))
+    source = clevr.source(make_request("clevr", root, 16))
     ((_, scenes, _),) = source.tasks("train")
     edges = np.array([0.0, 8.0, 8.5, 9.0, 9.5, 10.0, 100.0])
     assert [distance for _, _, distance in scenes] == [np.nonzero(edges < depth)[0].max() for depth in depths]
@@ -90,6 +90,6 @@ def test_other_files_are_one_line_that_names_them(tmp_path, content, message):
     path = root / "scenes/CLEVR_val_scenes.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(InputError) as caught:
-        clevr_source(make_request("clevr", root, 32))
+        clevr.source(make_request("clevr", root, 32))
     assert str(caught.value).startswith(f"data.root: {path}: ") and message in str(caught.value)
     assert "\n" not in str(caught.value)

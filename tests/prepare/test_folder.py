@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pipeline.files import InputError
-from pipeline.prepare.folder import decode, folder_source
+from pipeline.prepare import folder
+from pipeline.prepare.folder import decode
 from tests.prepare.make_request import make_request
 
 RED = (255, 0, 0)
@@ -20,7 +21,7 @@ def save(path: Path, colour=RED, size=(16, 16), mode="RGB", **options) -> Path:
 
 
 def source(root, test_fraction=0.25, seed=0):
-    return folder_source(make_request("folder", root, 16, test_fraction=test_fraction, seed=seed))
+    return folder.source(make_request("folder", root, 16, test_fraction=test_fraction, seed=seed))
 
 
 def files(root, split, **options):

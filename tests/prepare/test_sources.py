@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from conftest import default_tree, override
 
-from pipeline.files import InputError
+from pipeline.files import InputError, ParamsError
 from pipeline.params import Params
-from pipeline.params.registry import DATA_SETS
-from pipeline.prepare.sources import SOURCES, open_source, requests
+from pipeline.params.registry import DATA_SETS, DataSet, origin
+from pipeline.prepare.sources import find_source, open_source, requests
 from tests.prepare.make_request import make_request
 
 ROOT = Path("/project")
@@ -22,8 +22,22 @@ def sets_of(**changes: object) -> list[tuple[str, Path | None, str]]:
     ]
 
 
-def test_every_registered_name_has_its_source():
-    assert list(SOURCES) == list(DATA_SETS)
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_registered_name_has_its_source(name):
+    assert find_source(name).__module__ == f"pipeline.prepare.{DATA_SETS[name].module}"
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("ghost", r"^the set ghosts needs a file pipeline/prepare/ghost\.py, which is not there"),
+        ("write", r"^pipeline/prepare/write\.py must define a function source\(request\)"),
+    ],
+)
+def test_a_set_without_a_file_and_a_file_without_a_source_are_named(monkeypatch, module, message):
+    monkeypatch.setitem(DATA_SETS, "ghosts", DataSet("generated", module))
+    with pytest.raises(ParamsError, match=message):
+        find_source("ghosts")
 
 
 def test_data_name_comes_first_and_each_set_once():
@@ -50,7 +64,7 @@ def test_downloads_lie_among_the_runs(monkeypatch):
     assert requests(params, ROOT)[0].downloads == Path("/elsewhere/downloads")
 
 
-@pytest.mark.parametrize("name", [name for name, origin in DATA_SETS.items() if origin != "generated"])
+@pytest.mark.parametrize("name", [name for name in DATA_SETS if origin(name) != "generated"])
 def test_a_path_without_the_set_is_named(tmp_path, name):
     with pytest.raises(InputError, match=r"^data\.root: .*empty"):
         open_source(make_request(name, tmp_path / "empty", 32, tmp_path / "downloads"))

@@ -31,6 +31,7 @@ def test_the_module_is_described_by_its_numbers_and_a_rival_without_latents_by_i
     )
     assert what_sparsity_did(rival) == "The zero share is 50.0 %. An image uses 2 of 4 groups on average."
     assert title("scenes", "topk") == "SparseJEPA (group top-k) on scenes"
+    assert title("scenes", "new_method") == "SparseJEPA (new_method) on scenes"
 
 
 def test_a_good_run_is_compared_with_both_baselines(run: Pretrain, summary: Summary):

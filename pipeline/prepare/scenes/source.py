@@ -10,7 +10,7 @@ from pipeline.prepare.source import Chunk, Request, Source, chunk_size
 TEST_CHUNKS = 10**6  # number of the test split's first chunk: no chunk is in both splits
 
 
-def scenes_source(request: Request) -> Source:
+def source(request: Request) -> Source:
     """Generated scenes; chunk k depends on (data.seed, k) only. Raises ParamsError on an unfit image_size."""
     data = request.data
     counts = {"train": data.scenes.num_train, "test": data.scenes.num_test}

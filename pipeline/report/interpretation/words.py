@@ -56,10 +56,13 @@ def titles(metrics: InterpretedSet) -> dict[str, str]:
 
 
 def number_rows(codes: Mapping[str, Scores]) -> list[tuple[str, list[Cell]]]:
-    """The table of all numbers: words of a metric, and its cell for each code."""
+    """The table of all numbers: words of a metric, and its cell for each code; metrics that have no words
+    here come last, by their names."""
+    names = dict.fromkeys(metric for scores in codes.values() for metric in scores.undescribed)
+    others = [(metric, metric.replace("_", " "), 3) for metric in names]
     return [
         (words, [cell(scores, metric, digits) for scores in codes.values()])
-        for metric, words, digits in ROWS
+        for metric, words, digits in (*ROWS, *others)
         if any(scores.value(metric) is not None for scores in codes.values())
     ]
 

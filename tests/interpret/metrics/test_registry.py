@@ -11,7 +11,7 @@ from pipeline.interpret.code import Code
 from pipeline.interpret.code_statistics import CodeStatistics
 from pipeline.interpret.factors import read_factors
 from pipeline.interpret.metrics.registry import METRICS, measure_code
-from pipeline.interpret.partitions import contiguous, singletons, split_order
+from pipeline.interpret.partitions import contiguous, singletons
 from tests.interpret.planted import NAMES, interpret_params, planted, planted_metrics
 
 
@@ -94,17 +94,17 @@ def assert_finite(metrics: dict[str, object]) -> None:
 
 RANDOM = np.random.default_rng(3)
 DEGENERATE = {
-    "constant features": (np.ones((60, 8)), split_order(np.arange(8), 4)),
+    "constant features": (np.ones((60, 8)), contiguous(8, 4)),
     "some constant features": (
         np.where(np.arange(8) < 4, 1.0, RANDOM.standard_normal((60, 8))),
-        split_order(np.arange(8), 4),
+        contiguous(8, 4),
     ),
-    "all features zero": (np.zeros((60, 8)), split_order(np.arange(8), 4)),
+    "all features zero": (np.zeros((60, 8)), contiguous(8, 4)),
     "one group": (RANDOM.standard_normal((60, 8)), np.arange(8)[None]),
     "one feature": (RANDOM.standard_normal((60, 1)), np.zeros((1, 1), dtype=np.int64)),
     "single features": (RANDOM.standard_normal((60, 8)), singletons(8)),
-    "fewer images than features": (RANDOM.standard_normal((60, 100)), split_order(np.arange(100), 10)),
-    "copies": (np.repeat(RANDOM.standard_normal((60, 1)), 8, axis=1), split_order(np.arange(8), 4)),
+    "fewer images than features": (RANDOM.standard_normal((60, 100)), contiguous(100, 10)),
+    "copies": (np.repeat(RANDOM.standard_normal((60, 1)), 8, axis=1), contiguous(8, 4)),
     "groups of unequal size": (RANDOM.standard_normal((60, 7)), contiguous(7, 3)),
 }
 

@@ -51,3 +51,11 @@ def test_objects_are_compared_with_random_groups_or_the_reason_is_given(inputs: 
     assert isinstance(scores, ObjectScores)
     nothing = type(objects).model_validate({})
     assert object_words(nothing) == ""
+
+
+def test_a_metric_without_words_is_a_row_under_its_name(inputs: Inputs):
+    content = inputs.interpretation.metrics.codes["encoder"].content()
+    scores = Scores.model_validate(content | {"largest_share": 0.25})
+    rows = number_rows({"it": scores})
+    assert rows[:-1] == number_rows({"it": code(inputs)})
+    assert (rows[-1][0], rows[-1][1][0].value) == ("largest share", "0.250")
