@@ -22,7 +22,7 @@ VARIANTS = ("textured", "factors", "mixed", "single")  # of generated scenes
 
 SPARSITY_METHODS = ("none", "oi_vae", "group_lasso", "l1", "rdmreg", "topk")
 
-REGULARIZERS = ("none", "vicreg", "sigreg")
+REGULARIZERS = ("none", "vicreg", "sigreg", "independent_groups")
 
 
 def origin(name: str) -> Origin:

@@ -45,7 +45,7 @@ MISTAKES = [
     ("probe.fine_tune.layer_decay", 0, "probe.fine_tune.layer_decay: must be greater than 0"),
     ("embed.last_blocks", -1, "embed.last_blocks: must be greater than or equal to 0, got -1"),
     ("masking.mode", "random", "masking.mode: must be 'multiblock' or 'ijepa'"),
-    ("regularizer.name", "dropout", "regularizer.name: must be 'none', 'vicreg' or 'sigreg'"),
+    ("regularizer.name", "dropout", "regularizer.name: must be 'none', 'vicreg', "),
     ("data.name", "imagenet", "data.name: must be 'scenes', 'cifar10', 'cifar100', 'folder' or 'clevr'"),
     ("data.scenes.variant", "plain", "data.scenes.variant: must be 'textured', 'factors', "),
     ("runtime.device", "tpu", "runtime.device: must be auto, cpu, cuda or cuda:N, got 'tpu'"),
