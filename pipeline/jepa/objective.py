@@ -2,7 +2,7 @@
 
 batch: images; patches: the grid; context, targets x block: patches of masks. Sources: I-JEPA (Assran et al.
 2023, section 3); on pooled context features VICReg (Bardes et al. 2022; used so in C-JEPA, Mo & Tong 2024)
-or SIGReg (LeJEPA, Balestriero & LeCun 2025, section 4).
+or SIGReg (LeJEPA, Balestriero & LeCun 2025, section 4); independent groups (pipeline.jepa.independence).
 """
 
 import copy
@@ -14,7 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from pipeline.data.generators import generator
+from pipeline.files import ParamsError
 from pipeline.jepa.encoder import build_encoder, encode
+from pipeline.jepa.independence import draw_projections, independent_groups
 from pipeline.jepa.masking import Masks
 from pipeline.jepa.predictor import Predictor
 from pipeline.params import ModelParams, ObjectiveParams, RegularizerParams
@@ -59,11 +62,28 @@ class Jepa(nn.Module):
         self,
         images: Float[Tensor, "batch 3 size size"],
         masks: Masks,
-        directions: Float[Tensor, "embed_dim projections"] | None = None,
+        draws: Tensor | None = None,
         gather: Gather = own_rows,
     ) -> dict[str, Tensor]:
-        """directions: of `sigreg_directions`, needed by that regulariser alone."""
-        return self.terms(*self.embed(images, masks), masks, directions, gather)
+        """draws: of `draw`."""
+        return self.terms(*self.embed(images, masks), masks, draws, gather)
+
+    def draw(self, groups: int, seed: int, step: int, device: torch.device) -> Tensor | None:
+        """The random numbers of the regulariser at a step, a function of (seed, step); None if it has none.
+
+        groups: of features, for independent_groups. Raises ParamsError where they do not divide embed_dim.
+        """
+        name, dim = self.regularizer.name, self.context_encoder.embed_dim
+        if name == "sigreg":
+            return sigreg_directions(dim, generator(seed, step, name, device))
+        if name == "independent_groups":
+            if dim % groups:
+                raise ParamsError(
+                    f"sparsity.groups: must divide the encoder's embed_dim ({dim}), got {groups}"
+                )
+            random = generator(seed, step, name, device)
+            return draw_projections(groups, dim // groups, self.regularizer.probes, random)
+        return None
 
     def embed(
         self, images: Float[Tensor, "batch 3 size size"], masks: Masks
@@ -78,7 +98,7 @@ class Jepa(nn.Module):
         context: Float[Tensor, "batch context embed_dim"],
         targets: Float[Tensor, "batch patches embed_dim"],
         masks: Masks,
-        directions: Float[Tensor, "embed_dim projections"] | None = None,
+        draws: Tensor | None = None,
         gather: Gather = own_rows,
     ) -> dict[str, Tensor]:
         """The loss terms of embeddings as `embed` returns them."""
@@ -87,13 +107,19 @@ class Jepa(nn.Module):
         predictions = self.predictor(context, masks.context, masks.targets)
         with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
             terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
-            if self.regularizer.name == "vicreg":
-                terms["regularizer"] = self.regularizer.weight * vicreg(gather(context.float().mean(1)))
-            if self.regularizer.name == "sigreg":
-                assert directions is not None
+            if self.regularizer.name != "none":
                 features = gather(context.float().mean(1))
-                terms["regularizer"] = self.regularizer.weight * sigreg(features, directions)
+                terms["regularizer"] = self.regularizer.weight * self._regularise(features, draws)
         return terms
+
+    def _regularise(self, features: Float[Tensor, "batch embed_dim"], draws: Tensor | None) -> Tensor:
+        """The term regularizer.name of pooled features."""
+        if self.regularizer.name == "vicreg":
+            return vicreg(features)
+        assert draws is not None
+        if self.regularizer.name == "sigreg":
+            return sigreg(features, draws)
+        return independent_groups(features, draws, self.regularizer.dependence)
 
 
 def normalised_targets(embeddings: Float[Tensor, "... embed_dim"]) -> Float[Tensor, "... embed_dim"]:

@@ -9,6 +9,7 @@ from pipeline.params.embed import EmbedParams, split_entry
 from pipeline.params.masking import MaskingParams
 from pipeline.params.model import ModelParams
 from pipeline.params.registry import DATA_SETS, origin
+from pipeline.params.regularizer import RegularizerParams
 from pipeline.params.sparsity import SparsityParams
 
 
@@ -50,11 +51,19 @@ def patches_fit(data: DataParams, model: ModelParams) -> Iterator[Mistake]:
         )
 
 
-def groups_fit(model: ModelParams, sparsity: SparsityParams) -> Iterator[Mistake]:
+def groups_fit(
+    model: ModelParams, sparsity: SparsityParams, regularizer: RegularizerParams
+) -> Iterator[Mistake]:
     """Groups have equal sizes. A timm model's width is known only when it is built."""
     dim, groups = model.embed_dim, sparsity.groups
-    if dim % groups and sparsity.method != "none" and model.name is None:
+    independent = regularizer.name == "independent_groups"
+    if dim % groups and (sparsity.method != "none" or independent) and model.name is None:
         yield Mistake(("sparsity", "groups"), f"must divide model.embed_dim ({dim}), got {groups}")
+    if independent and sparsity.assignment == "learned":
+        yield Mistake(
+            ("sparsity", "assignment"),
+            "must be contiguous where regularizer.name is independent_groups, which makes the groups itself",
+        )
 
 
 def masks_fit(data: DataParams, model: ModelParams, masking: MaskingParams) -> Iterator[Mistake]:
@@ -89,6 +98,6 @@ def masks_fit(data: DataParams, model: ModelParams, masking: MaskingParams) -> I
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Mistake]]], ...] = (
     (("data", "embed"), sets_have_paths),
     (("data", "model"), patches_fit),
-    (("model", "sparsity"), groups_fit),
+    (("model", "sparsity", "regularizer"), groups_fit),
     (("data", "model", "masking"), masks_fit),
 )

@@ -37,7 +37,7 @@ SPARSITY_METHODS = (
     "topk",
 )
 
-REGULARIZERS = ("none", "vicreg", "sigreg")
+REGULARIZERS = ("none", "vicreg", "sigreg", "independent_groups")
 
 
 def data_set(name: str) -> DataSet:

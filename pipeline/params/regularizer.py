@@ -6,11 +6,17 @@ from pydantic import Field
 
 from pipeline.params.base import Section
 from pipeline.params.registry import REGULARIZERS
-from pipeline.params.types import OneOf
+from pipeline.params.types import OneOf, Positive
 
 
 class RegularizerParams(Section):
     """A loss term against collapse, on the mean context embedding of each image."""
 
-    name: Annotated[str, OneOf(REGULARIZERS)] = Field(description="The term: VICReg's, SIGReg, or none.")
+    name: Annotated[str, OneOf(REGULARIZERS)] = Field(
+        description="The term: VICReg's, SIGReg, VICReg between independent groups, or none."
+    )
     weight: float = Field(ge=0, description="Its weight in the loss.")
+    dependence: float = Field(
+        ge=0, description="independent_groups: weight of dependence of higher order, relative to covariance."
+    )
+    probes: Positive = Field(description="independent_groups: random nonlinear features of each group.")

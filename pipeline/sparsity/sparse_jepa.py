@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.data.generators import generator
 from pipeline.jepa.masking import Masks
-from pipeline.jepa.objective import Gather, Jepa, normalised_targets, own_rows, sigreg_directions
+from pipeline.jepa.objective import Gather, Jepa, normalised_targets, own_rows
 from pipeline.params import SparsityParams
 from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.build import build_method
@@ -21,18 +21,18 @@ from pipeline.sparsity.build import build_method
 class Draws(NamedTuple):
     """Random numbers of a step; None for those that the run does not need.
 
-    noise: of each token, the first axis is images. directions: of the method, shared by all images. sigreg:
-    directions of the regulariser.
+    noise: of each token, the first axis is images. directions: of the method, shared by all images.
+    regularizer: of `Jepa.draw`.
     """
 
     noise: Tensor | None = None
     directions: Tensor | None = None
-    sigreg: Tensor | None = None
+    regularizer: Tensor | None = None
 
     def chunk(self, count: int) -> "list[Draws]":
         """The random numbers of each of `count` micro-batches."""
         noises = [None] * count if self.noise is None else self.noise.chunk(count)
-        return [Draws(noise, self.directions, self.sigreg) for noise in noises]
+        return [Draws(noise, self.directions, self.regularizer) for noise in noises]
 
 
 class Batch(NamedTuple):
@@ -60,6 +60,7 @@ class SparseJepa(nn.Module):
     def __init__(self, jepa: Jepa, sparsity: SparsityParams, seed: int) -> None:
         super().__init__()
         self.jepa = jepa
+        self.groups = sparsity.groups
         self.pooled, self.stop_gradient = sparsity.site == "pooled", sparsity.stop_gradient
         self.method = build_method(sparsity, jepa.context_encoder.embed_dim, seed + 2)
 
@@ -69,17 +70,13 @@ class SparseJepa(nn.Module):
         if self.method is not None:
             sites = 1 if self.pooled else num_context
             noise, directions = self.method.draw(batch, sites, generator(seed, step, "sparsity", device))
-        projections = None
-        if self.jepa.regularizer.name == "sigreg":
-            dim = self.jepa.context_encoder.embed_dim
-            projections = sigreg_directions(dim, generator(seed, step, "sigreg", device))
-        return Draws(noise, directions, projections)
+        return Draws(noise, directions, self.jepa.draw(self.groups, seed, step, device))
 
     def forward(self, batch: Batch, strengths: Strengths, gather: Gather = own_rows) -> dict[str, Tensor]:
         """All loss terms by name; the total is their sum. gather: as in Jepa."""
         images, masks, draws = batch
         context, targets = self.jepa.embed(images, masks)
-        terms = self.jepa.terms(context, targets, masks, draws.sigreg, gather)
+        terms = self.jepa.terms(context, targets, masks, draws.regularizer, gather)
         if self.method is None:
             return terms
         with torch.autocast(images.device.type, enabled=False):

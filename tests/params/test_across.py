@@ -11,6 +11,15 @@ from pipeline.params import validate
 TREE = default_tree()
 CONTRADICTIONS = [
     ({"sparsity.groups": 24}, "sparsity.groups: must divide model.embed_dim (128), got 24"),
+    (
+        {"sparsity.groups": 24, "sparsity.method": "none", "regularizer.name": "independent_groups"},
+        "sparsity.groups: must divide model.embed_dim (128), got 24",
+    ),
+    (
+        {"sparsity.assignment": "learned", "regularizer.name": "independent_groups"},
+        "sparsity.assignment: must be contiguous where regularizer.name is independent_groups, "
+        "which makes the groups itself",
+    ),
     ({"model.patch_size": 7}, "model.patch_size: must divide data.image_size (32), got 7"),
     ({"model.patch_size": 32}, "model.patch_size: must leave at least 2x2 patches of 32 pixels, got 32"),
     (

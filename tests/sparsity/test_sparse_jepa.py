@@ -105,14 +105,28 @@ def test_every_method_trains_and_says_what_it_did(small_tree, method, assignment
     assert sorted(trainer.model.method.order.tolist()) == list(range(32))
 
 
-def test_random_numbers_are_a_function_of_seed_and_step(small_tree):
-    model = build(small_tree, **{"regularizer.name": "sigreg"}).model
+@pytest.mark.parametrize("regularizer", ["sigreg", "independent_groups"])
+def test_random_numbers_are_a_function_of_seed_and_step(small_tree, regularizer):
+    model = build(small_tree, **{"regularizer.name": regularizer}).model
     device = torch.device("cpu")
     first, again, other = (model.draw(4, 3, 0, step, device) for step in (7, 7, 8))
     assert first.noise is not None and again.noise is not None and other.noise is not None
     assert torch.equal(first.noise, again.noise) and not torch.equal(first.noise, other.noise)
-    assert first.sigreg is not None and again.sigreg is not None
-    assert torch.equal(first.sigreg, again.sigreg)
+    assert first.regularizer is not None and again.regularizer is not None
+    assert other.regularizer is not None
+    assert torch.equal(first.regularizer, again.regularizer)
+    assert not torch.equal(first.regularizer, other.regularizer)
+
+
+def test_groups_of_one_feature_without_dependence_train_as_vicreg_does_to_the_bit(small_tree):
+    common = {"sparsity.method": "none", "sparsity.groups": 32, "regularizer.dependence": 0.0}
+    weights = []
+    for name in ("vicreg", "independent_groups"):
+        trainer = build(small_tree, **common, **{"regularizer.name": name})
+        for step in range(3):
+            trainer.train_step(IMAGES[step], step)
+        weights.append(trainer.model.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
 COMPILE = """

@@ -30,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "oi_vae, accumulation": {"pretrain.accumulation": 3, "sparsity.free_bits": 0.05},
     "pooled": {"sparsity.site": "pooled", "sparsity.stop_gradient": True},
     "none, sigreg": {"sparsity.method": "none", "regularizer.name": "sigreg"},
-    "rdmreg": {"sparsity.method": "rdmreg"},
+    "rdmreg, independent groups": {"sparsity.method": "rdmreg", "regularizer.name": "independent_groups"},
     "topk, official masks": {
         "sparsity.method": "topk",
         "masking.mode": "ijepa",

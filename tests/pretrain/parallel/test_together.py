@@ -72,6 +72,7 @@ def close(ours: Any, theirs: Any, where: str = "") -> None:
         {"sparsity.method": "group_lasso", "pretrain.accumulation": 2},
         {"sparsity.method": "rdmreg", "regularizer.name": "sigreg"},
         {"sparsity.method": "topk", "pretrain.grad_clip": 0.0},
+        {"regularizer.name": "independent_groups"},
         {"sparsity.site": "pooled", "sparsity.generator": "gelu", "model.predictor.joint": False},
     ],
 )
