@@ -46,7 +46,7 @@ def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
     assert {"tc_null_z", "modularity_null_z", "mig_null_z", "hoyer_null_z", "tc_noise_0.1"} <= set(encoder)
     assert encoder["tc_dropped"] == 1  # the layer-norm that closes the encoder
     assert scores["sentence"].startswith("By theorem")
-    assert "no run with another lambda was given" in scores["sentence"]
+    assert "No run with another lambda" in scores["sentence"]
 
 
 def test_labels_that_are_no_factors_are_named(finished: Path):
