@@ -53,6 +53,7 @@ def test_scenes_from_params_to_page(tmp_path, small_tree):
     assert leftovers == []
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_scores(tmp_path, small_tree):
     """Nothing depends on global random state, on time or on the folder."""
     params = Params.model_validate(small_tree)
