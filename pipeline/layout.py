@@ -4,6 +4,7 @@ from pathlib import Path
 
 DATA = Path("artifacts/data")  # / set: pipeline.data.store
 ENCODER = Path("artifacts/encoder")
+TWIN = Path("artifacts/twin")  # the same run without sparsity; an empty folder where `twin` is false
 EMBEDDINGS = Path("artifacts/embeddings")  # / set / split_file(split)
 METRICS = Path("reports/metrics")
 PLOTS = Path("reports/plots")

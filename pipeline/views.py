@@ -7,7 +7,9 @@ it, and the report calls it by its name. A line of VIEWS gives it a title.
 from typing import NamedTuple
 
 ENCODER = "encoder"
+TWIN = "twin"
 LAST_BLOCKS = "last_blocks"
+TWIN_LAST_BLOCKS = "twin_last_blocks"
 LATENT = "latent"
 GROUPS = "groups"
 RANDOM_INIT = "random_init"
@@ -30,10 +32,15 @@ VIEWS = {  # in the order of the report's tables
     ENCODER: View(
         "trained encoder", "a linear probe on the frozen features, the mean over patches (view encoder)."
     ),
+    TWIN: View(
+        "dense twin",
+        "the same encoder trained without sparsity: same seed, steps, crops and masks (view twin).",
+    ),
     LAST_BLOCKS: View(
         "its last blocks",
         "the means over patches after each of the last blocks, side by side (view last_blocks).",
     ),
+    TWIN_LAST_BLOCKS: View("last blocks of the dense twin"),
     LATENT: View(
         "latents", "a probe on the sparse module's code, the mean of mu over patches (view latent)."
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.orchestration.prefect import observe
 from stages import command
 
-STAGES = ("prepare", "pretrain", "embed", "probe", "interpret", "report")  # in the order of dvc.yaml
+STAGES = ("prepare", "pretrain", "twin", "embed", "probe", "interpret", "report")  # in the order of dvc.yaml
 
 
 def main() -> int:

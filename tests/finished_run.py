@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from conftest import SMALL, default_tree, override
 
 from pipeline.params import Params
-from stages import embed, interpret, prepare, pretrain, probe
+from stages import embed, interpret, prepare, pretrain, probe, twin
 
 TINY: dict[str, Any] = SMALL | {
     "data.scenes.num_train": 300,
@@ -48,6 +48,7 @@ def finish(root: Path) -> FinishedRun:
     shutil.copytree(root / "artifacts/data", other / "artifacts/data")
     for run, folder in ((dense, other), (params, root)):
         pretrain.main(run, folder)
+        twin.main(run, folder)
         embed.main(run, folder)
     probe.main(params, root)
     interpret.main(params, root)

@@ -14,12 +14,12 @@ from conftest import REPOSITORY, SMALL, override
 from PIL import Image
 
 from pipeline.params import Params
-from stages import embed, interpret, prepare, pretrain, probe, report
+from stages import embed, interpret, prepare, pretrain, probe, report, twin
 from tests.prepare.clevr_folder import write_clevr
 
 TRAIN = [[7.0 + 0.7 * (at % 6)] * (3 + at % 8) for at in range(40)]  # depths of CLEVR's objects, by scene
 VAL = TRAIN[:16]
-STAGES = (prepare, pretrain, embed, probe, interpret, report)
+STAGES = (prepare, pretrain, twin, embed, probe, interpret, report)
 
 
 def run_all(root: Path, params: Params) -> dict:

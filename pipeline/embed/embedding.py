@@ -18,6 +18,7 @@ from pipeline.measure.embedding_store import (
     ViewFile,
     image_views,
     patch_views,
+    twin_folder,
     weights_hash,
     write_meta,
 )
@@ -26,12 +27,14 @@ from pipeline.measure.patches import SOURCE, fits
 from pipeline.params import EmbedParams
 from pipeline.runtime import Runtime
 from pipeline.sparsity.exported import load_method
+from pipeline.views import TWIN
 
 Stored = tuple[ViewFile, np.ndarray, Sample]  # where the views go, the row of each image, the images
 
 
 def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtime) -> Context:
-    """Everything that the sources need: the encoder of the folder `encoder`, its module, the reference model.
+    """Everything that the sources need: the encoder of the folder `encoder`, its module, its dense twin, the
+    reference model.
 
     root: where the path of the reference model's weights starts. Raises InputError where a file is missing
     or broken.
@@ -41,8 +44,12 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
     if method is not None:
         method.to(runtime.device)
     networks = {weights: load_encoder(encoder, weights, runtime.device) for weights in (TRAINED, INITIAL)}
+    twin = twin_folder(encoder)
+    if twin is not None:
+        networks[TWIN] = load_encoder(twin, TRAINED, runtime.device)
     return Context(
         encoder=encoder,
+        twin=twin,
         networks=networks,
         method=method,
         site=config.get("sparsity", {}).get("site", "tokens"),
@@ -76,6 +83,7 @@ def embed_sets(sets: Mapping[str, ImageSet], context: Context, folder: Path) -> 
     reference = context.reference
     meta = EmbeddingsMeta(
         encoder=weights_hash(context.encoder),
+        twin=context.twin and weights_hash(context.twin),
         dim=context.dim,
         patch_size=context.patch_size,
         views=tuple(names),

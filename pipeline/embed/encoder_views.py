@@ -1,7 +1,9 @@
-"""Sources: the trained encoder with its sparse module, and the same encoder at initialisation.
+"""Sources: the trained encoder with its sparse module, its dense twin, and the encoder at initialisation.
 
 A network gives all its views side by side, in one pass over the images.
 """
+
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -16,6 +18,7 @@ from pipeline.layout import INITIAL_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.measure.embeddings import INITIAL, TRAINED
 from pipeline.sparsity.method import SparsityMethod
 
+OF_TWIN = {views.ENCODER: views.TWIN, views.LAST_BLOCKS: views.TWIN_LAST_BLOCKS}
 AT_INITIALISATION = {
     views.ENCODER: views.RANDOM_INIT,
     views.LAST_BLOCKS: views.RANDOM_INIT_LAST_BLOCKS,
@@ -92,29 +95,56 @@ class PatchViews(nn.Module):
 def trained_encoder(context: Context, _train: Sample) -> ComputeViews:
     """The views encoder and last_blocks, and latent and groups if the module has them."""
     network = ImageViews(context.networks[TRAINED], context.method, context.site, context.params.last_blocks)
-    return _views_of(context, TRAINED_WEIGHTS, network, network.names)
+    return _views_of(context, context.encoder / TRAINED_WEIGHTS, network, network.names)
+
+
+def twin_encoder(context: Context, _train: Sample) -> ComputeViews | None:
+    """The views twin and twin_last_blocks: the same encoder trained without sparsity."""
+    if context.twin is None:
+        return None
+    network = ImageViews(context.networks[views.TWIN], None, context.site, context.params.last_blocks)
+    names = [OF_TWIN[name] for name in network.names]
+    return _views_of(context, context.twin / TRAINED_WEIGHTS, network, names)
 
 
 def initial_encoder(context: Context, _train: Sample) -> ComputeViews:
     """The views random_init and random_init_last_blocks: the encoder before the first step."""
     network = ImageViews(context.networks[INITIAL], None, context.site, context.params.last_blocks)
-    return _views_of(context, INITIAL_WEIGHTS, network, [AT_INITIALISATION[name] for name in network.names])
+    return _views_of(
+        context,
+        context.encoder / INITIAL_WEIGHTS,
+        network,
+        [AT_INITIALISATION[name] for name in network.names],
+    )
 
 
 def trained_encoder_patches(context: Context, _train: Sample) -> ComputeViews:
     """encoder, latent and groups of every patch."""
     network = PatchViews(context.networks[TRAINED], context.method, context.site)
-    return _views_of(context, TRAINED_WEIGHTS, network, network.names)
+    return _views_of(context, context.encoder / TRAINED_WEIGHTS, network, network.names)
+
+
+def twin_encoder_patches(context: Context, _train: Sample) -> ComputeViews | None:
+    """twin of every patch."""
+    if context.twin is None:
+        return None
+    network = PatchViews(context.networks[views.TWIN], None, context.site)
+    names = [OF_TWIN[name] for name in network.names]
+    return _views_of(context, context.twin / TRAINED_WEIGHTS, network, names)
 
 
 def initial_encoder_patches(context: Context, _train: Sample) -> ComputeViews:
     """random_init of every patch."""
     network = PatchViews(context.networks[INITIAL], None, context.site)
-    return _views_of(context, INITIAL_WEIGHTS, network, [AT_INITIALISATION[name] for name in network.names])
+    return _views_of(
+        context,
+        context.encoder / INITIAL_WEIGHTS,
+        network,
+        [AT_INITIALISATION[name] for name in network.names],
+    )
 
 
 def _views_of(
-    context: Context, file: str, network: ImageViews | PatchViews, names: list[str]
+    context: Context, weights: Path, network: ImageViews | PatchViews, names: list[str]
 ) -> NetworkViews:
-    weights = str(context.encoder / file)
-    return NetworkViews(context, weights, network, context.to_input, names, network.widths)
+    return NetworkViews(context, str(weights), network, context.to_input, names, network.widths)

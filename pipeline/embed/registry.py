@@ -8,6 +8,8 @@ from pipeline.embed.encoder_views import (
     initial_encoder_patches,
     trained_encoder,
     trained_encoder_patches,
+    twin_encoder,
+    twin_encoder_patches,
 )
 from pipeline.embed.pixels import patch_components, pixel_components
 from pipeline.embed.reference_views import reference_model
@@ -15,12 +17,14 @@ from pipeline.embed.source import Source
 
 IMAGE_SOURCES: tuple[Source, ...] = (
     trained_encoder,
+    twin_encoder,
     initial_encoder,
     pixel_components,
     reference_model,
 )
 PATCH_SOURCES: tuple[Source, ...] = (
     trained_encoder_patches,
+    twin_encoder_patches,
     initial_encoder_patches,
     patch_components,
 )

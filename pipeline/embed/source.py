@@ -27,13 +27,15 @@ Views = dict[str, Float[np.ndarray, "images ..."]]
 class Context:
     """What views of all sets are computed with.
 
-    encoder: the folder of the exported encoder. networks: the encoder by the name of its weights, `encoder`
-    (trained) and `initial`. method: its sparse module, None where it was trained without; site: what the
-    module reads, `tokens` or `pooled`. to_input: uint8 pixels to the encoder's input. dim: width of its
-    features. patch_size, image_size: pixels of its patches and of its input.
+    encoder: the folder of the exported encoder. twin: that of its dense twin, None without one. networks: by
+    the name of their weights, the encoder as `encoder` (trained) and `initial`, and the twin as `twin`.
+    method: its sparse module, None where it was trained without; site: what the module reads, `tokens` or
+    `pooled`. to_input: uint8 pixels to the encoder's input. dim: width of its features. patch_size,
+    image_size: pixels of its patches and of its input.
     """
 
     encoder: Path
+    twin: Path | None
     networks: dict[str, VisionTransformer]
     method: SparsityMethod | None
     site: str

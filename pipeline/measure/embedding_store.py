@@ -34,14 +34,15 @@ class ReferenceMeta(BaseModel):
 
 
 class EmbeddingsMeta(BaseModel):
-    """encoder: `weights_hash` of the encoder that made them. dim: width of its features. patch_size: pixels.
-
-    views: of images, in the order of the tables. sets: the fingerprint of each embedded set, by name.
+    """encoder, twin: `weights_hash` of the encoder that made them, and of its dense twin. dim: width of its
+    features. patch_size: pixels. views: of images, in the order of the tables. sets: the fingerprint of each
+    embedded set, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: str
+    twin: str | None = None
     dim: int
     patch_size: int
     views: tuple[str, ...]
@@ -102,7 +103,8 @@ def write_meta(embeddings: Path, meta: EmbeddingsMeta) -> None:
 
 
 def read_meta(embeddings: Path, encoder: Path) -> EmbeddingsMeta:
-    """What the embeddings were made of, once it is sure that the encoder in the folder `encoder` made them.
+    """What the embeddings were made of, once it is sure that the encoder in the folder `encoder` and the
+    twin beside it made them.
 
     Raises InputError where a file is missing or broken, and where another encoder made them.
     """
@@ -115,6 +117,10 @@ def read_meta(embeddings: Path, encoder: Path) -> EmbeddingsMeta:
         raise InputError(f"{path}: not a description of embeddings ({place}: {mistake['msg']})") from None
     if meta.encoder != weights_hash(encoder):
         raise InputError(f"{embeddings}: made by another encoder than {encoder}; run `dvc repro embed`")
+    twin = twin_folder(encoder)
+    if meta.twin != (twin and weights_hash(twin)):
+        beside = encoder.parent / layout.TWIN.name
+        raise InputError(f"{embeddings}: made with another twin than {beside}; run `dvc repro embed`")
     return meta
 
 
@@ -125,6 +131,12 @@ def check_images(embeddings: Path, meta: EmbeddingsMeta, image_set: ImageSet) ->
             f"{embeddings / image_set.name}: made of other images than {image_set.folder}; "
             "run `dvc repro embed`"
         )
+
+
+def twin_folder(encoder: Path) -> Path | None:
+    """The folder of the dense twin of the encoder in the folder `encoder`; None where it has none."""
+    folder = encoder.parent / layout.TWIN.name
+    return folder if (folder / layout.CONFIG).exists() else None
 
 
 def weights_hash(encoder: Path) -> str:

@@ -30,9 +30,9 @@ def reference(tree: dict[str, Any]) -> str:
     parts = [INTRODUCTION]
     for key, field in Params.fields_by_key().items():
         kind = inner_section(field)
-        assert kind is not None, "params.yaml consists of sections"
-        title = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
-        rows = [f"| {' | '.join(cells)} |" for cells in _rows(kind, key, tree[key])]
+        title = ((kind.__doc__ if kind else field.description) or "").partition("\n")[0].rstrip(".")
+        cells = _rows(kind, key, tree[key]) if kind else [_row(key, field, tree[key])]
+        rows = [f"| {' | '.join(row)} |" for row in cells]
         head = ["| param | type | range | default | meaning |", "|---|---|---|---|---|"]
         parts.append("\n".join([f"## `{key}`: {title[0].lower()}{title[1:]}", "", *head, *rows, ""]))
     return "\n".join(parts)
@@ -44,9 +44,13 @@ def _rows(kind: type[Section], path: str, tree: dict[str, Any]) -> Iterator[tupl
         if inner is not None:
             yield from _rows(inner, dotted, tree[key])
         else:
-            form, limits = _describe(field)
-            default = yaml.safe_dump(tree[key], default_flow_style=True, width=1000).removesuffix("\n...\n")
-            yield f"`{dotted}`", form, limits, f"`{default.strip()}`", _cell(field.description or "")
+            yield _row(dotted, field, tree[key])
+
+
+def _row(dotted: str, field: FieldInfo, value: Any) -> tuple[str, ...]:
+    form, limits = _describe(field)
+    default = yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n")
+    return f"`{dotted}`", form, limits, f"`{default.strip()}`", _cell(field.description or "")
 
 
 def _describe(field: FieldInfo) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 from pipeline.params import across
@@ -33,6 +33,10 @@ class Params(Section):
     objective: ObjectiveParams
     regularizer: RegularizerParams
     sparsity: SparsityParams
+    twin: bool = Field(
+        description="Whether the same run is trained without sparsity too, to stand beside this one: with "
+        "sparsity.method none, and vicreg in the place of independent_groups."
+    )
     pretrain: PretrainParams
     embed: EmbedParams
     probe: ProbeParams

@@ -14,8 +14,11 @@ from pipeline.layout import CONFIG, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_W
 from pipeline.pretrain.trainer import Trainer
 
 
-def export_encoder(trainer: Trainer, images: ImageSet, folder: Path) -> None:
-    """The target encoder, the same before the first step, the sparse module, and timm's config.json."""
+def export_encoder(trainer: Trainer, images: ImageSet, folder: Path, twin: bool = False) -> None:
+    """The target encoder, the same before the first step, the sparse module, and timm's config.json.
+
+    The config holds the section sparsity, but not that of a twin, which does not depend on it.
+    """
     params, size = trainer.params, trainer.params.data.image_size
     encoder = trainer.jepa.target_encoder
     modules = {
@@ -24,13 +27,14 @@ def export_encoder(trainer: Trainer, images: ImageSet, folder: Path) -> None:
         SPARSITY_WEIGHTS: trainer.model.method,
     }
     config = timm_config(params.model, size, encoder.embed_dim, images.mean, images.std)
-    sparsity = params.sparsity.model_dump(mode="json", by_alias=True)
+    if not twin:
+        config["sparsity"] = params.sparsity.model_dump(mode="json", by_alias=True)
     with atomic_folder(folder) as temporary:
         for name, module in modules.items():
             if module is not None:
                 state = {key: value.contiguous() for key, value in module.state_dict().items()}
                 save_file(state, temporary / name)
-        write_json(temporary / CONFIG, config | {"sparsity": sparsity})
+        write_json(temporary / CONFIG, config)
 
 
 def interaction_table(trainer: Trainer) -> pd.DataFrame:

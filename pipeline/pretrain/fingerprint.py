@@ -1,6 +1,6 @@
 """The identity of a run: the name under which its resume state is kept, and the commit of its code.
 
-dvc.yaml says what decides the identity: the params and the code of the stage `pretrain` (pipeline.graph).
+dvc.yaml says what decides the identity: the params and the code of its stage (pipeline.graph).
 """
 
 import hashlib
@@ -11,19 +11,17 @@ from pathlib import Path
 from pipeline.graph import PROJECT, code, python_files, read_graph, tracked_values
 from pipeline.params import Params
 
-STAGE = "pretrain"
 
-
-def run_fingerprint(params: Params, data: str, project: Path = PROJECT) -> str:
+def run_fingerprint(params: Params, data: str, project: Path = PROJECT, stage: str = "pretrain") -> str:
     """16 hex digits that name a run.
 
-    They are a hash of the params that the stage tracks, of `data` (itself the hash of the images), and of the
+    They are a hash of the params that `stage` tracks, of `data` (itself the hash of the images), and of the
     code that the stage depends on, each file by its path in `project` and its content.
     """
     graph = read_graph(project)
-    values = tracked_values(params.model_dump(mode="json", by_alias=True), graph[STAGE]["params"])
+    values = tracked_values(params.model_dump(mode="json", by_alias=True), graph[stage]["params"])
     digest = hashlib.sha256(json.dumps([values, data], sort_keys=True).encode())
-    for file in python_files(code(graph, STAGE), project):
+    for file in python_files(code(graph, stage), project):
         content = hashlib.sha256((project / file).read_bytes()).hexdigest()
         digest.update(f"{file} {content}\n".encode())
     return digest.hexdigest()[:16]

@@ -37,7 +37,9 @@ def train(run: TrainingRun) -> None:
     state = run.checkpoints.load_last(trainer.runtime.device)
     if state is not None:
         trainer.load_state(state)
-        print(f"pretrain: resumed after step {trainer.step} of {trainer.params.pretrain.steps}", flush=True)
+        print(
+            f"{run.stage}: resumed after step {trainer.step} of {trainer.params.pretrain.steps}", flush=True
+        )
     advance([run], lambda batches, step: [trainer.train_step(batches[0], step)])
 
 
@@ -52,13 +54,13 @@ def advance(runs: Sequence[TrainingRun], train_steps: TrainSteps) -> None:
     num_steps = params.pretrain.steps
     if step == num_steps:
         return
-    for trainer, _, _, monitor in runs:
+    for trainer, _, _, monitor, _ in runs:
         trainer.together = len(runs)
         if not trainer.history:
             trainer.history.append({"step": 0, "images_seen": 0, **monitor(trainer.features)})
     clock = Clock(step)
     images = params.pretrain.batch_size * len(runs)
-    progress = Progress(step, num_steps, images, params.runtime.log_seconds)
+    progress = Progress(runs[0].stage, step, num_steps, images, params.runtime.log_seconds)
     streams = [run.batches.from_step(step, num_steps) for run in runs]
     active = list(runs)
     with caught_signals() as signals, flushed_denormals(), progress:
@@ -102,7 +104,7 @@ def _record(runs: list[TrainingRun], step: int, clock: Clock, progress: Progress
         progress.show(step, sum(losses) / len(losses))
     if row:
         rate = clock.rate(step) * pretrain.batch_size * first.together
-        for trainer, _, _, monitor in runs:
+        for trainer, _, _, monitor, _ in runs:
             trainer.history.append(trainer.row(rate))
             if last or step % pretrain.monitor_every == 0:
                 trainer.history[-1] |= monitor(trainer.features)
@@ -121,7 +123,7 @@ def _finite_runs(runs: list[TrainingRun]) -> list[TrainingRun]:
             last = run.checkpoints.last() or "none yet"
             message = f"{error}; last good checkpoint: {last}. Try a lower pretrain.learning_rate"
             if run.trainer.together > 1:
-                print(f"pretrain: {run.checkpoints.folder.name}: {message}", flush=True)
+                print(f"{run.stage}: {run.checkpoints.folder.name}: {message}", flush=True)
     if not finite:
         raise InputError(message)
     return finite

@@ -19,12 +19,13 @@ from pipeline.runtime import Runtime
 
 
 class TrainingRun(NamedTuple):
-    """A trainer with what feeds, keeps and watches it."""
+    """A trainer with what feeds, keeps and watches it. stage: that trains it, for what is printed."""
 
     trainer: Trainer
     batches: Batches
     checkpoints: Checkpoints
     monitor: Callable[[Encode], dict[str, float]]
+    stage: str = "pretrain"
 
 
 def build_run(
@@ -34,10 +35,12 @@ def build_run(
     runs: Path,
     runtime: Runtime,
     ranks: Ranks = SINGLE_PROCESS,
+    stage: str = "pretrain",
 ) -> TrainingRun:
     """The run of `params` on the training split of `images`, its states in `runs` under its fingerprint.
 
-    augment: what the labels of the set allow. Of several processes the main one monitors and writes.
+    augment: what the labels of the set allow. stage: `pretrain` or `twin`. Of several processes the main one
+    monitors and writes.
     """
     split, pretrain = images.split("train"), params.pretrain
     for_training, held_out = hold_out(len(split), pretrain.monitor_images, pretrain.seed)
@@ -45,9 +48,9 @@ def build_run(
         split.images, for_training, pretrain.batch_size, pretrain.seed, runtime.device, ranks.shard
     )
     trainer = Trainer(params, augment, images.mean, images.std, runtime, ranks)
-    folder = runs / run_fingerprint(params, images.fingerprint)
+    folder = runs / run_fingerprint(params, images.fingerprint, stage=stage)
     monitor = _monitor(split, held_out, images) if ranks.is_main else no_monitor
-    return TrainingRun(trainer, batches, Checkpoints(folder, writes=ranks.is_main), monitor)
+    return TrainingRun(trainer, batches, Checkpoints(folder, writes=ranks.is_main), monitor, stage)
 
 
 def _monitor(split: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:

@@ -10,12 +10,12 @@ from pipeline.pretrain.run import TrainingRun
 from pipeline.pretrain.trainer import Trainer
 
 
-def print_disabled(disabled: dict[str, list[str]]) -> None:
+def print_disabled(disabled: dict[str, list[str]], stage: str = "pretrain") -> None:
     """Print which augmentations are off, and which labels they would falsify."""
     for name, labels in disabled.items():
         others = f" and {len(labels) - 2} other labels" if len(labels) > 3 else ""
         named = ", ".join(labels[:2] if others else labels)
-        print(f"pretrain: {name} is off, it would falsify {named}{others}", flush=True)
+        print(f"{stage}: {name} is off, it would falsify {named}{others}", flush=True)
 
 
 def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any]:
@@ -76,11 +76,11 @@ def sparsity_metrics(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def last_line(metrics: dict[str, Any]) -> str:
+def last_line(metrics: dict[str, Any], stage: str) -> str:
     """The run in one line; it says so where the features collapsed."""
     final, initial = metrics["final"], metrics["initial"]
     line = (
-        f"pretrain: {metrics['steps']} steps, {metrics['epochs']:.1f} epochs in {metrics['minutes']:.1f} min "
+        f"{stage}: {metrics['steps']} steps, {metrics['epochs']:.1f} epochs in {metrics['minutes']:.1f} min "
         f"at {metrics['images_per_second']:,.0f} images/s; "
         f"RankMe {initial['rankme']:.0f} -> {final['rankme']:.0f}"
     )

@@ -40,9 +40,11 @@ class Clock:
 
 
 class Progress:
-    """A bar on a terminal, lines elsewhere. `batch_size` turns steps into images."""
+    """A bar on a terminal, lines elsewhere. title: what they begin with. `batch_size` turns steps into
+    images."""
 
-    def __init__(self, first: int, steps: int, batch_size: int, log_seconds: float) -> None:
+    def __init__(self, title: str, first: int, steps: int, batch_size: int, log_seconds: float) -> None:
+        self.title = title
         self.first, self.steps, self.batch_size, self.log_seconds = first, steps, batch_size, log_seconds
         self.started = self.logged = time.monotonic()
         self.bar = None
@@ -52,7 +54,7 @@ class Progress:
                 initial=first * batch_size,
                 unit="img",
                 unit_scale=True,
-                desc="pretrain",
+                desc=title,
                 dynamic_ncols=True,
             )
 
@@ -66,13 +68,13 @@ class Progress:
         self.logged = time.monotonic()
         rate = self.rate(step)
         seconds = (self.steps - step) * self.batch_size / rate if rate else float("inf")
-        report("pretrain", step, self.steps, "steps", loss=loss, images_per_second=rate, seconds_left=seconds)
+        report(self.title, step, self.steps, "steps", loss=loss, images_per_second=rate, seconds_left=seconds)
         if self.bar:
             self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             self.bar.update(step * self.batch_size - self.bar.n)
             return
         print(
-            f"pretrain: step {step}/{self.steps}, loss {loss:.4f}, {rate:,.0f} images/s, "
+            f"{self.title}: step {step}/{self.steps}, loss {loss:.4f}, {rate:,.0f} images/s, "
             f"{int(seconds) // 60}:{int(seconds) % 60:02d} left",
             flush=True,
         )

@@ -14,6 +14,7 @@ from pipeline.views import (
     FINE_TUNED_RANDOM_INIT,
     RANDOM_INIT,
     RANDOM_INIT_LAST_BLOCKS,
+    TWIN_LAST_BLOCKS,
     VIEWS,
 )
 
@@ -25,7 +26,7 @@ KIND_TITLES = {
     "knn_accuracy": "k-NN",
 }
 WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_RANDOM_INIT)  # no probes of features
-ONLY_IN_KINDS = RANDOM_INIT_LAST_BLOCKS  # a baseline of one view, which would crowd the tables of labels
+ONLY_IN_KINDS = (TWIN_LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS)  # they would crowd the tables of labels
 DASH = "–"
 
 
@@ -139,7 +140,7 @@ def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> Prob
     A label with both scores is in both tables. summary: of the set, where the labels are all it has.
     """
     shown = {
-        label: {view: scores for view, scores in views.items() if view != ONLY_IN_KINDS}
+        label: {view: scores for view, scores in views.items() if view not in ONLY_IN_KINDS}
         for label, views in labels.items()
     }
     rows = [row for label, views in shown.items() if (row := _row(label, views, metric)).scores]
@@ -154,7 +155,7 @@ def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> Prob
         metric=metric,
         views=order_views({view for row in rows for view in row.scores}),
         rows=tuple(rows),
-        means={view: mean for view, mean in means.items() if mean is not None and view != ONLY_IN_KINDS},
+        means={view: mean for view, mean in means.items() if mean is not None and view not in ONLY_IN_KINDS},
         mean_knn=several.mean_knn_accuracy.get(ENCODER) if several else None,
         rankme=counted.rankme if counted else {},
         num_test=" to ".join(f"{count:,}" for count in (counts[:1] + counts[1:][-1:])),

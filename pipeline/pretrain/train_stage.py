@@ -1,0 +1,49 @@
+"""What the stages `pretrain` and `twin` share: a run trained to its end, its encoder and history written."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.contracts.pretrain import Pretrain
+from pipeline.data import augment
+from pipeline.data.store import open_set
+from pipeline.files import atomic_file
+from pipeline.layout import DATA, ENCODER, TWIN
+from pipeline.params import Params
+from pipeline.pretrain.checkpoint import runs_folder
+from pipeline.pretrain.export import export_encoder
+from pipeline.pretrain.fingerprint import commit
+from pipeline.pretrain.loop import train
+from pipeline.pretrain.parallel.ranks import Ranks
+from pipeline.pretrain.run import build_run
+from pipeline.pretrain.summary import last_line, print_disabled, summarise
+from pipeline.pretrain.trainer import Trainer
+from pipeline.runtime import Runtime
+
+FOLDERS = {"pretrain": ENCODER, "twin": TWIN}  # stage -> where its encoder goes
+
+
+def train_stage(
+    stage: str, params: Params, root: Path, ranks: Ranks, runtime: Runtime
+) -> tuple[Trainer, Pretrain] | None:
+    """Train, or continue, the run of `params`, and export its encoder: the trainer, and what it measured.
+
+    None in a process that is not the main one, which writes nothing.
+    """
+    images = open_set(root / DATA / params.data.name)
+    augmentation, disabled = augment.allowed(params.augment, images.labels)
+    print_disabled(disabled, stage)
+    run = build_run(params, augmentation, images, runs_folder(root), runtime, ranks, stage)
+    train(run)
+    if not ranks.is_main:
+        return None
+    export_encoder(run.trainer, images, root / FOLDERS[stage], twin=stage == "twin")
+    metrics = summarise(run, disabled)
+    print(last_line(metrics, stage), flush=True)
+    return run.trainer, Pretrain.model_validate(metrics | {"commit": commit(root)})
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV file whole."""
+    with atomic_file(path) as temporary:
+        table.to_csv(temporary, index=False)
