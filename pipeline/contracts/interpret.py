@@ -196,6 +196,7 @@ class Interpret(Record):
     __pydantic_extra__: dict[str, InterpretedSet] = Field(init=False)  # pyright: ignore
 
     summary: dict[str, Headline] = Field(description="set -> headline of its code `encoder`")
+    twin: dict[str, Headline] = Field(description="set -> headline of its code `twin`; empty without one")
 
     @model_validator(mode="after")
     def _summary_of_its_sets(self) -> "Interpret":
@@ -210,8 +211,14 @@ class Interpret(Record):
 
 def of_sets(sets: Mapping[str, Mapping[str, Any]]) -> Interpret:
     """The file's content from that of its sets: the headline of each is drawn from its code `encoder`."""
-    summary = {name: headline(content["codes"]["encoder"]) for name, content in sets.items()}
-    return Interpret.model_validate({"summary": summary, **sets})
+    codes = {name: content["codes"] for name, content in sets.items()}
+    return Interpret.model_validate(
+        {
+            "summary": {name: headline(codes[name]["encoder"]) for name in sets},
+            "twin": {name: headline(codes[name]["twin"]) for name in sets if "twin" in codes[name]},
+            **sets,
+        }
+    )
 
 
 def headline(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class Scores(Record):
     iterations: int | None = Field(None, description="of the fit")
     n_train: int | None = Field(None, description="labelled training images or patches")
     n_test: int | None = Field(None, description="labelled test images or patches")
+    less_twin: Number = Field(None, description="accuracy, or r2 of a real label, less that of the twin")
+    less_twin_ci95_low: Number = Field(None, description="95 % interval of the paired difference")
+    less_twin_ci95_high: Number = Field(None, description="its upper end")
     knn_accuracy: Number = Field(None, description="of k-NN")
     knn_neighbors: int | None = Field(None, description="chosen k")
     sgd_accuracy: Number = Field(None, description="of the linear probe by SGD")
@@ -43,6 +46,17 @@ class Scores(Record):
 
 
 Labels = dict[str, dict[str, Scores]]  # label -> view
+
+
+class Difference(Record):
+    """The encoder less its dense twin on the same test images, as a share: .012 is 1.2 points.
+
+    The interval is the bootstrap's over these images, drawn in pairs. It does not cover other seeds.
+    """
+
+    mean: Number = Field(description="of the difference over labels")
+    ci95_low: Number = Field(description="95 % interval of the mean")
+    ci95_high: Number = Field(description="its upper end")
 
 
 class Summary(Record):
@@ -58,6 +72,9 @@ class Summary(Record):
     mean_knn_accuracy: dict[str, Number] = Field(description="of k-NN")
     mean_sgd_accuracy: dict[str, Number] | None = Field(None, description="of linear probes by SGD")
     gain_over_random_init: Number = Field(description="of mean_accuracy, points; null without such a label")
+    less_twin: dict[str, Difference] | None = Field(
+        None, description="kind of accuracy (accuracy, knn_accuracy, ...) -> encoder less dense twin"
+    )
     labels: int = Field(description="labels in the means")
     labels_clear_of_random_init: int = Field(
         description="labels whose interval lies above that at initialisation"
