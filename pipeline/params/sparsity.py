@@ -28,8 +28,8 @@ class SparsityParams(Section):
     lambda_: float = Field(
         alias="lambda",
         ge=0,
-        description="Strength of the sparsity; 0 is dense. oi_vae: a column of W whose gradient has a "
-        "smaller norm becomes exactly zero. group_lasso, l1: the penalty as a share of the prediction loss. "
+        description="Strength of the sparsity; 0 is dense. oi_vae: a fraction, at most 1, of the smallest "
+        "strength at which every column of W is zero, which is estimated while training. group_lasso, l1: the penalty as a share of the prediction loss. "
         "rdmreg: weight of its distance in the loss. topk does not use it.",
     )
     groups: Positive = Field(
@@ -79,6 +79,13 @@ class SparsityParams(Section):
     )
     topk: Positive = Field(description="topk: number of groups kept per token; at most groups.")
     rdmreg: RdmregParams
+
+    @field_validator("lambda_")
+    @classmethod
+    def _is_a_fraction(cls, lambda_: float, info: ValidationInfo) -> float:
+        if info.data.get("method") == "oi_vae" and lambda_ > 1:
+            raise ValueError(f"must be at most 1 for oi_vae, where all of W is zero, got {lambda_:g}")
+        return lambda_
 
     @field_validator("latent_dim")
     @classmethod

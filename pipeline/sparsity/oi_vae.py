@@ -24,29 +24,36 @@ from pipeline.sparsity.proximal import column_norms, shrink_columns
 
 LOG_VARIANCE = (-8.0, 4.0)
 FIRST_LOG_VARIANCE = -2.0
-LIVE_KL = 0.01  # nats per token; a latent below it says nothing of the image
+GELU_SLOPE = 0.5  # of gelu at 0
+LIVE_SHARE = 0.1  # of an equal share of the targets' variance, dim / latents
+LAMBDA_MAX_DECAY = 0.01  # weight of a micro-batch in the descent of lambda_max: some 100 steps
+LAMBDA_MAX_SLACK = 1e-3  # at lambda 1 rounding must not revive a column, and the last one must reach zero
 
 
 class OiVae(SparsityMethod):
-    """sparsity.method: oi_vae. lambda is a threshold on a gradient norm, and has one meaning at every size:
+    """sparsity.method: oi_vae. lambda is a fraction of lambda_max, the smallest strength at which all of W is
+    zero (as in glmnet: Friedman, Hastie & Tibshirani 2010, section 2.5). 1 is dead and 0 dense at every size.
 
-    * targets are standardised, so the gradient of |t - t_hat|^2 / (2 size) for a column of W is a mean of
-      products of unit-variance numbers, whatever dim and batch size;
-    * mu is batch-normalised without affine, so latents have unit variance whatever the heads' scale;
-    * every column of A_g has rms 1 / sqrt(p) (a prior of fixed scale on f_g: else A grows while W shrinks
-      and the penalty means nothing);
-    * W descends the mean error of its own group, whatever the number of groups and `sparsity.weight`.
+    W descends the mean error of each group, |t_g - t_hat_g|^2 / (2 size). At W = 0 its gradient for column j is
+    -f'(0) A_g^T E[(t_g - c_g) z_j] / size, and lambda_max is the largest norm of these over g and j. At the
+    optimum the gradient of an active column has norm lambda * lambda_max, and a column is zero exactly where
+    that norm stays below.
 
-    At the optimum the gradient of an active column has norm lambda, and a column is zero exactly where that
-    norm stays below lambda: lambda reads as a threshold on correlation.
+    Targets and mu have unit variance and every column of A_g has rms 1 / sqrt(p), a prior of fixed scale on
+    f_g: else A grows while W shrinks and the penalty means nothing.
+
+    The group lasso weighs a group's penalty by sqrt(size). Here all groups have one size and all columns of W
+    one length, so that a weight would multiply the threshold and lambda_max alike.
     """
 
     kl: Float[Tensor, " latents"]
+    lambda_max: Float[Tensor, ""]
 
     def __init__(self, sparsity: SparsityParams, dim: int) -> None:
         super().__init__(sparsity, dim)
         latents, width, size = sparsity.latent_dim, sparsity.generator_width, dim // sparsity.groups
         self.gelu = sparsity.generator == "gelu"
+        self.slope = GELU_SLOPE if self.gelu else 1.0  # of a generator's nonlinearity at 0
         self.fixed_scale = sparsity.generator_scale == "fixed"
         self.free_bits = sparsity.free_bits
         self.heads = nn.Linear(dim, 2 * latents)
@@ -55,6 +62,7 @@ class OiVae(SparsityMethod):
         self.A = nn.Parameter(torch.randn(sparsity.groups, size, width) / width**0.5)
         self.c = nn.Parameter(torch.zeros(sparsity.groups, size))
         self.register_buffer("kl", torch.zeros(latents))
+        self.register_buffer("lambda_max", torch.zeros(()))
         nn.init.xavier_uniform_(self.heads.weight)
         nn.init.zeros_(self.heads.bias)
         with torch.no_grad():
@@ -97,10 +105,13 @@ class OiVae(SparsityMethod):
         """The terms `reconstruction` and `kl`, in nats per feature at weight = beta = 1."""
         assert batch.noise is not None
         mean, log_variance = self.posterior(batch.tokens)
-        inputs = self.generator_inputs(mean + batch.noise * (log_variance / 2).exp())
-        error = self.generate(inputs) - split_groups(batch.targets, self.order, self.groups)
+        latents = mean + batch.noise * (log_variance / 2).exp()
+        inputs = self.generator_inputs(latents)
+        targets = split_groups(batch.targets, self.order, self.groups)
+        error = self.generate(inputs) - targets
         divergence = gaussian_kl(mean, log_variance).mean((0, 1))
         self.update_statistics(inputs.detach().square().mean(-1), batch.targets)
+        self.update_lambda_max(targets, latents)
         update_running_mean(self.kl, divergence.detach(), RUNNING)
         kl = divergence.clamp(min=self.free_bits).sum() / batch.targets.shape[-1]
         strengths = batch.strengths
@@ -108,6 +119,23 @@ class OiVae(SparsityMethod):
             "reconstruction": strengths.weight * error.square().mean() / 2,
             "kl": strengths.weight * strengths.beta * kl,
         }
+
+    @torch.no_grad()
+    def update_lambda_max(
+        self, targets: Float[Tensor, "batch sites groups size"], latents: Float[Tensor, "batch sites latents"]
+    ) -> None:
+        """Move the estimate of lambda_max towards that of a micro-batch: at once where it rises, slowly where
+        it falls.
+
+        It is therefore never below the step's own: neither below that of a micro-batch, nor, for up to
+        1 / LAMBDA_MAX_DECAY of them, below the mean over micro-batches, which bounds the norm of their mean
+        gradient. At lambda 1 a column that is zero stays zero.
+        """
+        moments = torch.einsum("...gs,...k->gsk", targets - self.c, latents) / latents.shape[:-1].numel()
+        gradients = self.slope * self.generators().mT @ moments / targets.shape[-1]
+        largest = column_norms(gradients).amax() * (1 + LAMBDA_MAX_SLACK)
+        update_running_mean(self.lambda_max, largest, LAMBDA_MAX_DECAY)
+        self.lambda_max.copy_(torch.maximum(self.lambda_max, largest))
 
     def no_weight_decay(self) -> set[str]:
         """c is a bias, though it is stored as a matrix."""
@@ -119,7 +147,7 @@ class OiVae(SparsityMethod):
 
     @torch.no_grad()
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
-        """W <- prox(W - eta grad), eta = learning_rate * p / latents, threshold eta * lambda.
+        """W <- prox(W - eta grad), eta = learning_rate * p / latents, threshold eta * lambda * lambda_max.
 
         Plain gradient steps, so the operator's metric is the Euclidean one, in which its closed form is exact
         (under Adam it would need Adam's metric: columns are then never zero at a moderate lambda). The
@@ -129,7 +157,7 @@ class OiVae(SparsityMethod):
         assert self.W.grad is not None
         step = learning_rate * self.W.shape[1] / self.W.shape[2]
         self.W.sub_(self.W.grad, alpha=step * self.groups / strengths.weight)
-        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_))
+        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_ * self.lambda_max))
         self.W.grad = None
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
@@ -143,24 +171,35 @@ class OiVae(SparsityMethod):
     def interaction(self) -> Float[Tensor, "groups latents"]:
         return column_norms(self.W.detach())
 
+    @torch.no_grad()
+    def added_variance(self) -> Float[Tensor, " latents"]:
+        """Variance that each latent adds to the generated features, sum_g |f'(0) A_g W^(g)_j|^2.
+
+        mu has unit variance. The targets have dim in all. For the gelu generator it is that of small inputs.
+        """
+        return (self.slope * self.generators() @ self.W).square().sum((0, 1))
+
     def describe(self) -> dict[str, float]:
         """The state of W and of the posterior, as numbers of a row of the history.
 
         zero_share: share of the columns of W that are exactly zero, in [0, 1].
         zero_share_live: the same among the columns of live latents; 1 where no latent lives.
-        live_latents: latents with a KL divergence above 0.01 nats per token and a nonzero column.
+        live_latents: latents that add more than a tenth of an equal share of the targets' variance,
+        dim / latents, to the generated features.
+        lambda_max: the strength that sparsity.lambda is a fraction of.
         active_groups: groups per image, a running mean over the last 20 steps or so.
         dead_groups: groups without a nonzero column.
         kl: KL divergence of all latents together, nats per token, a running mean like active_groups.
         """
         used = self.interaction() > 0
-        live = used.any(0) & (self.kl > LIVE_KL)
+        live = self.added_variance() > LIVE_SHARE * len(self.order) / self.W.shape[2]
         return {
             "zero_share": 1 - used.float().mean().item(),
             "zero_share_live": 1 - used[:, live].float().mean().item() if bool(live.any()) else 1.0,
             "live_latents": int(live.sum()),
             "active_groups": self.active_groups.item(),
             "dead_groups": int((~used.any(1)).sum()),
+            "lambda_max": self.lambda_max.item(),
             "kl": self.kl.sum().item(),
         }
 
