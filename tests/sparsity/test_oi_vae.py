@@ -163,7 +163,7 @@ def test_at_lambda_zero_w_takes_plain_gradient_steps_to_the_bit():
 
 
 def test_a_lambda_zeroes_about_as_many_columns_at_every_size():
-    """Groups of 2, 8 and 32 features, 32 and 128 latents, 64 to 512 images; lambda_max itself varies fourfold."""
+    """Groups of 2, 8 and 32 features, 32 and 128 latents, 64 and 256 images; lambda_max varies fourfold."""
     zero_shares, strongest = {0.3: [], 0.6: []}, []
     for groups, latent_dim, images in ((32, 32, 256), (8, 32, 256), (2, 32, 256), (8, 128, 256), (8, 32, 64)):
         tokens, targets = planted(64, images)
@@ -173,8 +173,8 @@ def test_a_lambda_zeroes_about_as_many_columns_at_every_size():
             shares.append(module.describe()["zero_share"])
         strongest.append(module.lambda_max.item())
     assert max(strongest) > 4 * min(strongest)
-    assert 0.4 < min(zero_shares[0.3]) and max(zero_shares[0.3]) < 0.75
-    assert 0.8 < min(zero_shares[0.6]) and max(zero_shares[0.6]) < 1
+    assert min(zero_shares[0.3]) > 0.4 and max(zero_shares[0.3]) < 0.75
+    assert min(zero_shares[0.6]) > 0.8 and max(zero_shares[0.6]) < 1
 
 
 def test_a_free_generator_lets_the_scale_of_w_leak_and_a_fixed_one_does_not():
@@ -252,7 +252,9 @@ def test_a_latent_lives_where_it_adds_a_tenth_of_an_equal_share_of_the_variance(
         module.W.zero_()
         for latent, variance in enumerate((0.0, 1e-6, 0.19, 0.21, 1.0, 5.0)):
             module.W[latent % 4, 0, latent] = variance**0.5
-        module.W[0, 0, 6] = module.W[1, 0, 6] = 0.11**0.5  # small in each of two groups, large in both together
+        module.W[0, 0, 6] = module.W[1, 0, 6] = (
+            0.11**0.5
+        )  # small in each of two groups, large in both together
     torch.testing.assert_close(
         module.added_variance(), torch.tensor([0.0, 1e-6, 0.19, 0.21, 1.0, 5.0, 0.22, 0.0])
     )

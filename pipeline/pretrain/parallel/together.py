@@ -226,9 +226,7 @@ def train_together(runs: Sequence[TrainingRun]) -> None:
         advance(joining, StackedTrainer([run.trainer for run in joining]).train_steps)
 
 
-def _clip_rows(
-    gradients: Sequence[Float[Tensor, "members _"]], limit: float
-) -> Float[Tensor, " members"]:
+def _clip_rows(gradients: Sequence[Float[Tensor, "members _"]], limit: float) -> Float[Tensor, " members"]:
     """torch.nn.utils.clip_grad_norm_ of each member's gradients, which are one row of every tensor."""
     norms = torch.linalg.vector_norm(
         torch.stack([torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients]), dim=0
