@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pipeline.params import SparsityParams
 from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.groups import split_groups
+from pipeline.sparsity.lambda_max import follow, smallest_dead_strength
 from pipeline.sparsity.method import RUNNING, SparsityMethod, update_running_mean
 from pipeline.sparsity.proximal import column_norms, shrink_columns
 
@@ -26,13 +27,11 @@ LOG_VARIANCE = (-8.0, 4.0)
 FIRST_LOG_VARIANCE = -2.0
 GELU_SLOPE = 0.5  # of gelu at 0
 LIVE_SHARE = 0.1  # of an equal share of the targets' variance, dim / latents
-LAMBDA_MAX_DECAY = 0.01  # weight of a micro-batch in the descent of lambda_max: some 100 steps
-LAMBDA_MAX_SLACK = 1e-3  # at lambda 1 rounding must not revive a column, and the last one must reach zero
 
 
 class OiVae(SparsityMethod):
     """sparsity.method: oi_vae. lambda is a fraction of lambda_max, the smallest strength at which all of W is
-    zero (as in glmnet: Friedman, Hastie & Tibshirani 2010, section 2.5). At every size 1 is dead, 0 dense.
+    zero (pipeline.sparsity.lambda_max). At every size 1 is dead and 0 is dense.
 
     W descends the mean error of each group, |t_g - t_hat_g|^2 / (2 size). At W = 0 its gradient for column j
     is -f'(0) A_g^T E[(t_g - c_g) z_j] / size, and lambda_max is the largest norm of these over g and j. At
@@ -111,7 +110,8 @@ class OiVae(SparsityMethod):
         error = self.generate(inputs) - targets
         divergence = gaussian_kl(mean, log_variance).mean((0, 1))
         self.update_statistics(inputs.detach().square().mean(-1), batch.targets)
-        self.update_lambda_max(targets, latents)
+        strongest = smallest_dead_strength(targets - self.c, latents, self.slope * self.generators())
+        follow(self.lambda_max, strongest)
         update_running_mean(self.kl, divergence.detach(), RUNNING)
         kl = divergence.clamp(min=self.free_bits).sum() / batch.targets.shape[-1]
         strengths = batch.strengths
@@ -119,23 +119,6 @@ class OiVae(SparsityMethod):
             "reconstruction": strengths.weight * error.square().mean() / 2,
             "kl": strengths.weight * strengths.beta * kl,
         }
-
-    @torch.no_grad()
-    def update_lambda_max(
-        self, targets: Float[Tensor, "batch sites groups size"], latents: Float[Tensor, "batch sites latents"]
-    ) -> None:
-        """Move the estimate of lambda_max towards that of a micro-batch: at once where it rises, slowly where
-        it falls.
-
-        It is therefore never below the step's own: neither below that of a micro-batch, nor, for up to
-        1 / LAMBDA_MAX_DECAY of them, below the mean over micro-batches, which bounds the norm of their mean
-        gradient. At lambda 1 a column that is zero stays zero.
-        """
-        moments = torch.einsum("...gs,...k->gsk", targets - self.c, latents) / latents.shape[:-1].numel()
-        gradients = self.slope * self.generators().mT @ moments / targets.shape[-1]
-        largest = column_norms(gradients).amax() * (1 + LAMBDA_MAX_SLACK)
-        update_running_mean(self.lambda_max, largest, LAMBDA_MAX_DECAY)
-        self.lambda_max.copy_(torch.maximum(self.lambda_max, largest))
 
     def no_weight_decay(self) -> set[str]:
         """c is a bias, though it is stored as a matrix."""
