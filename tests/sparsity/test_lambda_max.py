@@ -1,4 +1,4 @@
-"""What sparsity.lambda of oi_vae means: a fraction of the strength at which all of W is zero, at every size."""
+"""What sparsity.lambda of oi_vae means: a fraction of the strength at which all of W is zero."""
 
 import pytest
 import torch
