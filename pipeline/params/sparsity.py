@@ -17,6 +17,10 @@ class RdmregParams(Section):
     )
     mu: float = Field(description="rdmreg: mean before rectification; the lower, the sparser.")
     projections: Positive = Field(description="rdmreg: number of random directions per step.")
+    rectifies: Literal["copy", "embedding"] = Field(
+        description="rdmreg: what is rectified. copy: features that only the distance reads. embedding: "
+        "those that the predictor reads and predicts too, as published."
+    )
 
 
 class SparsityParams(Section):
@@ -28,9 +32,10 @@ class SparsityParams(Section):
     lambda_: float = Field(
         alias="lambda",
         ge=0,
-        description="Strength of the sparsity; 0 is dense. oi_vae: a column of W whose gradient has a "
-        "smaller norm becomes exactly zero. group_lasso, l1: the penalty as a share of the prediction loss. "
-        "rdmreg: weight of its distance in the loss. topk does not use it.",
+        description="Strength of the sparsity; 0 is dense. oi_vae: a fraction, at most 1, of the smallest "
+        "strength at which every column of W is zero, which is estimated while training. group_lasso, l1: "
+        "the penalty as a share of the prediction loss. rdmreg: weight of its distance in the loss. topk "
+        "does not use it.",
     )
     groups: Positive = Field(
         description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "
@@ -80,6 +85,13 @@ class SparsityParams(Section):
     topk: Positive = Field(description="topk: number of groups kept per token; at most groups.")
     rdmreg: RdmregParams
 
+    @field_validator("lambda_")
+    @classmethod
+    def _is_a_fraction(cls, lambda_: float, info: ValidationInfo) -> float:
+        if info.data.get("method") == "oi_vae" and lambda_ > 1:
+            raise ValueError(f"must be at most 1 for oi_vae, where all of W is zero, got {lambda_:g}")
+        return lambda_
+
     @field_validator("latent_dim")
     @classmethod
     def _has_equal_groups(cls, latent_dim: int, info: ValidationInfo) -> int:
@@ -87,6 +99,14 @@ class SparsityParams(Section):
         if info.data.get("method") == "topk" and groups is not None and latent_dim % groups:
             raise ValueError(f"must be a multiple of sparsity.groups ({groups}) for topk, got {latent_dim}")
         return latent_dim
+
+    @field_validator("rdmreg")
+    @classmethod
+    def _is_not_stopped(cls, rdmreg: RdmregParams, info: ValidationInfo) -> RdmregParams:
+        stopped = info.data.get("stop_gradient") and info.data.get("method") == "rdmreg"
+        if stopped and rdmreg.rectifies == "embedding":
+            raise ValueError("rectifies the embedding, so that sparsity.stop_gradient must be false")
+        return rdmreg
 
     @field_validator("topk")
     @classmethod

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from pipeline.params import PretrainParams
+from pipeline.params import PretrainParams, SparsityParams
+
+METHOD = "method."  # how names of the sparse module's parameters begin in SparseJepa
 
 
 class LearnedParameters(NamedTuple):
@@ -21,9 +23,9 @@ class LearnedParameters(NamedTuple):
     undecayed: dict[str, nn.Parameter]
     own_optimizer: dict[str, nn.Parameter]
 
-    def adamw(self) -> list[nn.Parameter]:
+    def adamw(self) -> dict[str, nn.Parameter]:
         """The parameters that AdamW updates. Their gradients are clipped."""
-        return [*self.decayed.values(), *self.undecayed.values()]
+        return self.decayed | self.undecayed
 
 
 def learned_parameters(module: nn.Module) -> LearnedParameters:
@@ -51,6 +53,12 @@ def declared(module: nn.Module, declaration: str) -> set[str]:
         if hasattr(child, declaration):
             names |= {f"{path}.{name}" if path else name for name in getattr(child, declaration)()}
     return names
+
+
+def is_clipped_alone(name: str, sparsity: SparsityParams) -> bool:
+    """Whether a parameter of SparseJepa counts in a gradient norm of its own: the sparse module's, where
+    sparsity.stop_gradient keeps it from the encoder. Else its gradients would shrink the encoder's steps."""
+    return sparsity.stop_gradient and name.startswith(METHOD)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

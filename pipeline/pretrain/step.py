@@ -68,7 +68,11 @@ class TrainingStep(ABC, Generic[Images]):
 
     @abstractmethod
     def clip_gradients(self, limit: float) -> Tensor:
-        """Scale the gradients down to a norm of `limit` at most; returns the norm before."""
+        """Scale the gradients down to a norm of `limit` at most; returns the norm before.
+
+        Those of a stopped sparse module (optimizer.is_clipped_alone) are scaled by their own norm, and do not
+        count in what is returned.
+        """
 
     @abstractmethod
     def proximal_step(self, learning_rate: float, step: int) -> None:

@@ -16,7 +16,12 @@ from pipeline.jepa.kernels import fit_kernels
 from pipeline.jepa.masking import Masks
 from pipeline.jepa.objective import Gather, Jepa, own_rows, update_target
 from pipeline.params import AugmentParams, Params
-from pipeline.pretrain.optimizer import build_adamw, learned_parameters, parameter_groups
+from pipeline.pretrain.optimizer import (
+    build_adamw,
+    is_clipped_alone,
+    learned_parameters,
+    parameter_groups,
+)
 from pipeline.pretrain.parallel.ranks import SINGLE_PROCESS, Ranks
 from pipeline.pretrain.schedules import ema_momentum, learning_rate, regroups, sparsity_strengths
 from pipeline.pretrain.step import TrainingStep
@@ -57,7 +62,10 @@ class Trainer(TrainingStep[Tensor]):
         self.optimizer = build_adamw(
             parameter_groups(self.model, params.pretrain.weight_decay), params.pretrain
         )
-        self.clipped = learned_parameters(self.model).adamw()
+        learned = learned_parameters(self.model).adamw()
+        alone = [name for name in learned if is_clipped_alone(name, params.sparsity)]
+        self.clipped = [weight for name, weight in learned.items() if name not in alone]
+        self.clipped_alone = [learned[name] for name in alone]
         self.step = 0  # steps done
         self.seconds = 0.0  # spent on the run by all processes; of runs that train together each has a part
         self.together = 1  # runs that trained in the last process, this one included
@@ -91,6 +99,7 @@ class Trainer(TrainingStep[Tensor]):
         return self.ranks.average_gradients(self.model.parameters(), terms)
 
     def clip_gradients(self, limit: float) -> Float[Tensor, ""]:
+        nn.utils.clip_grad_norm_(self.clipped_alone, limit, foreach=True)
         return nn.utils.clip_grad_norm_(self.clipped, limit, foreach=True)
 
     def proximal_step(self, learning_rate: float, step: int) -> None:

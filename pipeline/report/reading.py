@@ -48,7 +48,16 @@ _SPARSE: Terms = (
         "zero share",
         "how many columns of W are exactly zero. docs/sparsity.md says what it counts for other methods.",
     ),
-    ("live latents", "latents with a KL divergence above 0.01 nats and a column that is not zero."),
+    (
+        "lambda",
+        "strength of the sparsity. For oi_vae a fraction of the smallest strength at which all of W is zero: "
+        "0 is dense, 1 is dead.",
+    ),
+    (
+        "live latents",
+        "latents that add to the generated features more than a tenth of an equal share of the targets' "
+        "variance.",
+    ),
     ("active groups", "groups of an image with more than a tenth of the mean energy."),
 )
 _GROUPS: Terms = (

@@ -25,6 +25,8 @@ class SparsityMethod(nn.Module):
     A subclass has `forward`, `energies` and `describe`; the other functions have a default here.
     """
 
+    rectifies_embedding = False  # whether the predictor reads and predicts relu of the encoder's tokens
+
     order: Int[Tensor, " dim"]
     active_groups: Float[Tensor, ""]
     correlation: Float[Tensor, "dim dim"]

@@ -19,34 +19,40 @@ from torch import Tensor, nn
 from pipeline.params import SparsityParams
 from pipeline.sparsity.batch import SparsityBatch, Strengths
 from pipeline.sparsity.groups import split_groups
+from pipeline.sparsity.lambda_max import follow, smallest_dead_strength
 from pipeline.sparsity.method import RUNNING, SparsityMethod, update_running_mean
 from pipeline.sparsity.proximal import column_norms, shrink_columns
 
 LOG_VARIANCE = (-8.0, 4.0)
 FIRST_LOG_VARIANCE = -2.0
-LIVE_KL = 0.01  # nats per token; a latent below it says nothing of the image
+GELU_SLOPE = 0.5  # of gelu at 0
+LIVE_SHARE = 0.1  # of an equal share of the targets' variance, dim / latents
 
 
 class OiVae(SparsityMethod):
-    """sparsity.method: oi_vae. lambda is a threshold on a gradient norm, and has one meaning at every size:
+    """sparsity.method: oi_vae. lambda is a fraction of lambda_max, the smallest strength at which all of W is
+    zero (pipeline.sparsity.lambda_max). At every size 1 is dead and 0 is dense.
 
-    * targets are standardised, so the gradient of |t - t_hat|^2 / (2 size) for a column of W is a mean of
-      products of unit-variance numbers, whatever dim and batch size;
-    * mu is batch-normalised without affine, so latents have unit variance whatever the heads' scale;
-    * every column of A_g has rms 1 / sqrt(p) (a prior of fixed scale on f_g: else A grows while W shrinks
-      and the penalty means nothing);
-    * W descends the mean error of its own group, whatever the number of groups and `sparsity.weight`.
+    W descends the mean error of each group, |t_g - t_hat_g|^2 / (2 size). At W = 0 its gradient for column j
+    is -f'(0) A_g^T E[(t_g - c_g) z_j] / size, and lambda_max is the largest norm of these over g and j. At
+    the optimum the gradient of an active column has norm lambda * lambda_max, and a column is zero exactly
+    where that norm stays below.
 
-    At the optimum the gradient of an active column has norm lambda, and a column is zero exactly where that
-    norm stays below lambda: lambda reads as a threshold on correlation.
+    Targets and mu have unit variance and every column of A_g has rms 1 / sqrt(p), a prior of fixed scale on
+    f_g: else A grows while W shrinks and the penalty means nothing.
+
+    The group lasso weighs a group's penalty by sqrt(size). Here all groups have one size and all columns of W
+    one length, so that a weight would multiply the threshold and lambda_max alike.
     """
 
     kl: Float[Tensor, " latents"]
+    lambda_max: Float[Tensor, ""]
 
     def __init__(self, sparsity: SparsityParams, dim: int) -> None:
         super().__init__(sparsity, dim)
         latents, width, size = sparsity.latent_dim, sparsity.generator_width, dim // sparsity.groups
         self.gelu = sparsity.generator == "gelu"
+        self.slope = GELU_SLOPE if self.gelu else 1.0  # of a generator's nonlinearity at 0
         self.fixed_scale = sparsity.generator_scale == "fixed"
         self.free_bits = sparsity.free_bits
         self.heads = nn.Linear(dim, 2 * latents)
@@ -55,6 +61,7 @@ class OiVae(SparsityMethod):
         self.A = nn.Parameter(torch.randn(sparsity.groups, size, width) / width**0.5)
         self.c = nn.Parameter(torch.zeros(sparsity.groups, size))
         self.register_buffer("kl", torch.zeros(latents))
+        self.register_buffer("lambda_max", torch.zeros(()))
         nn.init.xavier_uniform_(self.heads.weight)
         nn.init.zeros_(self.heads.bias)
         with torch.no_grad():
@@ -97,10 +104,14 @@ class OiVae(SparsityMethod):
         """The terms `reconstruction` and `kl`, in nats per feature at weight = beta = 1."""
         assert batch.noise is not None
         mean, log_variance = self.posterior(batch.tokens)
-        inputs = self.generator_inputs(mean + batch.noise * (log_variance / 2).exp())
-        error = self.generate(inputs) - split_groups(batch.targets, self.order, self.groups)
+        latents = mean + batch.noise * (log_variance / 2).exp()
+        inputs = self.generator_inputs(latents)
+        targets = split_groups(batch.targets, self.order, self.groups)
+        error = self.generate(inputs) - targets
         divergence = gaussian_kl(mean, log_variance).mean((0, 1))
         self.update_statistics(inputs.detach().square().mean(-1), batch.targets)
+        strongest = smallest_dead_strength(targets - self.c, latents, self.slope * self.generators())
+        follow(self.lambda_max, strongest)
         update_running_mean(self.kl, divergence.detach(), RUNNING)
         kl = divergence.clamp(min=self.free_bits).sum() / batch.targets.shape[-1]
         strengths = batch.strengths
@@ -119,7 +130,7 @@ class OiVae(SparsityMethod):
 
     @torch.no_grad()
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
-        """W <- prox(W - eta grad), eta = learning_rate * p / latents, threshold eta * lambda.
+        """W <- prox(W - eta grad), eta = learning_rate * p / latents, threshold eta * lambda * lambda_max.
 
         Plain gradient steps, so the operator's metric is the Euclidean one, in which its closed form is exact
         (under Adam it would need Adam's metric: columns are then never zero at a moderate lambda). The
@@ -129,7 +140,7 @@ class OiVae(SparsityMethod):
         assert self.W.grad is not None
         step = learning_rate * self.W.shape[1] / self.W.shape[2]
         self.W.sub_(self.W.grad, alpha=step * self.groups / strengths.weight)
-        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_))
+        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_ * self.lambda_max))
         self.W.grad = None
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
@@ -143,24 +154,35 @@ class OiVae(SparsityMethod):
     def interaction(self) -> Float[Tensor, "groups latents"]:
         return column_norms(self.W.detach())
 
+    @torch.no_grad()
+    def added_variance(self) -> Float[Tensor, " latents"]:
+        """Variance that each latent adds to the generated features, sum_g |f'(0) A_g W^(g)_j|^2.
+
+        mu has unit variance. The targets have dim in all. For the gelu generator it is that of small inputs.
+        """
+        return (self.slope * self.generators() @ self.W).square().sum((0, 1))
+
     def describe(self) -> dict[str, float]:
         """The state of W and of the posterior, as numbers of a row of the history.
 
         zero_share: share of the columns of W that are exactly zero, in [0, 1].
         zero_share_live: the same among the columns of live latents; 1 where no latent lives.
-        live_latents: latents with a KL divergence above 0.01 nats per token and a nonzero column.
+        live_latents: latents that add more than a tenth of an equal share of the targets' variance,
+        dim / latents, to the generated features.
+        lambda_max: the strength that sparsity.lambda is a fraction of.
         active_groups: groups per image, a running mean over the last 20 steps or so.
         dead_groups: groups without a nonzero column.
         kl: KL divergence of all latents together, nats per token, a running mean like active_groups.
         """
         used = self.interaction() > 0
-        live = used.any(0) & (self.kl > LIVE_KL)
+        live = self.added_variance() > LIVE_SHARE * len(self.order) / self.W.shape[2]
         return {
             "zero_share": 1 - used.float().mean().item(),
             "zero_share_live": 1 - used[:, live].float().mean().item() if bool(live.any()) else 1.0,
             "live_latents": int(live.sum()),
             "active_groups": self.active_groups.item(),
             "dead_groups": int((~used.any(1)).sum()),
+            "lambda_max": self.lambda_max.item(),
             "kl": self.kl.sum().item(),
         }
 

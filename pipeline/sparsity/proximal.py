@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def shrink_columns(
-    weights: Float[Tensor, "groups p latents"], threshold: float
+    weights: Float[Tensor, "groups p latents"], threshold: float | Float[Tensor, ""]
 ) -> Float[Tensor, "groups p latents"]:
     """argmin_V |V - W|^2 / 2 + threshold * sum_gj |V^(g)_j|: W^(g)_j * max(0, 1 - threshold / |W^(g)_j|).
 

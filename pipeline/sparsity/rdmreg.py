@@ -5,7 +5,9 @@ squared 2-Wasserstein distance between equally many samples: the mean squared di
 projections. mu sets how many features are zero, P(x < -mu / sigma); p is the shape; sigma gives unit variance
 before rectification.
 
-Source: Rectified LpJEPA (arXiv 2602.01456), RDMReg; Nadjahi et al. 2020 for the sliced distance.
+Source: Rectified LpJEPA (arXiv 2602.01456), RDMReg; Nadjahi et al. 2020 for the sliced distance. There
+relu(h) is the embedding in which views are compared. `sparsity.rdmreg.rectifies: embedding` is that form, and
+presets/rdmreg-published.yaml has its other settings. With `copy` relu(h) serves the distance alone.
 """
 
 import math
@@ -55,6 +57,7 @@ class Rdmreg(SparsityMethod):
     def __init__(self, sparsity: SparsityParams, dim: int) -> None:
         super().__init__(sparsity, dim)
         self.rdmreg = sparsity.rdmreg
+        self.rectifies_embedding = sparsity.rdmreg.rectifies == "embedding"
         self.register_buffer("zeros", torch.zeros(()))
 
     def draw(

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.data.generators import generator
+from pipeline.jepa.encoder import encode
 from pipeline.jepa.masking import Masks
 from pipeline.jepa.objective import Gather, Jepa, normalised_targets, own_rows
 from pipeline.params import SparsityParams
@@ -75,7 +77,7 @@ class SparseJepa(nn.Module):
     def forward(self, batch: Batch, strengths: Strengths, gather: Gather = own_rows) -> dict[str, Tensor]:
         """All loss terms by name; the total is their sum. gather: as in Jepa."""
         images, masks, draws = batch
-        context, targets = self.jepa.embed(images, masks)
+        context, targets = self._embed(images, masks)
         terms = self.jepa.terms(context, targets, masks, draws.regularizer, gather)
         if self.method is None:
             return terms
@@ -92,6 +94,17 @@ class SparseJepa(nn.Module):
                 prediction=terms["prediction"],
             )
             return terms | self.method(sites)
+
+    def _embed(
+        self, images: Float[Tensor, "batch 3 size size"], masks: Masks
+    ) -> tuple[Float[Tensor, "batch context dim"], Float[Tensor, "batch patches dim"]]:
+        """As Jepa.embed. Where the method rectifies the embedding, both are relu of the tokens: the
+        distribution that they are matched to fixes their scale, so the targets need no layer-norm."""
+        if self.method is None or not self.method.rectifies_embedding:
+            return self.jepa.embed(images, masks)
+        with torch.no_grad():
+            targets = F.relu(encode(self.jepa.target_encoder, images)).float()
+        return F.relu(encode(self.jepa.context_encoder, images, masks.context)), targets
 
     def _at_sites(
         self,

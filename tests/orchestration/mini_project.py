@@ -101,8 +101,11 @@ STAGES: dict[str, tuple[str, list[str], list[str], list[str]]] = {
 
 
 def make(folder: Path, **changes: object) -> Path:
-    """A committed project in `folder`; changes: of params, with __ for the dot."""
-    tree = override(default_tree(), SMALL | {key.replace("__", "."): value for key, value in changes.items()})
+    """A committed project in `folder`; changes: of params, with __ for the dot. lambda may be any number."""
+    free = {"sparsity.method": "group_lasso"}
+    tree = override(
+        default_tree(), SMALL | free | {key.replace("__", "."): value for key, value in changes.items()}
+    )
     (folder / "stages").mkdir(parents=True)
     (folder / ".dvc").mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))

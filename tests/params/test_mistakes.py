@@ -52,8 +52,10 @@ MISTAKES = [
     ("runtime.device", "cuda:1\n", "runtime.device: must be auto"),
     ("sparsity.method", "dropout", "sparsity.method: must be 'none', 'oi_vae', 'group_lasso', 'l1', "),
     ("sparsity.lambda", -1, "sparsity.lambda: must be greater than or equal to 0, got -1"),
+    ("sparsity.lambda", 2, "sparsity.lambda: must be at most 1 for oi_vae, where all of W is zero, got 2"),
     ("sparsity.latent_dim", 0, "sparsity.latent_dim: must be greater than or equal to 1, got 0"),
     ("sparsity.weight", 0, "sparsity.weight: must be greater than 0, got 0"),
+    ("sparsity.rdmreg.rectifies", "all", "sparsity.rdmreg.rectifies: must be 'copy' or 'embedding'"),
     ("sparsity.rdmreg.p", 0, "sparsity.rdmreg.p: must be greater than 0"),
     # two params of one section that contradict each other
     ("model.num_heads", 3, "model.num_heads: must divide model.embed_dim (128), got 3"),

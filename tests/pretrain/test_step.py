@@ -26,7 +26,7 @@ def test_gradients_are_clipped_to_the_given_norm(small_tree, tmp_path, monkeypat
     norms, adamw_step = [], trainer.optimizer.step
 
     def step() -> None:
-        weights = learned_parameters(trainer.model).adamw()
+        weights = learned_parameters(trainer.model).adamw().values()
         norms.append(torch.stack([w.grad.norm() for w in weights if w.grad is not None]).norm().item())
         adamw_step()
 

@@ -1,46 +1,15 @@
-"""The oi-VAE module: its KL, what lambda means, what the prior on the generators is for."""
+"""The oi-VAE module: its KL, what lives, what the prior on the generators is for."""
 
 import itertools
 
 import pytest
 import torch
-from conftest import default_tree, override
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.params import SparsityParams
-from pipeline.sparsity.batch import SparsityBatch, Strengths
-from pipeline.sparsity.oi_vae import OiVae, gaussian_kl
-
-
-def batch(
-    tokens: torch.Tensor, targets: torch.Tensor, noise: torch.Tensor, strengths: Strengths
-) -> SparsityBatch:
-    return SparsityBatch(tokens, targets, noise, None, strengths, prediction=torch.zeros(()))
-
-
-def build(dim: int = 16, seed: int = 0, **changes: object) -> OiVae:
-    tree = override(default_tree()["sparsity"], {"groups": 4, "latent_dim": 8, **changes})
-    torch.manual_seed(seed)
-    return OiVae(SparsityParams.model_validate(tree), dim)
-
-
-def planted(dim: int, images: int = 256, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens, and standardised targets that a few directions of them explain."""
-    random = torch.Generator().manual_seed(seed)
-    tokens = torch.randn(images, 2, dim, generator=random)
-    mixing = torch.randn(dim, 3, generator=random) @ torch.randn(3, dim, generator=random)
-    targets = tokens @ mixing + 0.3 * torch.randn(images, 2, dim, generator=random)
-    targets = targets - targets.mean((0, 1))
-    return tokens, targets / targets.std((0, 1))
-
-
-def group_gradient(module: OiVae, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Gradient of each group's own mean error for its W, without latent noise."""
-    noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
-    terms = module(batch(tokens, targets, noise, Strengths(1.0, 0.0, 0.0)))
-    (gradient,) = torch.autograd.grad(terms["reconstruction"] * module.groups, module.W)
-    return gradient
+from pipeline.sparsity.batch import Strengths
+from pipeline.sparsity.oi_vae import gaussian_kl
+from tests.sparsity.small_oi_vae import batch, build, planted
 
 
 @settings(max_examples=40)
@@ -50,38 +19,6 @@ def test_the_kl_is_that_of_torchs_distributions(mean, log_variance):
     expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
     divergence = gaussian_kl(torch.tensor(mean), torch.tensor(log_variance))
     torch.testing.assert_close(divergence, expected, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("dim", "changes"),
-    [
-        (16, {}),
-        (48, {"groups": 8}),
-        (16, {"latent_dim": 24}),
-        (32, {"generator_width": 2, "weight": 0.1}),
-        (24, {"groups": 2}),
-    ],
-)
-def test_lambda_is_the_gradient_norm_of_active_columns_at_every_size(dim, changes):
-    """Stationarity of the group lasso: |gradient| = lambda in active columns, at most that elsewhere."""
-    module = build(dim, **changes)
-    tokens, targets = planted(dim)
-    noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
-    strengths = Strengths(changes.get("weight", 1.0), 0.0, 0.04)
-    with torch.no_grad():
-        for _ in range(300):
-            module.whiten(module.heads(tokens).chunk(2, -1)[0].flatten(0, 1))
-    module.whiten.eval()
-    for _ in range(1500):
-        terms = module(batch(tokens, targets, noise, strengths))
-        module.zero_grad()
-        terms["reconstruction"].backward()
-        module.proximal_step(1.0, strengths)
-    norms = group_gradient(module, tokens, targets).norm(dim=1)
-    active = module.interaction() > 0
-    assert 0 < active.float().mean() < 1
-    torch.testing.assert_close(norms[active], torch.full_like(norms[active], 0.04), atol=1e-3, rtol=0)
-    assert norms[~active].max() <= 0.04 + 1e-3
 
 
 def test_a_free_generator_lets_the_scale_of_w_leak_and_a_fixed_one_does_not():
@@ -136,10 +73,12 @@ def test_the_largest_learning_rate_descends_at_every_number_of_latents(latent_di
     assert module.describe()["zero_share"] == 0
 
 
-def test_a_huge_lambda_kills_every_column_and_everything_stays_finite():
+def test_without_a_column_everything_stays_finite():
     tokens, targets = planted(16)
     module = build()
-    strengths = Strengths(1.0, 0.1, 100.0)
+    strengths = Strengths(1.0, 0.1, 1.0)
+    with torch.no_grad():
+        module.W.zero_()
     for _ in range(2):
         terms = module(batch(tokens, targets, torch.zeros(256, 2, 8), strengths))
         sum(terms.values()).backward()
@@ -148,6 +87,36 @@ def test_a_huge_lambda_kills_every_column_and_everything_stays_finite():
     numbers = module.describe()
     assert (numbers["zero_share"], numbers["zero_share_live"], numbers["live_latents"]) == (1.0, 1.0, 0)
     assert numbers["dead_groups"] == 4 and torch.equal(module.eval().energies(tokens), torch.zeros(256, 2, 4))
+
+
+def test_a_latent_lives_where_it_adds_a_tenth_of_an_equal_share_of_the_variance():
+    """A_g has rms 1 / 2 and 4 rows, so |A_g w| = 1 for a unit vector w along an axis: 2 is an equal share."""
+    module = build()  # 16 features in 4 groups, 8 latents
+    with torch.no_grad():
+        module.W.zero_()
+        for latent, variance in enumerate((0.0, 1e-6, 0.19, 0.21, 1.0, 5.0)):
+            module.W[latent % 4, 0, latent] = variance**0.5
+        module.W[0, 0, 6] = module.W[1, 0, 6] = (
+            0.11**0.5
+        )  # small in each of two groups, large in both together
+    torch.testing.assert_close(
+        module.added_variance(), torch.tensor([0.0, 1e-6, 0.19, 0.21, 1.0, 5.0, 0.22, 0.0])
+    )
+    numbers = module.describe()
+    assert numbers["live_latents"] == 4
+    assert numbers["zero_share_live"] == pytest.approx(1 - (3 + 2) / 16)
+    with torch.no_grad():
+        module.W.mul_(0.1)  # columns are left, and no latent lives
+    numbers = module.describe()
+    assert (numbers["live_latents"], numbers["zero_share_live"]) == (0, 1.0) and numbers["zero_share"] < 1
+
+
+def test_a_linear_generators_features_have_the_variance_that_latents_add():
+    module = build()
+    latents = torch.randn(100_000, 8, generator=torch.Generator().manual_seed(0))
+    generated = module.generate(module.generator_inputs(latents)).detach()
+    expected = module.added_variance().sum().item()
+    assert generated.var(0).sum().item() == pytest.approx(expected, rel=2e-2)
 
 
 def test_free_bits_cost_the_same_below_their_level():

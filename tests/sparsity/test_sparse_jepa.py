@@ -10,11 +10,13 @@ import pytest
 import torch
 import yaml
 from conftest import REPOSITORY, override
+from pydantic import ValidationError
 
 from pipeline.data.augment import augment_batch
 from pipeline.data.generators import generator
 from pipeline.data.normalise import normalise
 from pipeline.jepa import masking
+from pipeline.jepa.encoder import encode
 from pipeline.jepa.objective import update_target
 from pipeline.params import Params
 from pipeline.params.registry import SPARSITY_METHODS
@@ -23,6 +25,7 @@ from pipeline.pretrain.schedules import ema_momentum, learning_rate
 from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import resolve
 from pipeline.sparsity.build import NO_METHOD
+from pipeline.sparsity.rdmreg import Rdmreg, sliced_wasserstein
 from pipeline.sparsity.sparse_jepa import Batch
 
 METHODS = [name for name in SPARSITY_METHODS if name != NO_METHOD]
@@ -61,9 +64,10 @@ def test_without_a_method_it_is_i_jepa_to_the_bit(small_tree):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("site", ["tokens", "pooled"])
-def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, site):
-    """Without the stop the module's terms reach the encoder; with it not one bit of them does."""
+@pytest.mark.parametrize(("site", "grad_clip"), [("tokens", 0), ("pooled", 0), ("tokens", 1e-3)])
+def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, site, grad_clip):
+    """Without the stop the module's terms reach the encoder; with it not one bit of them does, even where
+    every gradient is clipped."""
     weights = {}
     for name, changes in {
         "none": {"sparsity.method": "none"},
@@ -72,11 +76,17 @@ def test_a_stopped_gradient_leaves_the_encoder_to_the_jepa(small_tree, method, s
     }.items():
         trainer = build(
             small_tree,
-            **{"sparsity.site": site, "pretrain.grad_clip": 0, "sparsity.weight": 5.0, "sparsity.lambda": 1.0}
+            **{
+                "sparsity.site": site,
+                "pretrain.grad_clip": grad_clip,
+                "sparsity.weight": 5.0,
+                "sparsity.lambda": 1.0,
+            }
             | changes,
         )
         for step in range(2):
-            trainer.train_step(IMAGES[step], step)
+            terms = trainer.train_step(IMAGES[step], step)
+            assert terms["grad_norm"] > grad_clip
         weights[name] = trainer.jepa.context_encoder.state_dict()
     assert all(torch.equal(value, weights["none"][name]) for name, value in weights["stopped"].items())
     assert any(not torch.equal(value, weights["none"][name]) for name, value in weights["open"].items())
@@ -127,6 +137,37 @@ def test_groups_of_one_feature_without_dependence_train_as_vicreg_does_to_the_bi
             trainer.train_step(IMAGES[step], step)
         weights.append(trainer.model.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_rdmreg_as_published_predicts_rectified_features_from_rectified_features(small_tree):
+    """The JEPA's prediction of relu(targets) from relu(context), and the distance of that same context."""
+    changes = {"objective.loss": "mse", "regularizer.name": "none", "sparsity.lambda_warmup": 0.0}
+    published = {
+        "sparsity.method": "rdmreg",
+        "sparsity.lambda": 5.0,
+        "sparsity.rdmreg.rectifies": "embedding",
+    }
+    trainer = build(small_tree, **changes, **published)
+    model, method, jepa = trainer.model, trainer.model.method, trainer.jepa
+    ((batch, strengths, _),) = trainer.loss_arguments(IMAGES[0], step=0)
+    terms = model(batch, strengths)
+    with torch.no_grad():
+        context = encode(jepa.context_encoder, batch.images, batch.masks.context).relu()
+        targets = encode(jepa.target_encoder, batch.images).relu()
+        assert torch.equal(terms["prediction"], jepa.terms(context, targets, batch.masks)["prediction"])
+    assert isinstance(method, Rdmreg) and batch.draws.noise is not None and batch.draws.directions is not None
+    distance = sliced_wasserstein(
+        context.flatten(0, 1), batch.draws.noise.flatten(0, 1), batch.draws.directions
+    )
+    torch.testing.assert_close(terms["rdmreg"], 5 * distance)
+    tokens = encode(jepa.target_encoder, batch.images)
+    assert torch.equal(method.latents(tokens), tokens.relu())  # the view `latent` is what is predicted
+
+
+def test_a_rectified_embedding_cannot_be_stopped(small_tree):
+    changes = {"sparsity.method": "rdmreg", "sparsity.stop_gradient": True}
+    with pytest.raises(ValidationError, match=r"sparsity.stop_gradient must be false"):
+        build(small_tree, **changes, **{"sparsity.rdmreg.rectifies": "embedding"})
 
 
 COMPILE = """

@@ -19,7 +19,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from pipeline.jepa.kernels import fit_attention
 from pipeline.jepa.masking import Masks
 from pipeline.pretrain.loop import advance
-from pipeline.pretrain.optimizer import LearnedParameters, build_adamw, learned_parameters
+from pipeline.pretrain.optimizer import (
+    LearnedParameters,
+    build_adamw,
+    is_clipped_alone,
+    learned_parameters,
+)
 from pipeline.pretrain.parallel.alike import check
 from pipeline.pretrain.parallel.stack import Stack
 from pipeline.pretrain.run import TrainingRun
@@ -104,14 +109,21 @@ class StackedTrainer(TrainingStep[list[Tensor]]):
 
     @torch.no_grad()
     def clip_gradients(self, limit: float) -> Float[Tensor, " members"]:
-        """As torch.nn.utils.clip_grad_norm_ of each member; returns the norms."""
-        grads = [stack.numbers.grad for stack in self.learned if stack.numbers.grad is not None]
-        norms = torch.linalg.vector_norm(
-            torch.stack([torch.linalg.vector_norm(grad, dim=1) for grad in grads]), dim=0
-        )
-        for grad in grads:
-            grad.mul_((limit / (norms + 1e-6)).clamp(max=1)[:, None])
-        return norms
+        """As Trainer.clip_gradients of each member; returns the norms."""
+        parts = [self._split_clipped(stack) for stack in self.learned if stack.numbers.grad is not None]
+        clipped, clipped_alone = zip(*parts, strict=True)
+        _clip_rows(clipped_alone, limit)
+        return _clip_rows(clipped, limit)
+
+    def _split_clipped(
+        self, stack: Stack
+    ) -> tuple[Float[Tensor, "members numbers"], Float[Tensor, "members alone"]]:
+        """Views of a stack's gradients: those that are clipped together, and those of a stopped sparse
+        module, whose names are the last ones."""
+        assert stack.numbers.grad is not None
+        sizes = zip(stack.shapes, stack.sizes, strict=True)
+        count = sum(size for name, size in sizes if not is_clipped_alone(name, self.params.sparsity))
+        return stack.numbers.grad[:, :count], stack.numbers.grad[:, count:]
 
     def proximal_step(self, learning_rate: float, step: int) -> None:
         """Take each run's proximal step with its rows of the gradients."""
@@ -212,6 +224,17 @@ def train_together(runs: Sequence[TrainingRun]) -> None:
     )
     if joining:
         advance(joining, StackedTrainer([run.trainer for run in joining]).train_steps)
+
+
+def _clip_rows(gradients: Sequence[Float[Tensor, "members _"]], limit: float) -> Float[Tensor, " members"]:
+    """torch.nn.utils.clip_grad_norm_ of each member's gradients, which are one row of every tensor."""
+    norms = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients]), dim=0
+    )
+    factors = (limit / (norms + 1e-6)).clamp(max=1)[:, None]
+    for gradient in gradients:
+        gradient.mul_(factors)
+    return norms
 
 
 def _proximal_stack(learned: Sequence[LearnedParameters]) -> Stack | None:

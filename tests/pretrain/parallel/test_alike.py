@@ -11,7 +11,7 @@ def kinds(tree: dict, *changes: dict[str, object]) -> list[str | None]:
 
 
 def test_runs_may_differ_in_lambda_seed_and_what_pretrain_does_not_track(small_tree):
-    free = {"sparsity.lambda": 3.0, "pretrain.seed": 9}
+    free = {"sparsity.lambda": 0.3, "pretrain.seed": 9}
     untracked = {"probe.bootstrap": 200, "interpret.bins": 4, "runtime.log_seconds": 1.0}
     first, second, third = kinds(small_tree, {}, free, untracked)
     assert first is not None and first == second == third

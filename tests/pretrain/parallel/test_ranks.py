@@ -28,7 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     # 50 steps with all that has a state of the batch: batch norm, W's proximal step, learned groups
     "oi_vae, vicreg": {"pretrain.steps": 50, "sparsity.assignment": "learned", "sparsity.regroup_every": 5},
     "oi_vae, accumulation": {"pretrain.accumulation": 3, "sparsity.free_bits": 0.05},
-    "pooled": {"sparsity.site": "pooled", "sparsity.stop_gradient": True},
+    "pooled": {"sparsity.site": "pooled", "sparsity.stop_gradient": True, "pretrain.grad_clip": 0.01},
     "none, sigreg": {"sparsity.method": "none", "regularizer.name": "sigreg"},
     "rdmreg, independent groups": {"sparsity.method": "rdmreg", "regularizer.name": "independent_groups"},
     "topk, official masks": {

@@ -71,8 +71,10 @@ def close(ours: Any, theirs: Any, where: str = "") -> None:
         {"sparsity.method": "none"},
         {"sparsity.method": "group_lasso", "pretrain.accumulation": 2},
         {"sparsity.method": "rdmreg", "regularizer.name": "sigreg"},
+        {"sparsity.method": "rdmreg", "sparsity.rdmreg.rectifies": "embedding"},
         {"sparsity.method": "topk", "pretrain.grad_clip": 0.0},
         {"regularizer.name": "independent_groups"},
+        {"sparsity.stop_gradient": True, "sparsity.weight": 5.0, "pretrain.grad_clip": 0.01},
         {"sparsity.site": "pooled", "sparsity.generator": "gelu", "model.predictor.joint": False},
     ],
 )
