@@ -7,6 +7,7 @@
 methods   every sparsity method, at the strength of params.yaml
 lambda    the default method at six strengths
 settings  where the module sits, what it weighs, and both without the regulariser
+grouping  what each part of the default does: with lambda 0, groups alone, oi_vae alone
 
 A sweep keeps what is done, so the same line goes on after a stop. The last command is
 benchmarks.methods_report, which makes the study's table from the sweeps' tables.
@@ -24,6 +25,12 @@ NO_REGULARIZER = ("regularizer.name=none",)
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
     "methods": {method: (f"sparsity.method={method}",) for method in SPARSITY_METHODS},
     "lambda": {},  # one sweep, whose axis is lambda
+    "grouping": {
+        "default": (),
+        "lambda-0": ("sparsity.lambda=0.0",),
+        "groups-alone": ("sparsity.method=none",),
+        "oi_vae-alone": ("regularizer.name=vicreg",),
+    },
     "settings": {
         "none": ("sparsity.method=none",),
         "default": (),

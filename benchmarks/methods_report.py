@@ -25,8 +25,9 @@ from pipeline.report.figures import LIGHT, STYLE
 STUDIES = Path(__file__).parent / "results/studies"
 SEED = "pretrain.seed"
 DASH = "–"
-ENCODER, LATENTS, INITIAL, PIXELS = (  # columns of `read`, in percent
+ENCODER, TWIN, LATENTS, INITIAL, PIXELS = (  # columns of `read`, in percent
     "encoder",
+    "dense twin",
     "latents",
     "at initialisation",
     "pixels + PCA",
@@ -35,6 +36,7 @@ PERCENT = {
     ENCODER: f"mean_accuracy.{views.ENCODER}",
     LATENTS: f"mean_accuracy.{views.LATENT}",
     "group energies": f"mean_accuracy.{views.GROUPS}",
+    TWIN: f"mean_accuracy.{views.TWIN}",
     "k-NN": f"mean_knn_accuracy.{views.ENCODER}",
     INITIAL: f"mean_accuracy.{views.RANDOM_INIT}",
     PIXELS: f"mean_accuracy.{views.PIXELS_PCA}",

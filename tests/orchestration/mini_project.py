@@ -3,6 +3,7 @@
 The stages write metrics files that the shipped ones wrote, with a few numbers computed from the params.
 Pretraining keeps its state in RUNS_DIR as the shipped stage does. `HOLD` in the environment names a file:
 pretraining stops after step 3 until it exists, so that a test can act in the middle of a run without a clock.
+`TWIN_WAITS` has the dense twin, where the graph has that stage, end only after some pretraining did.
 """
 
 import os
@@ -55,11 +56,31 @@ def train():
     return written | {"zero_share": zero_share, "seed": pretrain["seed"], "device": "cpu: mini"}
 
 
+def train_twin():
+    runs = pathlib.Path(os.environ["RUNS_DIR"])
+    runs.mkdir(exist_ok=True)
+    with (runs / "twins").open("a") as trained:  # what a test counts
+        print(pretrain["seed"], file=trained)
+    last, looks = str(pretrain["steps"]), 0
+    while os.environ.get("TWIN_WAITS") and last not in [state.read_text() for state in runs.glob("*-*-*")]:
+        select.select([], [], [], 0.05)
+        looks += 1
+        if looks == 1200:
+            sys.exit("error: twin: no other cell pretrained meanwhile")
+    return shipped("pretrain") | {"seed": pretrain["seed"]}
+
+
 def probe():
     base = float(pathlib.Path("pipeline/probe/base.txt").read_text())  # code in a room, as dvc.yaml names it
     accuracy = base - sparsity["lambda"] / 10 + pretrain["seed"] / 100
     written = shipped("probe")
-    written["summary"]["scenes"]["mean_accuracy"]["encoder"] = accuracy
+    summary = written["summary"]["scenes"]
+    summary["mean_accuracy"]["encoder"] = accuracy
+    if pathlib.Path("reports/metrics/twin.json").exists():
+        summary["mean_accuracy"]["twin"] = base
+        less = accuracy - base
+        interval = {"ci95_low": less - 0.01, "ci95_high": less + 0.01}
+        summary["less_twin"] = {"accuracy": {"mean": less} | interval}
     return written
 
 
@@ -73,7 +94,11 @@ def report():
 
 stage = sys.argv[1]
 content = {
-    "prepare": lambda: shipped("prepare"), "pretrain": train, "probe": probe, "report": report
+    "prepare": lambda: shipped("prepare"),
+    "pretrain": train,
+    "twin": train_twin,
+    "probe": probe,
+    "report": report,
 }[stage]()
 (metrics / f"{stage}.json").write_text(json.dumps(content))
 print(f"{stage}: done", flush=True)
@@ -92,16 +117,22 @@ for file in sys.argv[1:]:
     state.write_text(str(pretrain["steps"]))
 """
 # stage -> (section of the params, stages before it, further metrics, rooms of code)
-STAGES: dict[str, tuple[str, list[str], list[str], list[str]]] = {
+Stages = dict[str, tuple[str, list[str], list[str], list[str]]]
+STAGES: Stages = {
     "prepare": ("data", [], [], []),
     "pretrain": ("sparsity", ["prepare"], ["steps"], []),
     "probe": ("probe", ["pretrain"], [], ["pipeline/probe"]),
     "report": ("model", ["probe"], [], []),
 }
+WITH_TWIN = STAGES | {
+    "twin": ("pretrain", ["prepare"], [], []),  # nothing of the section sparsity, as the shipped one
+    "probe": ("probe", ["pretrain", "twin"], [], ["pipeline/probe"]),
+}
 
 
-def make(folder: Path, **changes: object) -> Path:
-    """A committed project in `folder`; changes: of params, with __ for the dot. lambda may be any number."""
+def make(folder: Path, stages: Stages = STAGES, **changes: object) -> Path:
+    """A committed project in `folder` of the stages; changes: of params, with __ for the dot. lambda may be
+    any number."""
     free = {"sparsity.method": "group_lasso"}
     tree = override(
         default_tree(), SMALL | free | {key.replace("__", "."): value for key, value in changes.items()}
@@ -109,7 +140,7 @@ def make(folder: Path, **changes: object) -> Path:
     (folder / "stages").mkdir(parents=True)
     (folder / ".dvc").mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
-    for stage in STAGES:
+    for stage in stages:
         (folder / f"stages/{stage}.py").write_text(f"import sys\nsys.argv.append({stage!r})\n{STAGE}")
     (folder / "stages/__init__.py").touch()  # before this project's own in sys.path
     (folder / "stages/pretrain_together.py").write_text(TOGETHER)
@@ -125,7 +156,7 @@ def make(folder: Path, **changes: object) -> Path:
             "params": [section, "pretrain"] if stage == "pretrain" else [section],
             "metrics": [{f"reports/metrics/{name}.json": {"cache": False}} for name in (stage, *more)],
         }
-        for stage, (section, needs, more, rooms) in STAGES.items()
+        for stage, (section, needs, more, rooms) in stages.items()
     }
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": graph}, sort_keys=False))
     for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):

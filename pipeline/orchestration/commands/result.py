@@ -1,4 +1,4 @@
-"""`python -m pipeline result`: accuracies, the verdict, where the report is; `make repro` ends with it."""
+"""`python -m pipeline result`: accuracies, the twin, the verdict, the report; `make repro` ends with it."""
 
 import argparse
 from pathlib import Path
@@ -37,6 +37,14 @@ def result(root: Path) -> str:
             }
             columns = [*map(title, table.views), "gain"]
             parts.append(pd.DataFrame.from_dict(rows, orient="index", columns=pd.Index(columns)).to_string())
+        if summary.less_twin:
+            parts.append(less_twin(summary.less_twin["accuracy"]))
         parts.append(verdict(name, run, summary).text)
     parts.append(f"Report: {(root / PAGE).resolve()}")
     return "\n\n".join(parts)
+
+
+def less_twin(difference: probe.Difference) -> str:
+    """The mean accuracy of the encoder less that of its dense twin, with the 95 % interval."""
+    low, high = points(difference.ci95_low), points(difference.ci95_high)
+    return f"less its dense twin: {points(difference.mean)} points ({low} to {high})"

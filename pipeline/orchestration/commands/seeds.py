@@ -20,7 +20,7 @@ from pipeline.measure.paired import Comparison, compare, spread
 from pipeline.params import read_tree
 
 SEEDS = ("pretrain.seed", "seed")  # columns that hold the seed, unless --seed names another
-HEADLINE = ("accuracy", "knn", "gain")  # a sweep's own metrics
+HEADLINE = ("accuracy", "knn", "gain", "less_twin")  # a sweep's own metrics
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
@@ -131,7 +131,8 @@ def _from_table(
     seed_column = seed or next((name for name in SEEDS if name in columns), SEEDS[0])
     settings = [name for name in columns if name in _params() and name != seed_column]
     by = by or [name for name in settings if len(set(table[name].astype(str))) > 1]
-    metrics = metrics or [name for name in HEADLINE if name in columns]
+    known = set(table.columns[table.notna().any()])
+    metrics = metrics or [name for name in HEADLINE if name in known]
     for flag, names in (("--seed", [seed_column]), ("--by", by), ("--metric", metrics)):
         missing = [name for name in names if name not in columns]
         if missing or not names:

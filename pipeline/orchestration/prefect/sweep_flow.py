@@ -223,11 +223,12 @@ def publish_table(sweep: Sweep) -> None:
 def publish(sweep: Sweep, paths: list[Path]) -> None:
     """The tables as they are at the end, and the figure."""
     publish_table(sweep)
-    columns, rows = sweep_page.settings_table(results.by_setting(sweep.rows()))
+    cells = sweep.rows()
+    columns, rows = sweep_page.settings_table(results.by_setting(cells), results.dense_twin(cells))
     create_table_artifact(
         key=artifact_key("settings", sweep.request.name),
         table=[dict(zip(columns, row, strict=True)) for row in rows],
-        description=f"Mean ± standard deviation over seeds. {sweep_page.DCI_Z_MEANING}",
+        description=f"Mean ± standard deviation over seeds. {sweep_page.MEANINGS}",
     )
     figure = base64.b64encode(paths[-1].read_bytes()).decode()
     create_image_artifact(

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from pipeline.files import InputError, ParamsError
+from pipeline.graph import Graph, read_graph, tracked_values
 from pipeline.orchestration import presets
 from pipeline.params import read_tree, validate
 from pipeline.pretrain.parallel import alike
@@ -45,7 +46,8 @@ class Cell:
     """One experiment. overrides: dotted path -> value of every param that it sets, swept ones last.
 
     name: of the experiment, the same for the same params. data_key: cells that share it share the prepared
-    data. together_key: cells that share it can be pretrained in one process; None: alone.
+    data. twin_key: cells that share it share the dense twin; None: there is none. together_key: cells that
+    share it can be pretrained in one process; None: alone.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Cell:
     overrides: dict[str, Any]
     swept: dict[str, Any]
     data_key: str
+    twin_key: str | None
     together_key: str | None
 
 
@@ -113,15 +116,24 @@ def _cell(
     overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
     words = [f"{axis}-{swept[path]:g}" for axis, path in AXES.items() if path in swept]
     title = " ".join(f"{axis}={swept[path]:g}" for axis, path in AXES.items() if path in swept)
+    data_key = _digest([params["data"], params["embed"]["sets"]])
     digest = _digest({key: value for key, value in params.items() if key != "runtime"})
     return Cell(
         name="_".join([sweep, *words, digest]),
         title=title or "as set",
         overrides=overrides,
         swept=swept,
-        data_key=_digest([params["data"], params["embed"]["sets"]]),
+        data_key=data_key,
+        twin_key=_twin_key(params, read_graph(root), data_key),
         together_key=alike.kind(checked),
     )
+
+
+def _twin_key(params: dict[str, Any], graph: Graph, data_key: str) -> str | None:
+    """The digest of all that decides the dense twin of a cell; None where it has none."""
+    if not params["twin"] or "twin" not in graph:
+        return None
+    return _digest([tracked_values(params, graph["twin"]["params"]), data_key])
 
 
 def split_together(cells: list[Cell], largest: int, jobs: int) -> list[list[Cell]]:

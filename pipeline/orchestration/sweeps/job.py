@@ -3,13 +3,11 @@
 Or the pretraining of several cells in one process, which their own `dvc exp run` then finds finished.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -19,9 +17,9 @@ from pipeline.orchestration.processes.guarded import DVC, environment
 from pipeline.orchestration.processes.listen import Listener, Reader, run_command
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.sweeps import workspaces
+from pipeline.orchestration.sweeps.once import Once
 
 PUSH_UNCACHED = str(Path(__file__).with_name("push_uncached.py"))
-POLL = 0.2  # seconds between looks at a lock or at the request to stop
 State = Literal["done", "failed", "stopped"]
 
 
@@ -41,13 +39,15 @@ class Site:
 class Job:
     """A cell and where to run it; made of plain values, so that it can be sent to another machine.
 
-    together: overrides of several cells; the job only pretrains these, in one process.
+    data_key, twin_key: jobs that share it share the prepared data, the dense twin; twin_key is None where
+    there is no twin. together: overrides of several cells; the job only pretrains these, in one process.
     """
 
     name: str
     title: str
     overrides: dict[str, Any]
     data_key: str
+    twin_key: str | None
     site: Site
     together: tuple[dict[str, Any], ...] = ()
 
@@ -114,24 +114,16 @@ def _run(
     variables = environment(RUNS_DIR=str(site.runs), **slot)
 
     def start(*command: str) -> int:
-        return run_command(command, folder, variables, stop, reader)
+        return 1 if stop.event.is_set() else run_command(command, folder, variables, stop, reader)
 
-    if job.together:
-        with _prepared_once(site.folder / "prepared" / job.data_key, stop) as reader.when_prepared:
-            status = 1 if stop.event.is_set() else start(*DVC, "repro", "prepare")
-        files = [f"together/{number}.yaml" for number in range(len(job.together))]
-        for file, overrides in zip(files, job.together, strict=True):
-            workspaces.write_params(folder, overrides, file)
-        if status or start(sys.executable, "-m", "stages.pretrain_together", *files):
-            return "failed", reader.reading.reason()
-        return "done", ""
-    with _prepared_once(site.folder / "prepared" / job.data_key, stop) as reader.when_prepared:
-        if site.remote:
-            start(*DVC, "fetch", "--run-cache")  # an empty remote is no failure: all is computed here then
-        pull = ["--pull"] if site.remote else []
-        status = 1 if stop.event.is_set() else start(*DVC, "exp", "run", "--name", job.name, *pull)
+    with _shared(job, job.data_key, stop) as data:
+        data.wait()
+        reader.when_prepared = data.finish
+        status = _pretrain_together(job, folder, start, data) if job.together else _run_cell(job, start, stop)
     if status:
         return "failed", reader.reading.reason()
+    if job.together:
+        return "done", ""
     if site.remote:
         both = ((*DVC, "push", "--run-cache"), (sys.executable, "-I", PUSH_UNCACHED, site.remote))
         if any(start(*command) for command in both):
@@ -140,30 +132,49 @@ def _run(
     return "done", ""
 
 
-@contextlib.contextmanager
-def _prepared_once(marker: Path, stop: Stop) -> Iterator[Callable[[], None]]:
-    """Let one cell of those that share their data prepare it, and the others wait for it.
+def _shared(job: Job, key: str, stop: Stop) -> Once:
+    """Work that cells of this commit share under a key, on this machine."""
+    return Once(job.site.folder / "shared" / f"{job.site.commit[:12]}-{key}", stop)
 
-    Yields a function to call when the data is there. The lock ends with its holder: where a cell fails or is
-    killed while it prepares, the next cell tries.
+
+def _pretrain_together(job: Job, folder: Path, start: Callable[..., int], data: Once) -> int:
+    """Pretrain the cells of the job in one process; returns the exit status."""
+    files = [f"together/{number}.yaml" for number in range(len(job.together))]
+    for file, overrides in zip(files, job.together, strict=True):
+        workspaces.write_params(folder, overrides, file)
+    status = start(*DVC, "repro", "prepare")
+    if status:
+        return status
+    data.finish()  # no stage follows by which the reader would see it
+    return start(sys.executable, "-m", "stages.pretrain_together", *files)
+
+
+def _run_cell(job: Job, start: Callable[..., int], stop: Stop) -> int:
+    """`dvc exp run`, and before it the stages that cells share or can do while they wait; the exit status."""
+    pull = ["--pull"] if job.site.remote else []
+    if job.site.remote:
+        start(*DVC, "fetch", "--run-cache")  # an empty remote is no failure: all is computed here then
+    status = _train_twin_once(job, start, stop, pull) if job.twin_key else 0
+    return status or start(*DVC, "exp", "run", "--name", job.name, *pull)
+
+
+def _train_twin_once(job: Job, start: Callable[..., int], stop: Stop, pull: list[str]) -> int:
+    """Let one of the cells that share a dense twin train it, while the others do their own pretraining.
+
+    `dvc exp run` then takes both from DVC's run cache. Returns the exit status of what ran here.
     """
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(marker.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    while not marker.exists() and not stop.event.is_set():
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            stop.event.wait(POLL)
-
-    def prepared() -> None:
-        if not marker.exists():
-            marker.touch()
-
-    try:
-        yield prepared
-    finally:
-        os.close(handle)
+    with _shared(job, f"twin-{job.twin_key}", stop) as twin:
+        if twin.done():
+            return 0
+        mine, status = twin.take(), 0
+        if not mine:
+            status = start(*DVC, "repro", *pull, "pretrain")
+            mine = not status and twin.wait()
+        if mine:
+            status = start(*DVC, "repro", *pull, "twin")
+            if not status:
+                twin.finish()
+        return status
 
 
 def remote_site(url: str, commit: str, remote: str | None) -> Site:

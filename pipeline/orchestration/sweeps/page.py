@@ -14,14 +14,17 @@ TITLES = {
     "accuracy": "accuracy, %",
     "knn": "k-NN, %",
     "gain": "gain, points",
+    "less_twin": "less twin, points",
     "dci_z": "DCI z",
     "zero_share": "zero columns, %",
     "rankme": "RankMe",
     "collapsed": "collapsed, %",
     "minutes": "minutes",
 }
-DCI_Z_MEANING = (
-    "DCI z: disentanglement of the groups, in standard deviations above random groups of the same sizes"
+MEANINGS = (
+    "Less twin: accuracy less that of the dense twin, the same run without sparsity. "
+    "Both share the seed, so over seeds it is a paired difference. "
+    "DCI z: disentanglement of the groups, in standard deviations above random groups of the same sizes."
 )
 SHORT = {path: axis for axis, path in AXES.items()}
 CODE = (Path(__file__), Path(__file__).with_name("sweep.html.j2"), Path(__file__).with_name("pareto.py"))
@@ -37,18 +40,19 @@ def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -
     marker = f"made of {digest.hexdigest()[:16]}"
     if all(path.exists() for path in paths) and marker in paths[0].read_text():
         return paths
-    settings = results.by_setting(rows)
-    chart = _chart(settings, name)
+    settings, twin = results.by_setting(rows), results.dense_twin(rows)
+    chart = _chart(settings, twin, name)
     content = {
         "name": name,
         "command": command,
         "commit": commit[:10],
         "devices": ", ".join(sorted({row.device for row in rows if row.device})) or DASH,
-        "settings": settings_table(settings),
+        "settings": settings_table(settings, twin),
         "cells": cells_table(rows),
         "open": [row for row in rows if row.state != "done"],
         "made_of": marker,
-        "dci_z_meaning": DCI_Z_MEANING,
+        "meanings": MEANINGS,
+        "twin": twin is not None,
     }
     contents = (_html(content, chart), _markdown(content), text, _file(chart))
     for path, written in zip(paths, contents, strict=True):
@@ -59,7 +63,7 @@ def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -
 
 def value(name: str, content: float | None) -> str:
     """A number of the headline as the tables show it."""
-    if name == "gain":
+    if name in ("gain", "less_twin"):
         return points(None if content is None else content / 100)
     if name in ("dci_z", "rankme", "minutes"):
         return number(content)
@@ -67,29 +71,39 @@ def value(name: str, content: float | None) -> str:
 
 
 def in_words(headline: dict[str, float | None]) -> str:
-    """`accuracy 64.1 %, zero columns 31.2 %`, of what is known."""
+    """`accuracy 64.1 %, less twin +2.0, zero columns 31.2 %`, of what is known."""
+    texts = {"accuracy": "accuracy {} %", "less_twin": "less twin {}", "zero_share": "zero columns {} %"}
     parts = [
-        f"{text} {percent(headline[name])} %"
-        for name, text in (("accuracy", "accuracy"), ("zero_share", "zero columns"))
-        if headline[name] is not None
+        text.format(value(name, headline[name])) for name, text in texts.items() if headline[name] is not None
     ]
     return ", ".join(parts) or "no accuracy"
 
 
-def settings_table(settings: list[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Columns, and a row per setting: what is swept, how many seeds are done, mean ± standard deviation."""
+def settings_table(settings: list[Setting], twin: Setting | None) -> tuple[list[str], list[list[str]]]:
+    """Columns, and a row per setting: what is swept, how many seeds are done, mean ± standard deviation.
+
+    The last row is the dense twin, where there is one.
+    """
     swept = list(dict.fromkeys(path for setting in settings for path in setting.swept))
     front = results.pareto(settings)
     rows = []
     for setting in settings:
         texts = [f"{setting.swept[path]:g}" for path in swept] + [f"{setting.count} of {setting.cells}"]
-        for name in HEADLINE:
-            mean, spread = value(name, setting.mean[name]), setting.spread[name]
-            deviation = "" if spread is None else f" ± {value(name, spread).lstrip('+')}"
-            texts.append(mean + deviation)
-        rows.append([*texts, "yes" if setting in front else ""])
+        rows.append([*texts, *_means(setting), "yes" if setting in front else ""])
+    if twin is not None:
+        seeds = f"dense twin: {twin.count} of {twin.cells}"
+        rows.append([*(DASH for _ in swept), seeds, *_means(twin), ""])
     columns = [*(SHORT[path] for path in swept), "seeds done", *map(TITLES.__getitem__, HEADLINE)]
     return [*columns, "on the front"], rows
+
+
+def _means(setting: Setting) -> list[str]:
+    """Mean ± standard deviation of each number of the headline."""
+    texts = []
+    for name in HEADLINE:
+        mean, spread = value(name, setting.mean[name]), setting.spread[name]
+        texts.append(mean if spread is None else f"{mean} ± {value(name, spread).lstrip('+')}")
+    return texts
 
 
 def cells_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
@@ -106,10 +120,10 @@ def cells_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def _chart(settings: list[Setting], name: str) -> str | None:
+def _chart(settings: list[Setting], twin: Setting | None, name: str) -> str | None:
     from pipeline.orchestration.sweeps.pareto import pareto_chart
 
-    return pareto_chart(settings, results.pareto(settings), salt=f"sweep {name}")
+    return pareto_chart(settings, results.pareto(settings), twin, salt=f"sweep {name}")
 
 
 def _file(chart: str | None) -> str:
@@ -132,7 +146,7 @@ def _html(content: dict[str, Any], chart: str | None) -> str:
 def _markdown(content: dict[str, Any]) -> str:
     lines = [f"# Sweep {content['name']}", "", f"    {content['command']}", ""]
     lines += [f"Commit {content['commit']}, {content['devices']}. Mean ± standard deviation over seeds.", ""]
-    lines += [f"{DCI_Z_MEANING}.", ""]
+    lines += [MEANINGS, ""]
     lines += _markdown_table(*content["settings"])
     lines += ["", f"![accuracy against zero columns]({content['name']}.svg)", "", "## Cells", ""]
     lines += _markdown_table(*content["cells"])

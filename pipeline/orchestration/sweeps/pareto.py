@@ -3,6 +3,7 @@
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -14,9 +15,12 @@ COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random")
 LAMBDA, GROUPS = AXES["lambda"], AXES["groups"]
 
 
-def pareto_chart(settings: list[Setting], front: list[Setting], salt: str) -> str | None:
+def pareto_chart(
+    settings: list[Setting], front: list[Setting], twin: Setting | None, salt: str
+) -> str | None:
     """Mean accuracy (%) against mean share of columns of W that are exactly zero (%), a dot per setting with
-    its standard deviations over seeds; the line joins `front`. None where no setting has both numbers."""
+    its standard deviations over seeds; the line joins `front`. The twin is a diamond with a thin line across.
+    None where no setting has both numbers."""
     known = [
         setting
         for setting in settings
@@ -61,15 +65,36 @@ def pareto_chart(settings: list[Setting], front: list[Setting], salt: str) -> st
                     color=LIGHT["muted"],
                     fontsize=8,
                 )
+        if twin is not None:
+            _draw_twin(axes, twin)
         axes.set_xlabel("columns of W that are exactly zero, %")
         axes.set_ylabel("mean accuracy, %")
         axes.margins(0.1)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.spines["left"].set_visible(False)
-        if len(families) > 1:
-            figure.legend(loc="outside upper left", ncols=len(families), handletextpad=0.3, borderpad=0)
+        if len(families) > 1 or twin is not None:
+            columns = len(families) + 1
+            figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.3, borderpad=0)
         return svg_text(figure)
+
+
+def _draw_twin(axes: Axes, twin: Setting) -> None:
+    """Its accuracy at no zero columns, and a line by which a reader sees what lies above it."""
+    accuracy, colour = _percent(twin.mean["accuracy"]), LIGHT["ink"]
+    axes.axhline(accuracy, color=colour, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1)
+    axes.errorbar(
+        [0.0],
+        [accuracy],
+        yerr=[_percent(twin.spread["accuracy"])],
+        fmt="D",
+        markersize=6,
+        markerfacecolor=LIGHT["ground"],
+        markeredgewidth=1.2,
+        elinewidth=1.2,
+        color=colour,
+        label="dense twin",
+    )
 
 
 def _percent(fraction: float | None) -> float:

@@ -13,17 +13,18 @@ from pipeline.contracts import interpret, pretrain, probe
 from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
-from pipeline.views import ENCODER
+from pipeline.views import ENCODER, TWIN
 
 SEED = AXES["seed"]
-HEADLINE = ("accuracy", "knn", "gain", "dci_z", "zero_share", "rankme", "collapsed", "minutes")
+HEADLINE = ("accuracy", "knn", "gain", "less_twin", "dci_z", "zero_share", "rankme", "collapsed", "minutes")
 
 
 @dataclass(frozen=True)
 class Row:
     """A cell: its state (done, failed, stopped, waiting), its experiment and what it measured.
 
-    headline: fractions, except gain (points), dci_z, rankme and minutes. others: further numbers, by path.
+    headline: fractions, except gain and less_twin (points), dci_z, rankme and minutes. others: further
+    numbers, by path. twin: the headline of its dense twin, None where there is none.
     """
 
     cell: Cell
@@ -33,6 +34,7 @@ class Row:
     headline: dict[str, float | None]
     others: dict[str, float]
     device: str
+    twin: dict[str, float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: s
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
     measured = read_experiment(root, revision)
     experiment, device = revision[:10], measured.pretrain.device
-    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device)
+    twin = twin_headline(measured)
+    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, twin)
 
 
 class Measured(NamedTuple):
@@ -91,19 +94,39 @@ def read_measured(root: Path) -> Measured:
 def headline(measured: Measured) -> dict[str, float | None]:
     """The numbers that stand in the tables, of the set that was trained on (the first one probed).
 
-    dci_z: disentanglement of the groups, in standard deviations above random groups of the same sizes.
+    less_twin: accuracy less that of the dense twin. dci_z: disentanglement of the groups, in standard
+    deviations above random groups of the same sizes.
     """
     name, summary = next(iter(measured.probe.summary.items()))
+    less_twin = summary.less_twin["accuracy"].mean if summary.less_twin else None
     groups = measured.interpret.summary[name] if measured.interpret else None
     return {
         "accuracy": summary.mean_accuracy.get(ENCODER),
         "knn": summary.mean_knn_accuracy.get(ENCODER),
         "gain": summary.gain_over_random_init,
+        "less_twin": None if less_twin is None else 100 * less_twin,
         "dci_z": groups.dci_disentanglement_null_z if groups else None,
         "zero_share": measured.pretrain.zero_share,
         "rankme": measured.pretrain.final.rankme,
         "collapsed": float(measured.pretrain.collapsed),
         "minutes": measured.pretrain.minutes,
+    }
+
+
+def twin_headline(measured: Measured) -> dict[str, float | None] | None:
+    """The numbers of the dense twin beside those of `headline`: it has no group lasso, hence no zero column.
+
+    None where there is no twin.
+    """
+    name, summary = next(iter(measured.probe.summary.items()))
+    if summary.mean_accuracy.get(TWIN) is None:
+        return None
+    groups = measured.interpret.twin.get(name) if measured.interpret else None
+    return dict.fromkeys(HEADLINE) | {
+        "accuracy": summary.mean_accuracy[TWIN],
+        "knn": summary.mean_knn_accuracy.get(TWIN),
+        "dci_z": groups.dci_disentanglement_null_z if groups else None,
+        "zero_share": 0.0,
     }
 
 
@@ -132,18 +155,31 @@ def by_setting(rows: list[Row]) -> list[Setting]:
     for row in rows:
         key = json.dumps({path: value for path, value in row.cell.swept.items() if path != SEED})
         groups.setdefault(key, []).append(row)
-    return [_setting(json.loads(key), group) for key, group in groups.items()]
+    return [
+        _setting(json.loads(key), [row.headline for row in group if row.state == "done"], len(group))
+        for key, group in groups.items()
+    ]
 
 
-def _setting(swept: dict[str, Any], rows: list[Row]) -> Setting:
-    done = [row for row in rows if row.state == "done"]
+def dense_twin(rows: list[Row]) -> Setting | None:
+    """The dense twin as a setting of its own, each seed counted once; None where no done row has one.
+
+    Rows of one seed share their twin, as the other axes of a sweep change sparsity alone.
+    """
+    seeds = {row.cell.swept.get(SEED) for row in rows}
+    twins = {row.cell.swept.get(SEED): row.twin for row in rows if row.state == "done" and row.twin}
+    return _setting({}, list(twins.values()), len(seeds)) if twins else None
+
+
+def _setting(swept: dict[str, Any], headlines: list[dict[str, float | None]], cells: int) -> Setting:
+    """headlines: of the cells that are done, of `cells` cells."""
     mean: dict[str, float | None] = {}
     spread: dict[str, float | None] = {}
     for name in HEADLINE:
-        values = [value for row in done if (value := row.headline[name]) is not None]
+        values = [value for numbers in headlines if (value := numbers[name]) is not None]
         mean[name] = statistics.fmean(values) if values else None
         spread[name] = statistics.stdev(values) if len(values) > 1 else None
-    return Setting(swept, len(done), len(rows), mean, spread)
+    return Setting(swept, len(headlines), cells, mean, spread)
 
 
 def pareto(settings: list[Setting]) -> list[Setting]:

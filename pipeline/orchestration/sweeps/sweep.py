@@ -107,7 +107,7 @@ def exclusive(sweep: Sweep) -> Iterator[None]:
         ended = workspaces.discard(folder / "clones")
         if ended:
             print(f"sweep {sweep.request.name}: ended {ended} processes that a killed sweep had left")
-        shutil.rmtree(folder / "prepared", ignore_errors=True)
+        shutil.rmtree(folder / "shared", ignore_errors=True)
         yield
 
 
@@ -164,7 +164,7 @@ def cell_jobs(sweep: Sweep, cells: list[Cell]) -> list[Job]:
         folder = root / FOLDER / request.name
         cache, runs = workspaces.cache_folder(root), root / "runs"
         site = Site(str(root), sweep.commit, folder, cache, runs, request.remote)
-    return [Job(cell.name, cell.title, cell.overrides, cell.data_key, site) for cell in cells]
+    return [Job(cell.name, cell.title, cell.overrides, cell.data_key, cell.twin_key, site) for cell in cells]
 
 
 def together_jobs(sweep: Sweep, cells: list[Cell]) -> list[Job]:

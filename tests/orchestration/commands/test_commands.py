@@ -1,6 +1,7 @@
 """`python -m pipeline`: quick to answer, one line for a mistake."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,9 @@ def test_a_port_that_no_machine_has_is_refused():
 def test_the_result_is_the_accuracies_the_verdict_and_where_the_report_is(tmp_path):
     done = pipeline("result")
     assert done.returncode == 0 and "encoder" in done.stdout
+    number = r"[+−]?\d+\.\d"
+    line = rf"^less its dense twin: {number} points \({number} to {number}\)$"
+    assert re.search(line, done.stdout, re.MULTILINE)
     assert done.stdout.rstrip().endswith(f"Report: {REPOSITORY / PAGE}")
     nowhere = pipeline("result", cwd=tmp_path)
     assert nowhere.returncode == 1 and nowhere.stderr.splitlines()[-1].startswith("error: ")

@@ -16,7 +16,8 @@ def table(path: Path, drop: int = 0) -> Path:
     """Two settings of lambda over four seeds, in no order, as a sweep writes them; the last row failed."""
     rows = [
         {"name": f"l{value}-s{seed}", "state": "done", "sparsity.lambda": value, "pretrain.seed": seed,
-         "pretrain.steps": 40, "accuracy": 0.5 + 0.01 * seed + gain, "knn": 0.4, "probe.scenes.labels": 11}
+         "pretrain.steps": 40, "accuracy": 0.5 + 0.01 * seed + gain, "knn": 0.4,
+         "gain": None, "less_twin": 100 * gain, "probe.scenes.labels": 11}
         for value, gain in ((0.1, 0.02), (0, 0.0))
         for seed in (3, 1, 0, 2)
     ]  # fmt: skip
@@ -29,13 +30,20 @@ def table(path: Path, drop: int = 0) -> Path:
 
 def test_settings_are_paired_by_seed_and_not_by_row(tmp_path):
     runs, metrics = read_runs([str(table(tmp_path / "sweep.csv"))], [], None, [])
-    assert metrics == ["accuracy", "knn"]
+    assert metrics == ["accuracy", "knn", "less_twin"]
     text = report(runs, metrics, "sparsity.lambda=0.0")
     assert (
         "sparsity.lambda=0.1 less sparsity.lambda=0.0: +0.0200 (95 % +0.0200 to +0.0200), p = 0.125" in text
     )
     assert "4 common seeds (0, 1, 2, 3), with which p can be no smaller than 0.125" in text
     assert "  sparsity.lambda=0.1      4      0.5350      0.0129" in text
+
+
+def test_by_default_the_difference_from_the_twin_is_compared_where_the_table_has_numbers_of_it(tmp_path):
+    path = table(tmp_path / "sweep.csv")
+    assert read_runs([str(path)], [], None, [])[1] == ["accuracy", "knn", "less_twin"]
+    pd.read_csv(path).assign(less_twin=None).to_csv(path, index=False)  # a sweep without twins
+    assert read_runs([str(path)], [], None, [])[1] == ["accuracy", "knn"]
 
 
 def probes(root: Path) -> list[str]:

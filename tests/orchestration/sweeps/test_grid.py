@@ -1,11 +1,14 @@
 """What a sweep consists of: the product of its axes, checked, and named by what it computes."""
 
+import shutil
+
 import pytest
 import yaml
 from conftest import REPOSITORY, default_tree, override
 
 from pipeline.files import InputError, ParamsError
 from pipeline.orchestration.sweeps.grid import Grid, plan_cells, split_together
+from tests.orchestration.mini_project import make
 
 
 def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
@@ -29,6 +32,8 @@ def test_without_axes_there_is_one_cell_of_params_as_they_are():
 
 
 def test_a_name_depends_on_what_is_computed_and_on_nothing_else(tmp_path):
+    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+
     def names(tree: dict) -> list[str]:
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
         return [cell.name for cell in plan_cells("trial", grid(lambdas=(0, 0.1)), tmp_path)]
@@ -43,6 +48,24 @@ def test_cells_share_a_data_key_unless_they_change_the_data():
     first, second = cells(grid(lambdas=(0, 0.1)))
     (other,) = cells(grid(settings=("data.seed=1",)))
     assert first.data_key == second.data_key != other.data_key
+
+
+def test_cells_share_a_twin_unless_they_change_what_the_stage_twin_tracks():
+    keys = [cell.twin_key for cell in cells(grid(lambdas=(0, 0.1), groups=(4, 8), seeds=(0, 1)))]
+    assert keys == keys[:2] * 4 and keys[0] != keys[1]
+    others = ("data.seed=1", "pretrain.steps=7", "model.depth=2", "regularizer.weight=0.5")
+    for setting in others:
+        (other,) = cells(grid(settings=(setting,)))
+        assert other.twin_key not in keys
+    (same,) = cells(grid(settings=("sparsity.latent_dim=64", "sparsity.lambda=0.2")))
+    assert same.twin_key == keys[0]
+
+
+def test_without_a_twin_or_a_stage_for_it_there_is_nothing_to_share(tmp_path):
+    (without,) = cells(grid(settings=("twin=false",)))
+    assert without.twin_key is None
+    (cell,) = plan_cells("trial", grid(), make(tmp_path / "project"))
+    assert cell.twin_key is None
 
 
 def test_cells_that_can_train_together_are_divided_evenly_over_the_jobs():
@@ -89,7 +112,8 @@ def test_yamls_text_for_small_numbers_becomes_a_number():
 
 
 def test_a_relative_folder_of_images_is_found_from_the_clone(tmp_path):
-    (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
     (cell,) = plan_cells("trial", grid(settings=("data.name=folder", "data.root=photos")), tmp_path)
     assert cell.overrides["data.root"] == str(tmp_path / "photos")
 

@@ -1,6 +1,7 @@
 """Tables of a sweep: what is done counts once, mean and spread are over seeds, the front is not beaten."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -24,11 +25,15 @@ def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, 
         swept | {"pretrain.steps": 6},
         swept,
         data_key="",
+        twin_key=None,
         together_key=None,
     )
     headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros, "dci_z": 2.0 + seed}
     reason = "the <loss> is not finite | twice" if state == "failed" else ""
-    return Row(cell, state, reason, "abc", headline, {"probe.scenes.gain": 1.5}, "cpu")
+    twin = dict.fromkeys(HEADLINE) | {"accuracy": 0.55 + 0.04 * seed, "zero_share": 0.0}
+    if accuracy is not None:
+        headline["less_twin"] = 100 * (accuracy - twin["accuracy"])
+    return Row(cell, state, reason, "abc", headline, {"probe.scenes.gain": 1.5}, "cpu", twin)
 
 
 ROWS = [
@@ -46,6 +51,21 @@ def test_mean_and_sample_standard_deviation_are_of_the_seeds_that_are_done():
     assert dense.mean["accuracy"] == pytest.approx(0.62)
     assert dense.spread["accuracy"] == pytest.approx(0.02 * 2**0.5)
     assert sparse.mean["accuracy"] == 0.58 and sparse.spread["accuracy"] is None
+
+
+def test_the_difference_from_the_twin_is_paired_over_seeds():
+    """Accuracies of .60 and .64 beside twins of .55 and .59: five points on each seed, without deviation."""
+    dense, sparse, _ = results.by_setting(ROWS)
+    assert dense.mean["less_twin"] == pytest.approx(5) and dense.spread["less_twin"] == pytest.approx(0)
+    assert sparse.mean["less_twin"] == pytest.approx(3) and sparse.spread["less_twin"] is None
+
+
+def test_the_twin_of_a_seed_counts_once_however_many_cells_share_it():
+    twin = results.dense_twin(ROWS)
+    assert twin is not None and (twin.count, twin.cells) == (2, 2)
+    assert twin.mean["accuracy"] == pytest.approx(0.57)
+    assert twin.spread["accuracy"] == pytest.approx(0.02 * 2**0.5)
+    assert results.dense_twin([dataclasses.replace(row, twin=None) for row in ROWS]) is None
 
 
 def test_no_setting_on_the_front_is_beaten_in_both():
@@ -72,8 +92,17 @@ def test_the_pages_show_cells_reasons_and_the_figure(tmp_path):
     assert "<th>DCI z</th>" in page and "<td>2.5 ± 0.7" in page and "| 2.5 ± 0.7" in markdown
     assert "above random groups of the same sizes" in page and "above random groups" in markdown
     assert "the &lt;loss&gt; is not finite" in page and r"finite \| twice" in markdown
+    assert "<td>+5.0 ± 0.0</td>" in page and "| +5.0 ± 0.0 |" in markdown
+    assert f"| {DASH} | dense twin: 2 of 2 | 57.0 ± 2.8 |" in markdown and ">dense twin</text>" in figure
     assert "lambda=0.3 seed=0" in page and "<svg" in page and figure.startswith("<svg")
     assert not re.search(r"(?:src|href)=\"https?:", page)
+
+
+def test_without_a_twin_neither_page_nor_figure_names_it(tmp_path):
+    rows = [dataclasses.replace(row, twin=None) for row in ROWS]
+    page, markdown, _, figure = sweep_page.write(tmp_path, "trial", "command", "0" * 40, rows)
+    assert "dense twin: " not in page.read_text() + markdown.read_text()
+    assert "dense twin" not in figure.read_text() and "open diamond" not in page.read_text()
 
 
 def test_equal_results_leave_the_files_alone_and_new_ones_replace_them(tmp_path):
@@ -101,6 +130,8 @@ def test_the_headline_is_what_the_stages_wrote_of_the_set_that_was_trained_on():
     assert MEASURED.interpret is not None
     groups = MEASURED.interpret.sets["scenes"].codes["encoder"]
     assert headline["dci_z"] == groups.content()["dci_disentanglement_null_z"]
+    less_twin = MEASURED.probe.summary["scenes"].less_twin
+    assert less_twin is not None and headline["less_twin"] == 100 * (less_twin["accuracy"].mean or 0)
     assert headline["collapsed"] == float(MEASURED.pretrain.collapsed)
 
 
@@ -110,11 +141,22 @@ def test_without_a_number_of_interpretability_there_is_a_dash():
     assert not any(path.startswith("interpret") for path in results.numbers(without))
 
 
+def test_the_headline_of_the_twin_has_what_is_known_of_it():
+    twin = results.twin_headline(MEASURED)
+    assert twin is not None and list(twin) == list(HEADLINE)
+    assert twin["accuracy"] == MEASURED.probe.summary["scenes"].mean_accuracy["twin"]
+    assert twin["zero_share"] == 0 and twin["less_twin"] is None
+    assert MEASURED.interpret is not None
+    assert twin["dci_z"] == MEASURED.interpret.twin["scenes"].dci_disentanglement_null_z
+
+
 def test_every_number_of_the_stages_is_listed_by_its_path_and_no_text_is():
     numbers = results.numbers(MEASURED)
     assert numbers["probe.scenes.rankme.encoder"] == MEASURED.probe.summary["scenes"].rankme["encoder"]
     assert numbers["pretrain.sparsity.groups"] == MEASURED.pretrain.sparsity.groups
     assert "interpret.scenes.mig" in numbers and "interpret.scenes.dci_disentanglement_null_z" in numbers
+    assert "probe.scenes.less_twin.accuracy.ci95_low" in numbers
+    assert "probe.scenes.less_twin.knn_accuracy.mean" in numbers
     assert "pretrain.sparsity.method" not in numbers
     assert all(isinstance(value, int | float) for value in numbers.values())
 
@@ -125,6 +167,8 @@ def test_the_terminal_says_what_is_over_and_how_long_the_rest_takes(capsys):
     console.ended(ROWS[3], Outcome("t", "failed", 120.0, reason="x"))
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "sweep trial: 5 cells, 1 done before, 4 to run, 2 at a time"
-    assert second.endswith("accuracy 60.0 %, zero columns 0.0 %, ran probe; 1:00 [2/5, 1:30 left]")
+    assert second.endswith(
+        "accuracy 60.0 %, less twin +5.0, zero columns 0.0 %, ran probe; 1:00 [2/5, 1:30 left]"
+    )
     assert third.endswith("the <loss> is not finite | twice; 2:00 [3/5, 1:30 left]")
     assert clock(3725) == "1:02:05"

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.orchestration.mini_project import commit, make, pipeline, start
+from pipeline.orchestration.sweeps.workspaces import git
+from tests.orchestration.mini_project import WITH_TWIN, commit, make, pipeline, start
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -104,15 +105,25 @@ def test_cells_pretrained_together_have_nothing_left_to_train(tmp_path):
     done = sweep(project, "0,1", "0,1", "--together", "8")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "started  pretraining of 2 cells together" in done.stdout  # four over two places
-    references = ["git", "for-each-ref", "--format=%(refname)", "refs/exps"]
-    listed = subprocess.run(
-        references, cwd=project, check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert len(listed) == 4
-    for reference in listed:
-        show = ["git", "show", f"{reference}:reports/metrics/steps.json"]
-        text = subprocess.run(show, cwd=project, check=True, capture_output=True, text=True).stdout
-        assert json.loads(text)["of_this_process"] == 0
+    assert steps_of_each(project) == [0] * 4
+
+
+def steps_of_each(project: Path) -> list[int]:
+    """How many steps the pretraining of each experiment took in its own process."""
+    listed = git(project, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    texts = [git(project, "show", f"{reference}:reports/metrics/steps.json") for reference in listed]
+    return [json.loads(text)["of_this_process"] for text in texts]
+
+
+def test_cells_share_one_dense_twin_and_pretrain_while_another_trains_it(tmp_path):
+    """Two cells begin at once. The twin ends only after the pretraining of a cell that waits for it."""
+    project = make(tmp_path / "project", WITH_TWIN)
+    done = sweep(project, "0,1", TWIN_WAITS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "runs/twins").read_text() == "0\n"
+    assert steps_of_each(project) == [6, 6]
+    cells = rows(project)
+    assert float(cells[0]["less_twin"]) == 0 and float(cells[1]["less_twin"]) == pytest.approx(-10)
 
 
 def test_where_training_together_fails_the_cells_run_alone(tmp_path):
