@@ -34,8 +34,8 @@ class SparsityParams(Section):
         ge=0,
         description="Strength of the sparsity; 0 is dense. oi_vae: a fraction, at most 1, of the smallest "
         "strength at which every column of W is zero, which is estimated while training. group_lasso, l1: "
-        "the penalty as a share of the prediction loss. rdmreg: weight of its distance in the loss. topk "
-        "does not use it.",
+        "the penalty as a share of the prediction loss; zeros appear from 1 on. rdmreg: weight of its "
+        "distance in the loss. topk does not use it.",
     )
     groups: Positive = Field(
         description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "

@@ -20,10 +20,10 @@ def test_weight_decay_is_for_matrices_only(small_tree):
 
 
 def test_every_learned_parameter_is_in_one_place_and_w_has_an_optimiser_of_its_own(small_tree):
-    for method, own in (("oi_vae", ["method.W"]), ("topk", []), ("none", [])):
+    for method, names_of_w in (("oi_vae", ["method.W"]), ("topk", []), ("none", [])):
         model = build_model(Params.model_validate(override(small_tree, {"sparsity.method": method})))
         learned = learned_parameters(model)
-        assert list(learned.own_optimizer) == own
+        assert list(learned.own_optimizer) == names_of_w
         names = [name for kind in learned for name in kind]
         expected = {name for name, weight in model.named_parameters() if weight.requires_grad}
         assert len(names) == len(set(names)) and set(names) == expected

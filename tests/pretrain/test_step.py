@@ -43,3 +43,18 @@ def test_features_are_those_of_the_target_encoder_and_move_with_it(small_tree, t
     assert before.shape == (7, 32) and before.dtype == torch.float32
     train(run)
     assert not torch.equal(before, run.trainer.features(images))
+
+
+def test_a_stopped_module_and_the_rest_are_each_clipped_to_the_given_norm(small_tree, tmp_path, monkeypatch):
+    changes = {"pretrain.grad_clip": 1e-3, "sparsity.stop_gradient": True, "sparsity.weight": 5.0}
+    trainer = build_run(small_tree, tmp_path, **changes).trainer
+    norms, adamw_step = [], trainer.optimizer.step
+
+    def step() -> None:
+        for weights in (trainer.clipped, trainer.clipped_alone):
+            norms.append(torch.stack([w.grad.norm() for w in weights if w.grad is not None]).norm().item())
+        adamw_step()
+
+    monkeypatch.setattr(trainer.optimizer, "step", step)
+    trainer.train_step(torch.from_numpy(IMAGES[:32]), step=0)
+    assert norms == [pytest.approx(1e-3, rel=1e-3)] * 2

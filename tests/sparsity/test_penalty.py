@@ -55,7 +55,7 @@ def test_descent_empties_groups_in_most_tokens_and_zero_share_counts_it(name):
         method(batch(tokens, strength=1.0, prediction=torch.ones(())))[name].backward()
         optimizer.step()
         zero_shares.append(method.describe()["zero_share"])
-    assert zero_shares[20] < 0.1 and zero_shares[-1] > 0.5
+    assert zero_shares[-1] > 0.5 > 2 * zero_shares[20]
 
 
 @pytest.mark.parametrize("name", NAMES)

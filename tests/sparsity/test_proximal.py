@@ -41,13 +41,13 @@ def numerical_argmin(weights: torch.Tensor, threshold: float) -> torch.Tensor:
 def test_it_is_the_numerical_argmin_of_the_proximal_objective(groups, width, latents, threshold, seed):
     random = torch.Generator().manual_seed(seed)
     weights = torch.randn(groups, width, latents, generator=random, dtype=torch.float64)
-    found = shrink_columns(weights, threshold)
+    shrunk = shrink_columns(weights, threshold)
     expected = numerical_argmin(weights, threshold)
-    assert (cost(found, weights, threshold) <= cost(expected, weights, threshold) + 1e-9).all()
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+    assert (cost(shrunk, weights, threshold) <= cost(expected, weights, threshold) + 1e-9).all()
+    torch.testing.assert_close(shrunk, expected, atol=1e-6, rtol=1e-6)
     for _ in range(20):
-        other = found + 0.1 * torch.randn(found.shape, generator=random, dtype=torch.float64)
-        assert (cost(found, weights, threshold) <= cost(other, weights, threshold) + 1e-12).all()
+        other = shrunk + 0.1 * torch.randn(shrunk.shape, generator=random, dtype=torch.float64)
+        assert (cost(shrunk, weights, threshold) <= cost(other, weights, threshold) + 1e-12).all()
 
 
 def test_columns_below_the_threshold_are_exactly_zero_and_the_others_shorter_by_it():
