@@ -17,6 +17,7 @@ RANDOM_INIT_LAST_BLOCKS = "random_init_last_blocks"
 PIXELS_PCA = "pixels_pca"
 FOREGROUND_AREA = "foreground_area"
 FINE_TUNED = "fine_tuned"
+FINE_TUNED_TWIN = "fine_tuned_twin"
 FINE_TUNED_RANDOM_INIT = "fine_tuned_random_init"
 MAJORITY = "majority"
 
@@ -61,6 +62,7 @@ VIEWS = {  # in the order of the report's tables
         "counting by how much of the image objects cover, nothing else (view foreground_area).",
     ),
     FINE_TUNED: View("fine-tuned"),
+    FINE_TUNED_TWIN: View("dense twin, fine-tuned"),
     FINE_TUNED_RANDOM_INIT: View("trained on labels alone"),
     MAJORITY: View(
         "majority class", "always answering the most frequent class; no accuracy below it means anything."

@@ -35,6 +35,10 @@ def main(params: Params, root: Path) -> None:
             f"{name}: {len(metrics[name])} labels probed in {seconds:.0f} s; "
             f"mean accuracy: {means or 'no label has classes'}"
         )
+        gain = summary.get("less_twin", {}).get("accuracy")
+        if gain:
+            mean, low, high = (100 * gain[key] for key in ("mean", "ci95_low", "ci95_high"))
+            print(f"{name}: less its dense twin {mean:+z.1f} points ({low:z.1f} to {high:z.1f})")
         if summary["not_converged"]:
             print(f"{name}: {summary['not_converged']} fits did not converge; probe.csv says which")
 

@@ -1,6 +1,7 @@
 """95 % intervals by the bootstrap over test images: how much a score depends on which images were drawn.
 
-They do not cover other training seeds; for that, train several.
+They do not cover other training seeds; for that, train several. Two models that answer the same images are
+compared in pairs: the interval is that of their difference in each resample.
 
 Legend: images of the test split, resamples of them (with replacement), rows (images, or their patches),
 columns of numbers per row.
@@ -28,14 +29,35 @@ class Bootstrap:
 
     def accuracy(self, correct: Bool[np.ndarray, " rows"], labelled: Bool[np.ndarray, " rows"]) -> Interval:
         """Of sum(correct) / sum(labelled), over the labelled images."""
-        right, total = self._sums(np.stack([correct & labelled, labelled], axis=1)).T
-        return _percentiles(right / np.maximum(total, 1))
+        return self.mean(np.where(labelled, correct, np.nan)[:, None])
+
+    def mean(self, values: Float[np.ndarray, "rows columns"]) -> Interval:
+        """Of the mean over columns of each column's mean over rows; NaN is left out.
+
+        A resample draws the rows of all columns at once. A column counts as 0 in a resample without a number.
+        """
+        known = np.isfinite(values)
+        sums = self._sums(np.concatenate([np.where(known, values, 0), known], axis=1))
+        totals, counts = np.split(sums, 2, axis=1)
+        return _percentiles((totals / np.maximum(counts, 1)).mean(axis=1))
 
     def r2(self, predicted: Float[np.ndarray, " rows"], target: Float[np.ndarray, " rows"]) -> Interval:
         """Of 1 - sum (y - y^)^2 / sum (y - mean y)^2, the mean over the resample; NaN targets are left out.
 
         A resample in which all targets are equal counts as 0.
         """
+        return _percentiles(self._r2_of_resamples(predicted, target))
+
+    def r2_difference(
+        self,
+        first: Float[np.ndarray, " rows"],
+        second: Float[np.ndarray, " rows"],
+        target: Float[np.ndarray, " rows"],
+    ) -> Interval:
+        """Of R^2 of the predictions `first` less R^2 of `second`, of the same rows in every resample."""
+        return _percentiles(self._r2_of_resamples(first, target) - self._r2_of_resamples(second, target))
+
+    def _r2_of_resamples(self, predicted: np.ndarray, target: np.ndarray) -> Float[np.ndarray, " resamples"]:
         labelled = np.isfinite(target)
         y = np.where(labelled, target, 0.0)
         y = np.where(labelled, y - y.sum() / max(labelled.sum(), 1), 0.0)  # sums of squares lose no digits
@@ -43,7 +65,7 @@ class Bootstrap:
         squares, sums, errors, total = self._sums(np.stack([y**2, y, error**2, labelled], axis=1)).T
         around = squares - sums**2 / np.maximum(total, 1)
         varied = around > 1e-12 * np.maximum(squares, 1e-300)
-        return _percentiles(np.where(varied, 1 - errors / np.where(varied, around, 1.0), 0.0))
+        return np.where(varied, 1 - errors / np.where(varied, around, 1.0), 0.0)
 
     def _sums(self, columns: np.ndarray) -> Float[np.ndarray, "resamples columns"]:
         num_images = self.counts.shape[1]

@@ -10,11 +10,13 @@ from pipeline.contracts.probe import TABLE
 from pipeline.data.labels import Label
 from pipeline.data.store import ImageSet
 from pipeline.measure.embedding_store import EmbeddingsMeta, check_images
+from pipeline.measure.metrics import Metrics
 from pipeline.measure.patches import SPECS
 from pipeline.params import Params
 from pipeline.probe.held_out import ProbedSet, open_test, open_train
-from pipeline.probe.probing import AREA_LABEL, fit_set, score_set, tune_set
-from pipeline.probe.scores import Metrics, summarise
+from pipeline.probe.probing import AREA_LABEL, fit_set, tune_set
+from pipeline.probe.scoring import score_set
+from pipeline.probe.summary import summarise
 from pipeline.probe.targets import check_enough_images, choose_labels
 from pipeline.runtime import Runtime
 
@@ -48,9 +50,11 @@ def probe_sets(
         fitted[name] = probed, train, probes
     metrics: Metrics = {SUMMARY: {}}
     for name, (probed, train, probes) in fitted.items():
-        metrics[name], ranks = score_set(probed, probes, train, open_test(probed), params.probe)
-        of_images = {label: views for label, views in metrics[name].items() if label not in SPECS}
-        metrics[SUMMARY][name] = summarise(of_images) | {"rankme": ranks, "seconds": probes.seconds}
+        scored = score_set(probed, probes, train, open_test(probed), params.probe)
+        metrics[name] = scored.labels
+        of_images = {label: views for label, views in scored.labels.items() if label not in SPECS}
+        summary = summarise(of_images) | {"rankme": scored.rankme, "seconds": probes.seconds}
+        metrics[SUMMARY][name] = summary | ({"less_twin": scored.less_twin} if scored.less_twin else {})
     return metrics
 
 

@@ -1,14 +1,14 @@
-"""Scores fitted probes of one view on the test split, and summarises the scores over labels.
+"""Scores fitted probes of one view on the test split. Nothing is fitted or chosen here.
 
-Nothing is fitted or chosen here.
 Legend: images of the training split, others of the test split, dim of the features.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.data.labels import Label
@@ -20,9 +20,20 @@ from pipeline.probe.linear_probe import Fit, predict_class, predict_number
 from pipeline.probe.low_shot import suffix
 from pipeline.probe.sgd_probe import predict
 from pipeline.probe.targets import Targets
-from pipeline.views import ENCODER, MAJORITY, RANDOM_INIT
 
 DIGITS = 6  # of every score: more would not be the same with another number of threads
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the probes of one view answer on the test split, to be compared with those of another view.
+
+    correct: label -> kind of accuracy -> `is_correct` of each image; of few labels its mean over draws.
+    numbers: label without classes -> the number that ridge regression predicts for each image.
+    """
+
+    correct: dict[str, dict[str, Float[np.ndarray, " others"]]] = field(default_factory=dict)
+    numbers: dict[str, Float[np.ndarray, " others"]] = field(default_factory=dict)
 
 
 def score_view(
@@ -34,8 +45,8 @@ def score_view(
     specs: Mapping[str, Label],
     temperature: float,
     bootstrap: Bootstrap,
-) -> dict[str, Metrics]:
-    """Scores on the test split of every label that `test` holds.
+) -> tuple[dict[str, Metrics], Answers]:
+    """Scores on the test split of every label that `test` holds, and the answers that they count.
 
     categorical: accuracy of logistic regression, ci95_low, ci95_high, l2, converged, iterations; knn_accuracy
     and knn_neighbors (where `train_features` are given to search in); sgd_accuracy, sgd_learning_rate;
@@ -52,30 +63,47 @@ def score_view(
         voted = classify(train_features, test_features, known, num_classes, fitted.neighbors, temperature)
     standard = fitted.components.standardise(test_features) if fitted.sgd else rotated
     metrics: dict[str, Metrics] = {}
+    answers = Answers()
     for name in specs:
         scores: Metrics = {}
+        correct: dict[str, np.ndarray] = {}
         if name in test.classes:
-            target = test.classes[name]
-            scores |= class_scores(
-                fitted.classes[name], predict_class(fitted.classes[name], rotated), target, bootstrap
-            )
+            target, fit = test.classes[name], fitted.classes[name]
+            guess = predict_class(fit, rotated)
+            scores |= class_scores(fit, guess, target, bootstrap)
+            correct["accuracy"] = is_correct(guess, target)
             if name in voted:
                 scores["knn_accuracy"] = round(accuracy(voted[name], target), DIGITS)
                 scores["knn_neighbors"] = fitted.neighbors[name]
+                correct["knn_accuracy"] = is_correct(voted[name], target)
             if name in fitted.sgd:
-                scores["sgd_accuracy"] = round(
-                    accuracy(predict(fitted.sgd[name].weights, standard), target), DIGITS
-                )
+                guess = predict(fitted.sgd[name].weights, standard)
+                scores["sgd_accuracy"] = round(accuracy(guess, target), DIGITS)
                 scores["sgd_learning_rate"] = fitted.sgd[name].learning_rate
+                correct["sgd_accuracy"] = is_correct(guess, target)
         if name in test.numbers:
-            of_number = _number_scores(fitted.numbers[name], rotated, test.numbers[name], bootstrap)
+            predicted = predict_number(fitted.numbers[name], rotated)
+            of_number = _number_scores(fitted.numbers[name], predicted, test.numbers[name], bootstrap)
             renamed = (
                 {"ci95_low": "r2_ci95_low", "ci95_high": "r2_ci95_high", "l2": "r2_l2"} if scores else {}
             )
             scores = {renamed.get(key, key): value for key, value in of_number.items()} | scores
+            if not correct:
+                answers.numbers[name] = predicted.cpu().numpy()
         if scores:
-            metrics[name] = scores | _few_label_scores(fitted, rotated, test, name)
-    return metrics
+            of_few, correct_of_few = _few_label_scores(fitted, rotated, test, name)
+            metrics[name] = scores | of_few
+            correct |= correct_of_few
+        if correct:
+            answers.correct[name] = correct
+    return metrics, answers
+
+
+def is_correct(
+    predicted: Int[Tensor, " others"], target: Int[Tensor, " others"]
+) -> Float[np.ndarray, " others"]:
+    """float32: 1 where the class is right, 0 where it is wrong, NaN where the image has no label (-1)."""
+    return torch.where(target >= 0, (predicted == target).float(), torch.nan).cpu().numpy()
 
 
 def class_scores(fit: Fit | None, predicted: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
@@ -108,44 +136,8 @@ def majority(train: Tensor, test: Tensor) -> Metrics:
     }
 
 
-def summarise(labels: Mapping[str, Mapping[str, Metrics]]) -> Metrics:
-    """By view, the mean of every kind of accuracy over the labels for which the encoder has an accuracy.
-
-    gain_over_random_init: points of mean accuracy, None where there is no such label.
-    labels_clear_of_random_init: labels whose interval lies above that of the encoder at initialisation.
-    not_converged: fits, of all views, that stopped before their gradient was small.
-    """
-    counted = [views for views in labels.values() if "accuracy" in views.get(ENCODER, {})]
-    summary: Metrics = {"mean_accuracy": {}, "mean_knn_accuracy": {}}
-    for metric in _accuracies(counted):
-        views = [
-            view
-            for view in counted[0]
-            if view != MAJORITY and all(metric in label.get(view, {}) for label in counted)
-        ]
-        means = {view: float(np.mean([label[view][metric] for label in counted])) for view in views}
-        if means:
-            summary[f"mean_{metric}"] = {view: round(mean, DIGITS) for view, mean in means.items()}
-    means = summary["mean_accuracy"]
-    gain = round(100 * (means[ENCODER] - means[RANDOM_INIT]), 4) if counted else None
-    clear = [views[ENCODER]["ci95_low"] > views[RANDOM_INIT]["ci95_high"] for views in counted]
-    every = [scores for views in labels.values() for scores in views.values()]
-    return summary | {
-        "gain_over_random_init": gain,
-        "labels": len(counted),
-        "labels_clear_of_random_init": sum(clear),
-        "not_converged": sum(not scores.get("converged", True) for scores in every),
-    }
-
-
-def _accuracies(counted: list[Mapping[str, Metrics]]) -> list[str]:
-    """The kinds of accuracy that the encoder has, and their deviations, in the order of its fields."""
-    return [key for key in counted[0][ENCODER] if "accuracy" in key] if counted else []
-
-
-def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
+def _number_scores(fit: Fit, predicted: Tensor, target: Tensor, bootstrap: Bootstrap) -> Metrics:
     labelled = target.isfinite()
-    predicted = predict_number(fit, features)
     low, high = bootstrap.r2(predicted.cpu().numpy(), target.cpu().numpy())
     return {
         "r2": round(r2(predicted[labelled], target[labelled]), DIGITS),
@@ -158,16 +150,22 @@ def _number_scores(fit: Fit, features: Tensor, target: Tensor, bootstrap: Bootst
     }
 
 
-def _few_label_scores(fitted: FittedView, rotated: Tensor, test: Targets, name: str) -> Metrics:
-    """Mean and sample standard deviation over the draws of each fraction."""
+def _few_label_scores(
+    fitted: FittedView, rotated: Tensor, test: Targets, name: str
+) -> tuple[Metrics, dict[str, np.ndarray]]:
+    """Mean and sample standard deviation over the draws of each fraction; and of each image the share of
+    draws that are right, by kind of accuracy."""
     means: Metrics = {}
+    shares: dict[str, np.ndarray] = {}
     for fraction in dict.fromkeys(draw.fraction for draw in fitted.few):
         draws = [draw for draw in fitted.few if draw.fraction == fraction]
         scores: dict[str, list[float]] = {"accuracy": [], "r2": []}
+        correct: list[np.ndarray] = []
         for draw in draws:
             if name in draw.classes and name in test.classes:
                 guess = predict_class(draw.classes[name], rotated)
                 scores["accuracy"].append(accuracy(guess, test.classes[name]))
+                correct.append(is_correct(guess, test.classes[name]))
             if name in draw.numbers and name in test.numbers:
                 known = test.numbers[name].isfinite()
                 guess = predict_number(draw.numbers[name], rotated)
@@ -178,4 +176,6 @@ def _few_label_scores(fitted: FittedView, rotated: Tensor, test: Targets, name: 
                 means[key] = round(float(np.mean(values)), DIGITS)
                 if len(values) > 1:
                     means[f"{key}_sd"] = round(float(np.std(values, ddof=1)), DIGITS)
-    return means
+                if metric == "accuracy":
+                    shares[key] = np.mean(correct, axis=0)
+    return means, shares

@@ -13,6 +13,7 @@ from pipeline.views import (
     ENCODER,
     FINE_TUNED,
     FINE_TUNED_RANDOM_INIT,
+    FINE_TUNED_TWIN,
     RANDOM_INIT,
     RANDOM_INIT_LAST_BLOCKS,
     TWIN_LAST_BLOCKS,
@@ -26,7 +27,7 @@ KIND_TITLES = {
     "sgd_accuracy": "linear probe as papers train it",
     "knn_accuracy": "k-NN",
 }
-WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_RANDOM_INIT)  # no probes of features
+WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_TWIN, FINE_TUNED_RANDOM_INIT)  # no probes of features
 ONLY_IN_KINDS = (TWIN_LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS)  # they would crowd the tables of labels
 DASH = "–"
 

@@ -12,16 +12,19 @@ import torch
 
 from pipeline.data.store import ImageSet, open_set
 from pipeline.files import InputError, read_json
-from pipeline.layout import EMBEDDINGS
+from pipeline.jepa.pretrained import load_encoder
+from pipeline.layout import EMBEDDINGS, ENCODER, TWIN
 from pipeline.measure.embedding_store import ViewFile
+from pipeline.measure.embeddings import TRAINED
 from pipeline.measure.patches import SPECS
 from pipeline.params import Params
 from pipeline.probe import probe_sets, probing
 from pipeline.probe.held_out import ProbedSet, open_test, open_train
-from pipeline.probe.probing import FittedSet, fit_set, score_set, tune_set
+from pipeline.probe.probing import FittedSet, fit_set, tune_set
+from pipeline.probe.scoring import score_set
 from pipeline.runtime import resolve
 from stages import embed, probe
-from tests.stages.tiny_run import tiny_params, tiny_run
+from tests.stages.tiny_run import tiny_params, tiny_run, write_encoder
 
 TUNE = {"batch_size": 64, "learning_rates": [1e-3, 1e-2], "layer_decay": 0.75, "weight_decay": 0.05}
 TUNE |= {"warmup_fraction": 0.1, "epochs": 1}
@@ -92,7 +95,7 @@ def test_scrambled_test_labels_change_the_final_scores_and_nothing_else(embedded
     shutil.copytree(embedded, tmp_path, dirs_exist_ok=True)
     honest = fit(tmp_path, params)
     train = open_train(probed(tmp_path))
-    scores, _ = score_set(probed(tmp_path), honest, train, open_test(probed(tmp_path)), params.probe)
+    scores = score_set(probed(tmp_path), honest, train, open_test(probed(tmp_path)), params.probe).labels
     scramble_test_labels(tmp_path)
     blind = fit(tmp_path, params)
     before, after = flatten(honest), flatten(blind)
@@ -115,7 +118,7 @@ def test_scrambled_test_labels_change_the_final_scores_and_nothing_else(embedded
         assert any(key.startswith(f".{kind}") for key in before), kind
     assert list(before) == list(after)
     assert [key for key in before if not same(before[key], after[key])] == []
-    scrambled, _ = score_set(probed(tmp_path), blind, train, open_test(probed(tmp_path)), params.probe)
+    scrambled = score_set(probed(tmp_path), blind, train, open_test(probed(tmp_path)), params.probe).labels
     assert scores["colour"]["pixels_pca"]["accuracy"] > 0.95
     assert scrambled["colour"]["pixels_pca"]["accuracy"] < 0.55
     chosen = ("l2", "knn_neighbors", "sgd_learning_rate", "iterations", "converged", "n_train")
@@ -202,3 +205,17 @@ def test_fine_tuning_learns_what_is_plain_to_see(embedded: Path):
         assert views[view]["accuracy"] > 0.9
         assert views[view]["learning_rate"] == 1e-2 and views[view]["n_train"] == 240
         assert views[view]["ci95_low"] <= views[view]["accuracy"] <= views[view]["ci95_high"]
+
+
+def test_the_twin_is_fine_tuned_from_its_own_weights(embedded: Path, tmp_path: Path):
+    params = tiny_params(probe={"fine_tune": TUNE | {"learning_rates": [1e-2]}})
+    shutil.copytree(embedded, tmp_path, dirs_exist_ok=True)
+    write_encoder(tmp_path / TWIN, params, seed=7)
+    encoder, a_set, fitted = tmp_path / ENCODER, probed(tmp_path), FittedSet()
+    train = open_train(a_set)
+    tune_set(a_set, train, fitted, encoder, params.probe, params.augment, resolve(params.runtime))
+    assert set(fitted.tuned) == {"fine_tuned", "fine_tuned_twin", "fine_tuned_random_init"}
+    start = fitted.tuned["fine_tuned_twin"][0].make().state_dict()
+    for folder, equal in ((TWIN, True), (ENCODER, False)):
+        weights = load_encoder(tmp_path / folder, TRAINED, torch.device("cpu")).state_dict()
+        assert all(torch.equal(start[key], value) for key, value in weights.items()) == equal

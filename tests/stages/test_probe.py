@@ -1,12 +1,15 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contracts import probe as contract
 from pipeline.files import InputError, ParamsError, read_json, write_json
 from stages import embed, probe
+from tests.finished_run import FinishedRun
 from tests.stages.tiny_run import SGD, tiny_params, tiny_run, write_encoder, write_set
 
 
@@ -56,6 +59,37 @@ def test_intervals_hold_their_scores_and_nothing_is_nan(finished: Path):
         for scores in views.values():
             if "ci95_low" in scores:
                 assert scores["ci95_low"] <= scores.get("accuracy", scores.get("r2")) <= scores["ci95_high"]
+
+
+def test_without_a_twin_no_difference_is_written_or_printed(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+):
+    probe.main(tiny_params(), finished)
+    assert "twin" not in (finished / "reports/metrics/probe.json").read_text()
+    assert "twin" not in capsys.readouterr().out
+
+
+def test_differences_to_the_twin_are_those_of_the_scores(
+    finished_run: FinishedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(finished_run.root / "artifacts", tmp_path / "artifacts")
+    probe.main(finished_run.params, tmp_path)
+    content = contract.read(tmp_path / "reports/metrics/probe.json")
+    for views in content.sets["scenes"].values():
+        metric = "r2" if views["encoder"].accuracy is None else "accuracy"
+        gain = getattr(views["encoder"], metric) - getattr(views["twin"], metric)
+        assert views["encoder"].less_twin == pytest.approx(gain, abs=2e-6)
+        assert views["encoder"].less_twin_ci95_low <= gain <= views["encoder"].less_twin_ci95_high
+        assert all(scores.less_twin is None for view, scores in views.items() if view != "encoder")
+    summary = content.summary["scenes"]
+    assert summary.less_twin is not None
+    assert set(summary.less_twin) == {"accuracy", "knn_accuracy", "sgd_accuracy", "accuracy_20pct"}
+    for kind, difference in summary.less_twin.items():
+        means = summary.means[kind]
+        assert difference.mean == pytest.approx(means["encoder"] - means["twin"], abs=2e-6)
+    mean, low, high = (100 * value for value in summary.less_twin["accuracy"].content().values())
+    line = f"scenes: less its dense twin {mean:+z.1f} points ({low:z.1f} to {high:z.1f})"
+    assert line in capsys.readouterr().out
 
 
 def test_a_label_with_one_class_keeps_its_majority_only(

@@ -1,0 +1,117 @@
+"""Scores all finished probes of one set on its test split, and compares the encoder with its dense twin.
+
+Nothing is fitted or chosen here.
+"""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.measure.collapse import spread
+from pipeline.measure.intervals import Bootstrap
+from pipeline.measure.metrics import Metrics
+from pipeline.params import ProbeParams
+from pipeline.probe.fine_tune import classify_images
+from pipeline.probe.fitting import FittedView
+from pipeline.probe.held_out import Examples, Patches, ProbedSet
+from pipeline.probe.probing import FittedSet, area_of
+from pipeline.probe.scores import DIGITS, Answers, class_scores, majority, score_view
+from pipeline.probe.targets import Targets, unscorable, unusable
+from pipeline.probe.twin_difference import label_differences, mean_differences
+from pipeline.views import ENCODER, FOREGROUND_AREA, MAJORITY, TWIN
+
+
+class ScoredSet(NamedTuple):
+    """labels: scores by label and view. rankme: of each view on the test images. less_twin: by kind of
+    accuracy, the mean over labels of images of the encoder less its twin; empty without a twin."""
+
+    labels: dict[str, dict[str, Metrics]]
+    rankme: dict[str, float]
+    less_twin: dict[str, Metrics]
+
+
+def score_set(
+    probed: ProbedSet, fitted: FittedSet, train: Examples, test: Examples, params: ProbeParams
+) -> ScoredSet:
+    """Every probe's scores. Labels that cannot be scored are named in a printed line; those with classes keep
+    their `majority`.
+
+    train: for k-NN to search in, and for the most frequent class.
+    """
+    reasons = unscorable(test.targets.only(probed.labels))
+    for name, reason in reasons.items():
+        print(f"{probed.image_set.name}: {name} is not probed: {reason}")
+    targets = test.targets.only(set(probed.labels) - {*reasons, *unusable(train.targets)})
+    specs = {**probed.labels, **probed.patch_labels}
+    metrics: dict[str, dict[str, Metrics]] = {name: {} for name in specs}
+    rankme = {}
+
+    def score(
+        view: str,
+        probes: FittedView,
+        searched: Examples | Patches,
+        test_targets: Targets,
+        features: Float[Tensor, "others dim"],
+        bootstrap: Bootstrap,
+    ) -> Answers:
+        neighbors = searched.features(view) if probes.neighbors else None
+        scores, answers = score_view(
+            probes,
+            neighbors,
+            features,
+            searched.targets,
+            test_targets,
+            specs,
+            params.knn_temperature,
+            bootstrap,
+        )
+        for name, of_label in scores.items():
+            metrics[name][view] = of_label
+        return answers
+
+    def compare(answers: dict[str, Answers], test_targets: Targets, bootstrap: Bootstrap) -> None:
+        if TWIN in answers:
+            pair = answers[ENCODER], answers[TWIN]
+            for name, difference in label_differences(*pair, test_targets.numbers, bootstrap).items():
+                metrics[name][ENCODER] |= difference
+
+    bootstrap = Bootstrap(len(test), params.bootstrap, params.seed)
+    answers: dict[str, Answers] = {}
+    for view, probes in fitted.views.items():
+        features = test.features(view)
+        with fitted.timed(view):
+            of_view = score(view, probes, train, targets, features, bootstrap)
+        if view in (ENCODER, TWIN):
+            answers[view] = of_view
+        rankme[view] = round(spread(features).rankme, DIGITS)
+    compare(answers, targets, bootstrap)
+    less_twin = mean_differences(answers[ENCODER], answers[TWIN], bootstrap) if TWIN in answers else {}
+    if fitted.area is not None:
+        of_counts = targets.only(fitted.area.classes)
+        score(FOREGROUND_AREA, fitted.area, train, of_counts, area_of(test), bootstrap)
+    for view, (recipe, tuned) in fitted.tuned.items():
+        with fitted.timed(view):
+            guesses = classify_images(tuned, recipe, params.fine_tune, test.images)
+        for name, target in targets.classes.items():
+            scores = class_scores(None, guesses[name], target, bootstrap)
+            labelled = int((train.targets.classes[name] >= 0).sum())
+            metrics[name][view] = scores | {"learning_rate": tuned.learning_rate, "n_train": labelled}
+    with_majority = [(train.targets, test.targets.only(probed.labels))]
+    if test.patches and train.patches:
+        over_images = Bootstrap(test.patches.num_images, params.bootstrap, params.seed)
+        excluded = {*unusable(train.patches.targets), *unscorable(test.patches.targets)}
+        patch_targets = test.patches.targets.only(set(probed.patch_labels) - excluded)
+        of_patches: dict[str, Answers] = {}
+        for view, probes in fitted.patches.items():
+            with fitted.timed(view):
+                features = test.patches.features(view)
+                of_view = score(view, probes, train.patches, patch_targets, features, over_images)
+            if view in (ENCODER, TWIN):
+                of_patches[view] = of_view
+        compare(of_patches, patch_targets, over_images)
+        with_majority.append((train.patches.targets, patch_targets))
+    for train_targets, test_targets in with_majority:
+        for name, target in test_targets.classes.items():
+            metrics[name][MAJORITY] = majority(train_targets.classes[name], target)
+    return ScoredSet({name: views for name, views in metrics.items() if views}, rankme, less_twin)
