@@ -1,5 +1,5 @@
 """Stage `interpret`: do groups of features stand for factors, do they follow objects, what do they share?
-Beside k-means groups, PCA, a rotation, the untrained encoder, a sparse autoencoder, and chance."""
+Beside the dense twin, the untrained encoder, k-means groups, PCA, a rotation, sparse codes and chance."""
 
 from pathlib import Path
 from typing import Any

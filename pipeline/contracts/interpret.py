@@ -17,7 +17,7 @@ STAGE = "interpret"
 TABLES = {  # interpret_<name>.csv -> its columns; correlation has further ones, with_<feature> in percent
     "groups": ("set", "code", "factor", "group", "skill", "ablation_drop"),
     "top": ("set", "group", "kind", "rank", "image", "energy", "dead"),
-    "patches": ("set", "image", "patch", "group", "best", "energy", "foreground", "object"),
+    "patches": ("set", "code", "image", "patch", "group", "best", "energy", "foreground", "object"),
     "correlation": ("set", "code", "group"),
 }
 
@@ -49,6 +49,8 @@ class Scores(Record):
     tc_null_z: Number = Field(None, description="of tc_between")
     tc_ci95_low: Number = Field(None, description="of tc_total, from halves of the images, nats")
     tc_ci95_high: Number = Field(None, description="its upper end, nats")
+    tc_between_ci95_low: Number = Field(None, description="the same of tc_between, nats")
+    tc_between_ci95_high: Number = Field(None, description="its upper end, nats")
     tc_dropped: int | None = Field(None, description="features left out because others determine them")
     tc_gates: Number = Field(None, description="of on/off patterns inside groups, nats")
     tc_energies: Number = Field(None, description="of the groups' energies, nats")
@@ -159,7 +161,9 @@ class InterpretedSet(Record):
     factors: list[str] = Field(description="labels, or classes, that groups may stand for")
     left_out: dict[str, str] = Field(description="label that is no factor -> why")
     lambda_: Number = Field(alias="lambda", description="sparsity.lambda of this run; 0 without a module")
-    codes: dict[str, Scores] = Field(description="code -> numbers; `encoder` is this run's groups")
+    codes: dict[str, Scores] = Field(
+        description="code -> numbers; `encoder` is this run, `twin` its dense twin"
+    )
     compare: dict[str, ComparedScores] = Field(description="run of interpret.compare -> numbers")
     objects: Objects = Field(description="groups against objects")
     sae: SparseAutoencoder = Field(description="the sparse autoencoder")

@@ -21,7 +21,7 @@ from pipeline.interpret.sparse_autoencoder import train_sparse_autoencoder
 from pipeline.params import InterpretParams
 from pipeline.sparsity.groups import ACTIVE_SHARE
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
 
 Arrays = Mapping[str, np.ndarray]
 KMEANS = "kmeans"  # the code of the encoder's features in k-means groups
@@ -35,11 +35,13 @@ def build_codes(
 
     encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in
     k-means groups. pca, pixels_pca: principal components, neighbours in variance grouped. rotated: the
-    features turned at random, which keeps all that a linear probe reads. random_init: the run's groups of the
-    features before training. latent, energies: the module's code, and the root of each group's energy. sae: a
-    sparse autoencoder of the features with as many active units as the run has active groups.
+    features turned at random, which keeps all that a linear probe reads. twin, random_init: the run's groups
+    of the features of its dense twin, where it has one, and of the features before training. latent,
+    energies: the module's code, and the root of each group's energy. sae: a sparse autoencoder of the
+    features with as many active units as the run has active groups.
 
-    groups: how many, where there is no method.
+    groups: how many, where there is no method. No code depends on which others there are: each draws its
+    random numbers anew from params.seed.
     """
     features, others = np.asarray(train[ENCODER], np.float64), np.asarray(test[ENCODER], np.float64)
     dim = features.shape[1]
@@ -53,11 +55,11 @@ def build_codes(
         "pca": Code(components, other_components, contiguous(components.shape[1], len(partition))),
         "rotated": Code(standard @ rotation, other_standard @ rotation, contiguous(dim, len(partition))),
     }
-    for name in (RANDOM_INIT, PIXELS_PCA):
+    for name in (TWIN, RANDOM_INIT, PIXELS_PCA):
         if name in train:
             values, other_values = np.asarray(train[name], np.float64), np.asarray(test[name], np.float64)
             width = values.shape[1]
-            same = name == RANDOM_INIT and width == dim
+            same = name in (TWIN, RANDOM_INIT) and width == dim
             grouped = partition if same else contiguous(width, len(partition))
             codes[name] = Code(values, other_values, grouped)
     if method is not None:

@@ -11,22 +11,23 @@ import numpy as np
 from pipeline import layout
 from pipeline.data.store import SPLITS, ImageSet
 from pipeline.files import InputError, read_json
-from pipeline.measure.embedding_store import ViewFile, check_images, image_views, read_meta
+from pipeline.measure.embedding_store import ViewFile, check_images, image_views, read_meta, twin_folder
 from pipeline.sparsity.exported import load_method
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
 
-VIEWS = (ENCODER, LATENT, GROUPS, RANDOM_INIT, PIXELS_PCA)
+VIEWS = (ENCODER, TWIN, LATENT, GROUPS, RANDOM_INIT, PIXELS_PCA)
 
 
 @dataclass(frozen=True)
 class Run:
-    """name: of its folder. encoder: the folder of its encoder. views: by split and view, of the images that
-    were asked for. method: its module, None where it trained without. settings: its sparsity section, {}
-    where it is not known."""
+    """name: of its folder. encoder: the folder of its encoder. twin: that of its dense twin, None where it
+    has none. views: by split and view, of the images that were asked for. method: its module, None where it
+    trained without. settings: its sparsity section, {} where it is not known."""
 
     name: str
     encoder: Path
+    twin: Path | None
     views: dict[str, dict[str, np.ndarray]]
     method: SparsityMethod | None
     settings: dict[str, Any]
@@ -58,6 +59,7 @@ def open_run(artifacts: Path, image_set: ImageSet, rows: dict[str, np.ndarray], 
         return Run(
             name=folder.parent.name if folder.name == layout.ENCODER.parent.name else folder.name,
             encoder=encoder,
+            twin=twin_folder(encoder),
             views={
                 split: _read_rows(
                     image_views(embeddings, image_set.name, split), rows[split], image_set.counts[split]

@@ -20,7 +20,7 @@ from pipeline.layout import EMBEDDINGS
 from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 from pipeline.runtime import Runtime
-from pipeline.views import ENCODER, RANDOM_INIT
+from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
 
 def interpret_set(
@@ -60,12 +60,15 @@ def interpret_set(
         metrics["compare"][label] = compare_run(
             other, measured[ENCODER], factors, params, tables, name, label
         )
-    for label in (ENCODER, RANDOM_INIT):
-        tables.add_correlation(name, label, codes[label].test, codes[label].partition)
+    for label in (ENCODER, TWIN, RANDOM_INIT):
+        if label in codes:
+            tables.add_correlation(name, label, codes[label].test, codes[label].partition)
     tables.add_top_images(name, codes[ENCODER], rows["test"], params.seed)
     if has_masks(splits["test"]):
         metrics["objects"] = compare_with_objects(image_set, run, codes, params, runtime, tables)
-    metrics["sentence"] = multiinformation_sentence(metrics["codes"][ENCODER], metrics["compare"])
+    metrics["sentence"] = multiinformation_sentence(
+        metrics["codes"][ENCODER], metrics["codes"].get(TWIN), metrics["compare"]
+    )
     return metrics
 
 

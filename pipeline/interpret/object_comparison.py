@@ -1,5 +1,8 @@
 """The groups of a run held against the masks of objects, patch by patch."""
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
@@ -16,11 +19,19 @@ from pipeline.measure.embeddings import INITIAL, TRAINED, embed, encoder_normali
 from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 from pipeline.runtime import Runtime
-from pipeline.views import ENCODER, RANDOM_INIT
+from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
 PATCH_BATCH = 256  # images per forward pass; decides no number
 MASKS = ("foreground", "object")  # of cells: the covered share, and the number of the object
-CODES = {TRAINED: (ENCODER, KMEANS), INITIAL: (RANDOM_INIT,)}  # by weights: codes of these features
+SHOWN = (ENCODER, TWIN)  # codes whose energies stand in the table `patches`
+
+
+class Network(NamedTuple):
+    """An encoder: its folder and which of its weights; codes: those of its features."""
+
+    folder: Path
+    weights: str
+    codes: tuple[str, ...]
 
 
 def has_masks(split: Split) -> bool:
@@ -35,37 +46,49 @@ def compare_with_objects(
     runtime: Runtime,
     tables: Tables,
 ) -> Metrics:
-    """Object scores by code, of the trained encoder (its groups, k-means groups) and of the untrained one;
-    the reason alone where a patch is not made of whole cells. Rows of the best group are added to `tables`.
+    """Object scores by code, of the trained encoder (its groups, k-means groups), of its dense twin if it has
+    one, and of the untrained encoder; the reason alone where a patch is not made of whole cells. Energies of
+    the encoder's and of the twin's groups are added to `tables`.
     """
     split = image_set.split("test")
     images = split.images[: params.object_images]
     foreground_cells, object_cells = (np.array(split.patch_labels[key][: len(images)]) for key in MASKS)
     scores: Metrics = {}
-    for weights, labels in CODES.items():
-        encoder = load_encoder(run.encoder, weights, runtime.device)
+    for network in _networks(run):
+        encoder = load_encoder(network.folder, network.weights, runtime.device)
         patches = int(encoder.patch_embed.num_patches)  # pyright: ignore[reportArgumentType]
         grid = round(patches**0.5)
         if object_cells.shape[1] % grid:
             return {"not_estimated": "a patch is not made of whole cells of the masks"}
-        tokens = _tokens(encoder, images, run, runtime, f"{image_set.name} patches, {weights}")
+        progress = f"{image_set.name} patches, {network.codes[0]}"
+        tokens = _tokens(encoder, images, network.folder, runtime, progress)
         foreground, owner = patch_masks(foreground_cells, object_cells, grid)
-        for label in labels:
-            scores[label] = object_scores(tokens, codes[label].partition, foreground, owner, params)
-        if weights == TRAINED:
-            best = scores[ENCODER].get("object_best_group", 0)
-            tables.add_patches(image_set.name, tokens, codes[ENCODER].partition, foreground, owner, best)
+        for label in network.codes:
+            partition = codes[label].partition
+            scores[label] = object_scores(tokens, partition, foreground, owner, params)
+            if label in SHOWN:
+                best = scores[label].get("object_best_group", 0)
+                tables.add_patches(image_set.name, label, tokens, partition, foreground, owner, best)
     return scores
 
 
+def _networks(run: Run) -> list[Network]:
+    twin = [Network(run.twin, TRAINED, (TWIN,))] if run.twin is not None else []
+    return [
+        Network(run.encoder, TRAINED, (ENCODER, KMEANS)),
+        *twin,
+        Network(run.encoder, INITIAL, (RANDOM_INIT,)),
+    ]
+
+
 def _tokens(
-    encoder: VisionTransformer, images: np.ndarray, run: Run, runtime: Runtime, progress: str
+    encoder: VisionTransformer, images: np.ndarray, folder: Path, runtime: Runtime, progress: str
 ) -> np.ndarray:
-    """The encoder's features of every patch, (images, patches, dim)."""
+    """The features of every patch, (images, patches, dim). folder: where the encoder was exported to."""
 
     def flat_tokens(pixels: Tensor) -> Tensor:
         return encode(encoder, pixels).flatten(1)
 
-    to_input = encoder_normalise(run.encoder)
+    to_input = encoder_normalise(folder)
     columns = embed(flat_tokens, images, to_input, PATCH_BATCH, runtime.device, runtime.autocast, progress)
     return columns.reshape(len(images), -1, int(encoder.num_features))

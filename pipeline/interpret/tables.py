@@ -98,6 +98,7 @@ class Tables:
     def add_patches(
         self,
         name: str,
+        code: str,
         tokens: Float[np.ndarray, "images patches dim"],
         partition: Int[np.ndarray, "groups size"],
         foreground: Float[np.ndarray, "images patches"],
@@ -115,6 +116,7 @@ class Tables:
         self._add(
             "patches",
             set=name,
+            code=code,
             image=image,
             patch=patch,
             group=group,

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contracts.interpret import Headline
 from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import InputError, read_json
-from stages import embed, interpret
+from stages import embed, interpret, twin
+from tests.finished_run import FinishedRun
 from tests.stages.tiny_run import COUNTS, LABELS, SIZE, tiny_params, tiny_run, write_encoder, write_set
 
 CODES = {
@@ -27,6 +29,7 @@ def metrics(root: Path) -> dict:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run")
     run = tiny_run(root)
+    twin.main(run.model_copy(update={"twin": False}), root)
     embed.main(run, root)
     interpret.main(run, root)
     return root
@@ -47,6 +50,41 @@ def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
     assert encoder["tc_dropped"] == 1  # the layer-norm that closes the encoder
     assert scores["sentence"].startswith("By theorem")
     assert "No run with another lambda" in scores["sentence"]
+    assert read_json(finished / "reports/metrics/interpret.json")["twin"] == {}
+
+
+def test_a_dense_twin_is_measured_in_the_groups_of_the_run(finished_run: FinishedRun):
+    content = read_json(finished_run.root / "reports/metrics/interpret.json")
+    scores = content["scenes"]
+    codes = scores["codes"]
+    assert set(codes) == CODES | {"twin"}
+    assert set(codes["twin"]) == set(codes["random_init"])
+    assert codes["twin"] != codes["encoder"]
+    assert codes["twin"]["groups"] == codes["encoder"]["groups"] == 4
+    headline = {key: value for key, value in codes["twin"].items() if key in Headline.model_fields}
+    assert content["twin"]["scenes"] == headline
+    assert "Its dense twin, trained without sparsity, has " in scores["sentence"]
+    assert set(scores["objects"]) == {"encoder", "kmeans", "random_init", "twin"}
+    assert set(scores["objects"]["twin"]) == set(scores["objects"]["encoder"])
+
+
+def test_tables_hold_the_twin_beside_the_encoder(finished_run: FinishedRun):
+    tables = {
+        name: pd.read_csv(finished_run.root / f"reports/plots/interpret_{name}.csv")
+        for name in ("groups", "correlation", "patches")
+    }
+    for table in tables.values():
+        rows = table["code"].value_counts()
+        assert rows["twin"] == rows["encoder"]
+    patches = tables["patches"]
+    assert set(patches["code"]) == {"encoder", "twin"}
+    of_code = {code: rows.reset_index(drop=True) for code, rows in patches.groupby("code")}
+    place = ["set", "image", "patch", "group", "foreground", "object"]
+    assert of_code["encoder"][place].equals(of_code["twin"][place])
+    assert not of_code["encoder"]["energy"].equals(of_code["twin"]["energy"])
+    scores = metrics(finished_run.root)["objects"]
+    for code, rows in of_code.items():
+        assert rows.loc[rows["best"], "group"].unique().tolist() == [scores[code]["object_best_group"]]
 
 
 def test_labels_that_are_no_factors_are_named(finished: Path):
@@ -115,6 +153,7 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
         config["sparsity"]["method"] = "none"
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "sparsity.safetensors").unlink()
+        shutil.copytree(folder, tmp_path / "artifacts/twin")
     else:
         run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "method": method})
         write_encoder(folder, run)
@@ -122,7 +161,9 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
     interpret.main(run, tmp_path)
     scores = metrics(tmp_path)["codes"]
     without = {"none": {"energies", "latent"}, "group_lasso": {"latent"}}.get(method, set())
-    assert set(scores) == CODES - without
+    assert set(scores) - {"twin"} == CODES - without
+    if method == "none":  # its twin is the same run
+        assert scores["twin"] == scores["encoder"]
     assert scores["encoder"]["groups"] == 4
     assert scores["sae"]["groups"] == 8
     if method in ("topk", "rdmreg"):

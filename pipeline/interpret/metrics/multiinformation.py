@@ -36,8 +36,9 @@ def measure_information(
     """All numbers of one code, by name.
 
     tc_total = tc_between + tc_within, of tc_transform (signed z, or |z - median|), whichever total is larger;
-    tc_ci95_low, tc_ci95_high: of tc_total, from halves of the images; tc_dropped: features left out because
-    others determine them (one, where a layer-norm closes the encoder; their information is infinite);
+    tc_ci95_low, tc_ci95_high: of tc_total, from halves of the images; tc_between_ci95_low and _high: of
+    tc_between, from the same; tc_dropped: features left out because others determine them (one, where a
+    layer-norm closes the encoder; their information is infinite);
     tc_between_null_*, tc_null_z: TC(G) of random partitions, and how many of their standard deviations
     tc_between lies above them; tc_noise_<sigma>, tc_between_noise_<sigma>: with independent noise of sigma
     standard deviations; tc_gates: of on/off patterns inside groups; tc_energies, tc_energies_knn: of the mean
@@ -92,12 +93,15 @@ def _copula(
     metrics |= null_metrics("tc_between", split.between, nulls)
     metrics["tc_null_z"] = metrics.pop("tc_between_null_z")
     half = images // 2
-    parts = []
+    totals, betweens = [], []
     for _ in range(params.subsamples):
         rows = random.permutation(images)[:half]
-        parts.append(copula.gaussian_total(copula.scores_correlation(scores[best][rows]), half))
-    spread = float(np.std(parts)) if values.shape[1] > 1 else 0.0
-    metrics |= {"tc_ci95_low": split.total - 1.96 * spread, "tc_ci95_high": split.total + 1.96 * spread}
+        half_R = copula.scores_correlation(scores[best][rows])
+        totals.append(copula.gaussian_total(half_R, half))
+        betweens.append(totals[-1] - float(copula.within_groups(half_R, groups[None], half)[0]))
+    several = values.shape[1] > 1  # else rounding alone varies
+    metrics |= _interval("tc", split.total, float(np.std(totals)) if several else 0.0)
+    metrics |= _interval("tc_between", split.between, float(np.std(betweens)) if several else 0.0)
     deviations = values.std(0)
     for sigma in params.noise:
         noisy = values + sigma * deviations * random.standard_normal(values.shape)
@@ -106,6 +110,10 @@ def _copula(
         metrics[f"tc_noise_{sigma:g}"] = noisy_split.total
         metrics[f"tc_between_noise_{sigma:g}"] = noisy_split.between
     return metrics
+
+
+def _interval(name: str, value: float, spread: float) -> Metrics:
+    return {f"{name}_ci95_low": value - 1.96 * spread, f"{name}_ci95_high": value + 1.96 * spread}
 
 
 def energy_information(
