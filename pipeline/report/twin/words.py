@@ -151,8 +151,8 @@ def _interpretability(run: Scores, twin: Scores) -> str:
         return ""
     clear = [sum(z is not None and z > CHANCE for z in of_run) for of_run in zs]
     return (
-        f"The groups mean more than random groups (z above {CHANCE:g}) in {clear[0]} of {len(MEANING)} numbers; "
-        f"the same groups of the twin's features in {clear[1]}."
+        f"The groups mean more than random groups (z above {CHANCE:g}) in {clear[0]} of {len(MEANING)} "
+        f"numbers; the same groups of the twin's features in {clear[1]}."
     )
 
 
@@ -160,9 +160,10 @@ def _shared(run: Scores, twin: Scores) -> str:
     """What the groups share, in nats."""
     if run.tc_between is None or twin.tc_between is None:
         return ""
+    nats, of_twin = decimals(run.tc_between, 1), decimals(twin.tc_between, 1)
     return (
-        f"The groups share {decimals(run.tc_between, 1)} nats, TC(G){_nats(run, ' (95 % interval ')}; the same "
-        f"groups of the twin's features share {decimals(twin.tc_between, 1)}{_nats(twin, ' (')}."
+        f"The groups share {nats} nats, TC(G){_nats(run, ' (95 % interval ')}; "
+        f"the same groups of the twin's features share {of_twin}{_nats(twin, ' (')}."
     )
 
 
