@@ -42,8 +42,13 @@ def without_twin(inputs: Inputs) -> Inputs:
     summary = {key: views(value) if isinstance(value, dict) else value for key, value in summary.items()}
     changed = Summary.model_validate(summary | {"less_twin": None})
     groups = inputs.interpretation
-    metrics = groups.metrics.model_copy(update={"codes": views(groups.metrics.codes), "sentence": ""})
-    metrics.objects = type(metrics.objects).model_validate(views(metrics.objects.content()))
+    objects = groups.metrics.objects
+    gone = {
+        "codes": views(groups.metrics.codes),
+        "objects": type(objects).model_validate(views(objects.content())),
+        "sentence": "",
+    }
+    metrics = groups.metrics.model_copy(update=gone)
     tables = {
         table: rows[rows["code"] != "twin"] if "code" in rows else rows
         for table, rows in groups.tables.items()
