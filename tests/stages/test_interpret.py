@@ -161,9 +161,11 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
     interpret.main(run, tmp_path)
     scores = metrics(tmp_path)["codes"]
     without = {"none": {"energies", "latent"}, "group_lasso": {"latent"}}.get(method, set())
-    assert set(scores) - {"twin"} == CODES - without
-    if method == "none":  # its twin is the same run
-        assert scores["twin"] == scores["encoder"]
+    twins = {"twin"} if method == "none" else set()
+    assert set(scores) == CODES - without | twins
+    for name in twins:  # it is the same run
+        assert scores[name] == scores["encoder"]
+        assert "Between groups this run has as much. In all it has as much." in metrics(tmp_path)["sentence"]
     assert scores["encoder"]["groups"] == 4
     assert scores["sae"]["groups"] == 8
     if method in ("topk", "rdmreg"):
