@@ -35,7 +35,8 @@ VIEWS = {  # in the order of the report's tables
     ),
     TWIN: View(
         "dense twin",
-        "the same encoder trained without sparsity: same seed, steps, crops and masks (view twin).",
+        "the same run without sparsity and with a plain regulariser: same seed, steps, batches, crops and "
+        "masks (view twin).",
     ),
     LAST_BLOCKS: View(
         "its last blocks",

@@ -23,10 +23,12 @@ from pipeline.views import (
     MAJORITY,
     PIXELS_PCA,
     RANDOM_INIT,
+    TWIN,
 )
 
 VIEW_COLOURS = {
     ENCODER: "encoder",
+    TWIN: "encoder",
     LAST_BLOCKS: "fifth",
     LATENT: "third",
     GROUPS: "fourth",
@@ -35,6 +37,7 @@ VIEW_COLOURS = {
 }
 OTHER_COLOURS = ("ink", "muted")
 LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random")
+THIN = 0.8  # width of the dense twin's lines
 FAINTEST = 0.15  # opacity of the smallest norm that is not zero
 
 
@@ -64,7 +67,8 @@ def probe_chart(table: ProbeTable, salt: str) -> str:
                     ends = [scale * score.low, scale * score.high]
                     axes.plot(ends, [place, place], color=colour, linewidth=1.5, solid_capstyle="round")
             size = 6.2 if view == ENCODER else 4.6
-            axes.plot(values, places, "o", color=colour, markersize=size, label=title(view))
+            inside = LIGHT["ground"] if view == TWIN else colour  # of the encoder's colour, and hollow
+            axes.plot(values, places, "o", color=colour, mfc=inside, markersize=size, label=title(view))
         ticks = [(at, row.scores[MAJORITY]) for at, row in enumerate(table.rows) if MAJORITY in row.scores]
         if ticks:
             values, places = [scale * score.value for _, score in ticks], [at for at, _ in ticks]
@@ -145,6 +149,7 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
 
 def line_chart(
     history: pd.DataFrame,
+    twin: pd.DataFrame,
     lines: dict[str, str],
     heading: str,
     salt: str,
@@ -154,6 +159,7 @@ def line_chart(
 ) -> str | None:
     """Columns of training.csv against step; `lines` maps column to its legend. None where all are empty.
 
+    twin: the same of the dense twin, as thin lines where they differ; it may lack columns.
     dashed: mark each column's value at step 0, the encoder at initialisation. width: in SVG units.
     """
     present = {
@@ -175,11 +181,31 @@ def line_chart(
             start = known.loc[known["step"] == 0, column]
             if dashed and len(start):
                 axes.axhline(scale * start.iloc[0], color=colour, linewidth=1, linestyle=(0, (4, 3)))
+        thin = [_plot_thin(axes, history, twin, column, scale, at) for at, column in enumerate(present)]
+        if any(thin):
+            axes.plot([], [], color=LIGHT["muted"], linewidth=THIN, label="dense twin")
         axes.set_title(heading, loc="left", fontsize=9.5, fontweight="bold", color=LIGHT["ink"])
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(ticks))
         axes.spines["left"].set_visible(False)
-        if len(present) > 1:
-            axes.legend(fontsize=8, handlelength=1.4, labelcolor=LIGHT["muted"])
+        if len(present) > 1 or any(thin):
+            columns = 2 if len(present) > 4 else 1
+            axes.legend(ncols=columns, fontsize=8, handlelength=1.4, labelcolor=LIGHT["muted"])
         return svg_text(figure)
+
+
+def _plot_thin(
+    axes: Axes, history: pd.DataFrame, twin: pd.DataFrame, column: str, scale: float, at: int
+) -> bool:
+    """Draw the twin's column in the colour of line `at`. False where it has none, or an equal one."""
+    if column not in twin:
+        return False
+    known = twin[["step", column]].dropna()
+    if known.empty or known.reset_index(drop=True).equals(
+        history[["step", column]].dropna().reset_index(drop=True)
+    ):
+        return False
+    colour = LIGHT[LINE_COLOURS[at % len(LINE_COLOURS)]]
+    axes.plot(known["step"], scale * known[column], color=colour, linewidth=THIN)
+    return True

@@ -18,19 +18,23 @@ from pipeline.report.interpretation import section
 from pipeline.report.interpretation.words import signed
 from pipeline.report.labels import AboutLabel, about_labels
 from pipeline.report.tables import KindsTable, Metric, ProbeTable
+from pipeline.report.twin import section as twin_section
+from pipeline.report.twin.words import SAME_RUN
+from pipeline.report.twin.words import signed as signed_points
 from pipeline.report.words import Verdict
-from pipeline.views import BASELINES, ENCODER
+from pipeline.views import BASELINES, ENCODER, RANDOM_INIT, TWIN
 
 METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
 
 
 @dataclass(frozen=True)
 class SetReport:
-    """Tables and charts of one probed set; `main` is the set of pretraining."""
+    """Tables and charts of one probed set; `main` is the set of pretraining. twin: beside the dense twin."""
 
     name: str
     main: bool
     verdict: Verdict
+    twin: twin_section.Section | None
     tables: tuple[tuple[ProbeTable, Chart], ...]
     patches: tuple[ProbeTable, ...]
     kinds: KindsTable | None
@@ -39,9 +43,13 @@ class SetReport:
 
 @dataclass(frozen=True)
 class Content:
-    """All that the two templates show. masks: an image, its context, its targets. examples: with captions."""
+    """All that the two templates show. masks: an image, its context, its targets. examples: with captions.
+
+    twin: whether a dense twin was trained.
+    """
 
     title: str
+    twin: bool
     verdict: Verdict
     stats: list[tuple[str, str]]
     sparsity: str
@@ -59,6 +67,7 @@ class Content:
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
         charts = [chart for part in self.sets for _, chart in part.tables]
+        charts += [part.twin.chart for part in self.sets if part.twin is not None]
         charts += self.interaction + self.training.sparsity + self.training.learned + self.training.course
         files = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
         files |= self.interpretation.files()
@@ -72,24 +81,27 @@ def compose(inputs: Inputs) -> Content:
     name = inputs.params.data.name
     sparsity = inputs.pretrain.sparsity
     dense = sparsity.method == "none"
-    charts = training.training_charts(inputs.training)
-    sets = [_set_report(other, inputs.probe, inputs.pretrain, name) for other in _order(inputs.probe, name)]
+    charts = training.training_charts(inputs.training, inputs.twin_training)
+    sets = [_set_report(other, inputs) for other in _order(inputs.probe, name)]
     tiles = [images.tile(picture, inputs.grid) for picture in inputs.pictures]
     # The runtime section is no key of a result: a page that showed it could be stale without being wrong.
     tree = inputs.params.model_dump(mode="json", by_alias=True, exclude={"runtime"})
     return Content(
         title=words.title(name, sparsity.method),
+        twin=inputs.twin is not None,
         verdict=sets[0].verdict,
-        stats=_stats(inputs.probe.summary[name], inputs.pretrain, inputs.interpretation.headline),
+        stats=_stats(
+            inputs.probe.summary[name], inputs.pretrain, inputs.interpretation.headline, sets[0].twin
+        ),
         sparsity="" if dense else words.what_sparsity_did(sparsity),
         interaction=training.interaction_charts(inputs.interaction, sparsity.kl_per_latent),
         training=training.TrainingCharts(charts.learned, charts.course, [] if dense else charts.sparsity),
         interpretation=section.compose(inputs.interpretation),
-        reading=reading.terms(sparse=not dense),
+        reading=reading.terms(sparse=not dense, twin=inputs.twin is not None),
         sets=sets,
         masks=_masks(inputs, tiles),
         examples=list(zip(tiles, inputs.captions, strict=True)),
-        ran=words.what_ran(name, inputs.prepare, inputs.pretrain),
+        ran=words.what_ran(name, inputs.prepare, inputs.pretrain, inputs.twin),
         params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
         commit=(inputs.pretrain.commit or "").partition("+")[0],
     )
@@ -100,14 +112,22 @@ def _order(probe: Probe, name: str) -> list[str]:
     return [name, *sorted(other for other in probe.sets if other != name)]
 
 
-def _set_report(name: str, probe: Probe, pretrain: Pretrain, pretrained_on: str) -> SetReport:
-    labels, summary, main = probe.sets[name], probe.summary[name], name == pretrained_on
+def _set_report(name: str, inputs: Inputs) -> SetReport:
+    labels, summary = inputs.probe.sets[name], inputs.probe.summary[name]
+    main = name == inputs.params.data.name
     of_patches = {label: views for label, views in labels.items() if label.startswith("patch_")}
     of_images = {label: views for label, views in labels.items() if label not in of_patches}
+    pretrain, twin = inputs.pretrain if main else None, _beside_twin(name, of_images, inputs)
+    if twin is not None:
+        verdict = words.verdict(name, pretrain, summary, twin.lead, twin.gained)
+    else:
+        same = inputs.twin is not None and twin_section.subject(inputs.params) is None
+        verdict = words.verdict(name, pretrain, summary, SAME_RUN if same else "")
     return SetReport(
         name=name,
         main=main,
-        verdict=words.verdict(name, pretrain if main else None, summary),
+        verdict=verdict,
+        twin=twin,
         tables=_probe_charts(of_images, summary, name),
         patches=tuple(
             table for metric, _ in METRICS if (table := tables.probe_table(of_patches, None, metric))
@@ -115,6 +135,16 @@ def _set_report(name: str, probe: Probe, pretrain: Pretrain, pretrained_on: str)
         kinds=tables.kinds_table(summary),
         labels=about_labels(name, labels),
     )
+
+
+def _beside_twin(name: str, labels: Labels, inputs: Inputs) -> twin_section.Section | None:
+    """None without a twin, and where nothing tells it from the run."""
+    subject = twin_section.subject(inputs.params)
+    if inputs.twin is None or subject is None:
+        return None
+    codes = inputs.interpretation.metrics.codes if name == inputs.params.data.name else {}
+    groups = codes.get(ENCODER), codes.get(TWIN)
+    return twin_section.compose(name, labels, inputs.probe.summary[name], subject, *groups)
 
 
 def _probe_charts(labels: Labels, summary: Summary, name: str) -> tuple[tuple[ProbeTable, Chart], ...]:
@@ -127,21 +157,27 @@ def _probe_charts(labels: Labels, summary: Summary, name: str) -> tuple[tuple[Pr
     return tuple(charts)
 
 
-def _stats(summary: Summary, pretrain: Pretrain, headline: Headline) -> list[tuple[str, str]]:
-    """The few numbers at the top: a value and its words."""
+def _stats(
+    summary: Summary, pretrain: Pretrain, headline: Headline, twin: twin_section.Section | None
+) -> list[tuple[str, str]]:
+    """The few numbers at the top: a value and its words; beside a twin, what says less makes room for it."""
     means = summary.mean_accuracy
     mean = "accuracy" if summary.labels == 1 else "mean accuracy"
+    beside_twin = twin is not None and twin.linear_probe is not None
+    shown = {ENCODER, TWIN, RANDOM_INIT} if beside_twin else {ENCODER, *BASELINES}
     stats = [
         (f"{tables.percent(means[view])} %", f"{mean}, {tables.title(view)}")
-        for view in tables.order_views(set(means) & {ENCODER, *BASELINES})
+        for view in tables.order_views(set(means) & shown)
     ]
+    if twin is not None and twin.linear_probe is not None:
+        stats.insert(0, (signed_points(twin.linear_probe), f"points over the dense twin, {mean}"))
     if headline.mig is not None:
         z = headline.mig_null_z
         beside = f"; z {signed(z, 1)} against random groups" if z is not None else ""
         stats.append((signed(headline.mig, 3), f"lead of a factor’s best group (MIG){beside}"))
     if pretrain.zero_share is not None:
         stats.append((f"{tables.percent(pretrain.zero_share)} %", "zero share of the sparse module"))
-    if pretrain.minutes is not None:
+    if pretrain.minutes is not None and not beside_twin:
         stats.append((tables.duration(pretrain.minutes), "of pretraining"))
     return stats
 

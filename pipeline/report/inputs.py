@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contracts import interpret, prepare, pretrain, probe
+from pipeline.contracts import twin as dense_twin
 from pipeline.contracts.record import read_table
 from pipeline.data.store import ImageSet, open_set
 from pipeline.files import InputError
@@ -24,15 +25,18 @@ NUM_PICTURES = 8
 class Inputs:
     """What the page is about; the metrics and tables as their stages wrote them.
 
+    twin: of the dense twin, None without one; twin_training is empty then.
     pictures: (n, size, size, 3) uint8 with captions[i] = ((label, value), ...). context (n, num_context) and
     targets (n, blocks, patches): masks of those pictures, flat positions in a grid x grid raster.
     """
 
     params: Params
     prepare: prepare.Prepare
+    twin: pretrain.Pretrain | None
     pretrain: pretrain.Pretrain
     probe: probe.Probe
     training: pd.DataFrame
+    twin_training: pd.DataFrame
     interaction: pd.DataFrame
     pictures: np.ndarray
     captions: Sequence[Sequence[tuple[str, str]]]
@@ -65,8 +69,10 @@ def read_inputs(params: Params, root: Path) -> Inputs:
         params=params,
         prepare=prepared,
         pretrain=pretrain.read(root / metrics_file(pretrain.STAGE)),
+        twin=dense_twin.read(root / metrics_file(dense_twin.STAGE)),
         probe=probed,
         training=read_table(root / table_file("training"), pretrain.TRAINING, pretrain.STAGE),
+        twin_training=read_table(root / table_file("twin"), pretrain.TRAINING, dense_twin.STAGE),
         interaction=read_table(root / table_file("interaction"), pretrain.INTERACTION, pretrain.STAGE),
         pictures=np.asarray(test.images[chosen]),
         captions=words.captions(image_set.labels, test.labels.iloc[chosen]),

@@ -1,6 +1,6 @@
 """What the terms of the report mean: the list at its end."""
 
-from pipeline.views import VIEWS
+from pipeline.views import TWIN, VIEWS
 
 Terms = tuple[tuple[str, str], ...]
 _SCORES: Terms = (
@@ -16,6 +16,13 @@ _SCORES: Terms = (
     ),
 )
 _VIEWS: Terms = tuple((view.title, view.meaning) for view in VIEWS.values() if view.meaning)
+_TWIN: Terms = (
+    (
+        "paired difference",
+        "this run less its dense twin on the same test images. Its interval draws every image with both "
+        "answers to it, so what makes an image hard for both cancels. One seed of each stands behind it.",
+    ),
+)
 _OTHER_PROBES: Terms = (
     (
         "gain",
@@ -55,7 +62,7 @@ _SPARSE: Terms = (
     ),
     (
         "live latents",
-        "latents that add to the generated features more than a tenth of an equal share of the targets' "
+        "latents that add to the generated features more than a hundredth of an equal share of the targets' "
         "variance.",
     ),
     ("active groups", "groups of an image with more than a tenth of the mean energy."),
@@ -86,6 +93,8 @@ _GROUPS: Terms = (
 )
 
 
-def terms(sparse: bool) -> Terms:
-    """Term and meaning, in the order of the report; sparse: whether there is a sparse module."""
-    return _SCORES + _VIEWS + _OTHER_PROBES + (_SPARSE if sparse else ()) + _GROUPS
+def terms(sparse: bool, twin: bool) -> Terms:
+    """Term and meaning, in the order of the report; sparse: whether there is a sparse module; twin: whether a
+    dense twin stands beside the run."""
+    views = _VIEWS + _TWIN if twin else tuple(term for term in _VIEWS if term[0] != VIEWS[TWIN].title)
+    return _SCORES + views + _OTHER_PROBES + (_SPARSE if sparse else ()) + _GROUPS

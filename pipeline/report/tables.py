@@ -4,6 +4,7 @@ Scores are shares (accuracy) or coefficients of determination (R²); text shows 
 differences in points (percent of images). A number that a metrics file holds as null is shown as a dash.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,7 +159,7 @@ def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> Prob
         rows=tuple(rows),
         means={view: mean for view, mean in means.items() if mean is not None and view not in ONLY_IN_KINDS},
         mean_knn=several.mean_knn_accuracy.get(ENCODER) if several else None,
-        rankme=counted.rankme if counted else {},
+        rankme={view: counted.rankme[view] for view in order_views(set(counted.rankme))} if counted else {},
         num_test=" to ".join(f"{count:,}" for count in (counts[:1] + counts[1:][-1:])),
     )
 
@@ -166,8 +167,7 @@ def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> Prob
 def kinds_table(summary: Summary) -> KindsTable | None:
     """Of a set; None where there is one kind of probe only."""
     means = summary.means
-    kinds = [kind for kind in means if not kind.endswith("_sd")]
-    kinds.sort(key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy"))
+    kinds = order_kinds(kind for kind in means if not kind.endswith("_sd"))
     if len(kinds) < 2:
         return None
     views = order_views({view for kind in kinds for view in means[kind]} - set(WHOLE_NETWORKS))
@@ -179,6 +179,13 @@ def kinds_table(summary: Summary) -> KindsTable | None:
         for view in views
     ]
     return KindsTable(tuple(map(kind_title, kinds)), tuple(zip(views, cells, strict=True)))
+
+
+def order_kinds(kinds: Iterable[str]) -> list[str]:
+    """The linear probe first, then that of papers, few labels, k-NN."""
+    return sorted(
+        kinds, key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy")
+    )
 
 
 def kind_title(kind: str) -> str:

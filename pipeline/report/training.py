@@ -58,22 +58,28 @@ class TrainingCharts:
     sparsity: list[Chart]
 
 
-def training_charts(history: pd.DataFrame) -> TrainingCharts:
-    """The charts of what was measured; a curve without a number is left out."""
+def training_charts(history: pd.DataFrame, twin: pd.DataFrame) -> TrainingCharts:
+    """The charts of what was measured; a curve without a number is left out.
+
+    twin: the history of the dense twin, empty without one. Its total is not shown: it sums up fewer terms.
+    """
+    twin = twin.drop(columns="loss", errors="ignore")
     terms = [str(column) for column in history if str(column).startswith("loss_")]
     losses = {"loss": "total"} | {term: term.removeprefix("loss_") for term in terms}
     return TrainingCharts(
-        learned=_charts(history, (Curves("loss", "Loss and its terms", losses), *LEARNED), LARGE),
-        course=_charts(history, COURSE, SMALL),
-        sparsity=_charts(history, SPARSITY, SMALL),
+        learned=_charts(history, twin, (Curves("loss", "Loss and its terms", losses), *LEARNED), LARGE),
+        course=_charts(history, twin, COURSE, SMALL),
+        sparsity=_charts(history, twin, SPARSITY, SMALL),
     )
 
 
-def _charts(history: pd.DataFrame, wanted: tuple[Curves, ...], width: float) -> list[Chart]:
+def _charts(
+    history: pd.DataFrame, twin: pd.DataFrame, wanted: tuple[Curves, ...], width: float
+) -> list[Chart]:
     charts = []
     for name, heading, lines, scale, dashed in wanted:
         file = f"training_{name}.svg"
-        svg = line_chart(history, lines, heading, file, scale, dashed, width)
+        svg = line_chart(history, twin, lines, heading, file, scale, dashed, width)
         if svg is not None:
             charts.append(Chart(file, f"{heading} against step", svg))
     return charts

@@ -30,10 +30,14 @@ METHODS = {  # another method is called by the name that params.yaml gives it
 
 @dataclass(frozen=True)
 class Verdict:
-    """One sentence or two. tone: `good`, `mixed` (a baseline is as good) or `bad` (collapsed, worse)."""
+    """A few sentences. tone: `good`, `mixed` (a baseline is as good) or `bad` (collapsed, worse).
+
+    lead: the sentence that comes first and stands out; empty where there is none.
+    """
 
     text: str
     tone: Tone
+    lead: str = ""
 
 
 def title(name: str, method: str) -> str:
@@ -57,8 +61,14 @@ def what_sparsity_did(sparsity: Sparsity) -> str:
     )
 
 
-def verdict(name: str, pretrain: Pretrain | None, summary: Summary) -> Verdict:
-    """What the numbers of one set say about pretraining; pretrain: where the set is that of pretraining."""
+def verdict(
+    name: str, pretrain: Pretrain | None, summary: Summary, beside_twin: str = "", gained: bool = True
+) -> Verdict:
+    """What the numbers of one set say about pretraining; pretrain: where the set is that of pretraining.
+
+    beside_twin: how it stands beside its dense twin. That comes first, except where pretraining failed.
+    gained: whether it lies clear above the twin.
+    """
     encoder = summary.mean_accuracy.get(ENCODER)
     if encoder is None:
         text, tone = f"No label of {name} has classes, so there is no mean accuracy to compare.", "mixed"
@@ -70,8 +80,10 @@ def verdict(name: str, pretrain: Pretrain | None, summary: Summary) -> Verdict:
             "The encoder collapsed: its features hardly differ from image to image "
             f"(RankMe {rank}, mean cosine {cosine}). "
         )
-        return Verdict(collapse + text, "bad")
-    return Verdict(text, tone)
+        text, tone = collapse + text, "bad"
+    if tone == "bad":
+        return Verdict(f"{text} {beside_twin}".rstrip(), tone)
+    return Verdict(text, tone if gained else "mixed", beside_twin)
 
 
 def _comparison(name: str, encoder: float, summary: Summary) -> tuple[str, Tone]:
@@ -120,7 +132,9 @@ def _distance(gain: float) -> str:
     return f"{abs(shown):.1f} points {'above' if shown > 0 else 'below'}"
 
 
-def what_ran(name: str, prepare: Prepare, pretrain: Pretrain) -> list[tuple[str, str]]:
+def what_ran(
+    name: str, prepare: Prepare, pretrain: Pretrain, twin: Pretrain | None = None
+) -> list[tuple[str, str]]:
     """Term and definition of everything that a reader needs to judge or to repeat the run."""
     data = prepare.sets[name]
     rows = [
@@ -140,6 +154,8 @@ def what_ran(name: str, prepare: Prepare, pretrain: Pretrain) -> list[tuple[str,
         ("Parameters", ", ".join(f"{number(count)} {part}" for part, count in pretrain.parameters.items())),
         ("Augmentation", augmentation(pretrain.augment)),
     ]  # fmt: skip
+    if twin is not None:
+        rows.append(("Dense twin", f"{number(twin.steps)} steps, {duration(twin.minutes)}"))
     others = [other for other in prepare.sets if other != name]
     return rows + ([("Other sets", ", ".join(others))] if others else [])
 

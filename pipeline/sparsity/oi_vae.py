@@ -26,7 +26,7 @@ from pipeline.sparsity.proximal import column_norms, shrink_columns
 LOG_VARIANCE = (-8.0, 4.0)
 FIRST_LOG_VARIANCE = -2.0
 GELU_SLOPE = 0.5  # of gelu at 0
-LIVE_SHARE = 0.1  # of an equal share of the targets' variance, dim / latents
+LIVE_SHARE = 0.01  # of an equal share of the targets' variance, dim / latents
 
 
 class OiVae(SparsityMethod):
@@ -167,7 +167,7 @@ class OiVae(SparsityMethod):
 
         zero_share: share of the columns of W that are exactly zero, in [0, 1].
         zero_share_live: the same among the columns of live latents; 1 where no latent lives.
-        live_latents: latents that add more than a tenth of an equal share of the targets' variance,
+        live_latents: latents that add more than a hundredth of an equal share of the targets' variance,
         dim / latents, to the generated features.
         lambda_max: the strength that sparsity.lambda is a fraction of.
         active_groups: groups per image, a running mean over the last 20 steps or so.

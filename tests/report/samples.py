@@ -1,9 +1,12 @@
 """Special cases for the tests of the report: single fields of a real run's metrics, changed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from pipeline.contracts.probe import Labels, Probe, Scores, Summary
 from pipeline.data.labels import Label
+from pipeline.report.inputs import Inputs
 
 NASTY = 'a<b>&"c|d_$e$'
 LABELS = {
@@ -24,6 +27,38 @@ def nasty_probe(probe: Probe) -> Probe:
     summary = probe.summary | {"cifar100": probe.summary["scenes"]}
     return probe.model_copy(
         update={"scenes": scenes | {"count": views}, "cifar100": second, "summary": summary}
+    )
+
+
+def without_twin(inputs: Inputs) -> Inputs:
+    """The same run where no twin was trained: its views, differences and codes are gone."""
+
+    def views(by_view: dict[str, Any]) -> dict[str, Any]:
+        return {view: value for view, value in by_view.items() if not view.startswith("twin")}
+
+    probe, name = inputs.probe, inputs.params.data.name
+    labels = {label: views(of_label) for label, of_label in probe.sets[name].items()}
+    summary = probe.summary[name].content()
+    summary = {key: views(value) if isinstance(value, dict) else value for key, value in summary.items()}
+    changed = Summary.model_validate(summary | {"less_twin": None})
+    groups = inputs.interpretation
+    objects = groups.metrics.objects
+    gone = {
+        "codes": views(groups.metrics.codes),
+        "objects": type(objects).model_validate(views(objects.content())),
+        "sentence": "",
+    }
+    metrics = groups.metrics.model_copy(update=gone)
+    tables = {
+        table: rows[rows["code"] != "twin"] if "code" in rows else rows
+        for table, rows in groups.tables.items()
+    }
+    return replace(
+        inputs,
+        twin=None,
+        twin_training=inputs.twin_training.head(0),
+        probe=probe.model_copy(update={"summary": {name: changed}, name: labels}),
+        interpretation=replace(groups, metrics=metrics, tables=tables),
     )
 
 

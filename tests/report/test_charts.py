@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.report import charts, figures
@@ -43,9 +44,24 @@ def test_both_themes_name_the_same_colours():
 
 def test_a_line_chart_of_empty_columns_is_none(inputs: Inputs):
     history = inputs.training
-    assert charts.line_chart(history, {"rankme": ""}, "RankMe", "a") is not None
-    assert charts.line_chart(history.drop(columns="rankme"), {"rankme": ""}, "RankMe", "a") is None
-    assert charts.line_chart(history.assign(rankme=np.nan), {"rankme": ""}, "RankMe", "a") is None
+    twin = history.head(0)
+    assert charts.line_chart(history, twin, {"rankme": ""}, "RankMe", "a") is not None
+    assert charts.line_chart(history.drop(columns="rankme"), twin, {"rankme": ""}, "RankMe", "a") is None
+    assert charts.line_chart(history.assign(rankme=np.nan), twin, {"rankme": ""}, "RankMe", "a") is None
+
+
+def test_the_twin_is_a_line_more_where_its_course_is_another(inputs: Inputs):
+    history = inputs.training
+
+    def chart(twin: pd.DataFrame) -> str:
+        text = charts.line_chart(history, twin, {"rankme": "RankMe"}, "RankMe", "a")
+        assert text is not None
+        return text
+
+    alone = chart(history.head(0))
+    assert "dense twin" in chart(history.assign(rankme=history["rankme"] + 1))
+    assert chart(history) == chart(history[["step"]]) == alone
+    assert "dense twin" not in alone
 
 
 @pytest.mark.filterwarnings("error")

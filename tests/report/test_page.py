@@ -1,19 +1,23 @@
 """Claims about the page and its Markdown twin: complete, self-contained, escaped."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from conftest import override
 
 from pipeline.contracts.pretrain import Sparsity
+from pipeline.params import Params
 from pipeline.report import page, words
 from pipeline.report.content import Content, compose
 from pipeline.report.inputs import Inputs
-from pipeline.report.tables import title
-from tests.report.samples import NASTY, nasty_probe
+from pipeline.report.tables import ONLY_IN_KINDS, title
+from tests.report.samples import NASTY, nasty_probe, without_twin
 
+Render = Callable[[Content], str]
 SPREAD = ["rankme", "feature_std", "mean_cosine", "knn_accuracy", "ridge_accuracy"]
 
 
@@ -73,7 +77,7 @@ def test_every_set_label_and_view_appears(nasty: Inputs, content: Content):
                 assert f'<th scope="row">{label.replace("_", " ")}</th>' in html
                 assert f"| {label.replace('_', ' ')} |" in readme
             for view in views:
-                assert f'<th scope="col">{title(view)}</th>' in html or view == "random_init_last_blocks"
+                assert f'<th scope="col">{title(view)}</th>' in html or view in ONLY_IN_KINDS
                 assert f" {title(view)} |" in readme
 
 
@@ -107,6 +111,54 @@ def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: I
         assert "I-JEPA on scenes" in plain and "SparseJEPA (" not in plain
         assert "What the sparse module did" in shown and "What the sparse module did" not in plain
     assert "interaction.svg" in sparse.files() and "interaction.svg" not in dense.files()
+
+
+@pytest.mark.parametrize("render", [page.render_page, page.render_readme])
+def test_a_run_with_a_twin_opens_with_what_sparsity_changed(content: Content, render: Render):
+    text = render(content)
+    lead, figure = text.index("a linear probe reads"), text.index("What sparsity changed")
+    assert lead < figure < text.index("What a linear probe reads")
+    assert "not other seeds of pretraining" in text
+    first = re.search(r"<svg|figures/\w+", text)
+    assert first is not None and first.group() in ("<svg", "figures/less_twin_scenes")
+    assert figure < first.start() < text.index("What a linear probe reads")
+
+
+@pytest.mark.parametrize("render", [page.render_page, page.render_readme])
+def test_without_a_twin_nothing_is_said_of_one(inputs: Inputs, render: Render):
+    content = compose(without_twin(inputs))
+    assert content.verdict.lead == "" and not [name for name in content.files() if "twin" in name]
+    assert "twin" not in re.sub(r"twin: (true|false)", "", render(content))  # but in the params
+
+
+def test_a_run_that_is_its_own_twin_says_so(inputs: Inputs):
+    tree = inputs.params.model_dump(mode="json", by_alias=True)
+    changes = {"sparsity.method": "none", "regularizer.name": "vicreg"}
+    content = compose(replace(inputs, params=Params.model_validate(override(tree, changes))))
+    assert content.verdict.lead == "This run has no sparsity: it and its dense twin are the same run."
+    assert content.sets[0].twin is None
+
+
+def test_every_table_has_the_twin_beside_the_encoder(content: Content):
+    for part in content.sets:
+        for table in [*(table for table, _ in part.tables), *part.patches]:
+            assert table.views[:2] == ("encoder", "twin") or part.name != "scenes"
+    kinds = content.sets[0].kinds
+    assert kinds is not None and {"twin", "twin_last_blocks"} <= {view for view, _ in kinds.rows}
+    assert content.interpretation.columns[:2] == ["this run's groups", "dense twin (λ\u00a00)"]
+    assert content.interpretation.information[1][0] == "dense twin (λ\u00a00)"
+
+
+def test_the_maps_of_the_twin_stand_below_those_of_the_run(content: Content):
+    assert [words for words, _ in content.interpretation.objects] == [
+        "test image",
+        "masks of objects",
+        "strongest group, this run",
+        "strongest group, dense twin",
+        "best group, this run",
+        "best group, dense twin",
+    ]
+    assert len({len(tiles) for _, tiles in content.interpretation.objects}) == 1
 
 
 def test_what_ran_says_which_labels_an_augmentation_would_falsify(content: Content):

@@ -44,6 +44,15 @@ def test_a_good_run_is_compared_with_both_baselines(run: Pretrain, summary: Summ
     )
 
 
+def test_the_twin_comes_first_and_a_twin_that_is_as_good_is_not_praised(run: Pretrain, summary: Summary):
+    means = compared(summary, 0.642, 0.561, 0.592)
+    said = verdict("scenes", run, means, "Sparsity gained 2.0 points.", gained=True)
+    assert (said.lead, said.tone) == ("Sparsity gained 2.0 points.", "good")
+    assert verdict("scenes", run, means, "It made no difference.", gained=False).tone == "mixed"
+    bad = verdict("scenes", run, compared(summary, 0.5, 0.561, 0.45, clear=0), "Sparsity gained.")
+    assert (bad.lead, bad.tone) == ("", "bad") and bad.text.endswith(" Sparsity gained.")
+
+
 def test_worse_than_the_initialisation_is_a_warning(run: Pretrain, summary: Summary):
     said = verdict("scenes", run, compared(summary, 0.5, 0.561, 0.45, clear=0))
     assert said.tone == "bad"

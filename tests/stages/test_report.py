@@ -47,6 +47,7 @@ def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
     assert {
         "index.html",
         "README.md",
+        "figures/less_twin_scenes.svg",
         "figures/masks.png",
         "figures/probe_scenes_accuracy.svg",
         "figures/total_correlation.svg",
@@ -72,9 +73,11 @@ def test_the_same_inputs_give_the_same_bytes(
     [
         "reports/metrics/prepare.json",
         "reports/metrics/pretrain.json",
+        "reports/metrics/twin.json",
         "reports/metrics/probe.json",
         "reports/metrics/interpret.json",
         "reports/plots/training.csv",
+        "reports/plots/twin.csv",
         "reports/plots/interpret_groups.csv",
         "artifacts/data/scenes/meta.json",
     ],

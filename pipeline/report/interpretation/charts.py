@@ -20,13 +20,17 @@ LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random", "ink"
 
 
 def matrix_chart(
-    matrices: Mapping[str, np.ndarray], factors: Sequence[str], salt: str, colour: str = "encoder"
+    matrices: Mapping[str, np.ndarray],
+    factors: Sequence[str],
+    salt: str,
+    largest: float,
+    colour: str = "encoder",
 ) -> str:
-    """Factors x groups of every code side by side on one scale; the darker, the larger, blank at or below 0.
+    """Factors x groups of every code side by side; the darker, the larger, blank at or below 0. largest: the
+    number that is shown in full colour, as all above it.
 
     Groups are in the order of the factor that each tells best.
     """
-    largest = max((float(matrix.max(initial=0.0)) for matrix in matrices.values()), default=0.0) or 1.0
     height = 0.19 * len(factors) + 0.75
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(760 / PAGE_INCH, height), layout="constrained")
@@ -35,7 +39,7 @@ def matrix_chart(
         for axes, (name, matrix) in zip(panels, matrices.items(), strict=True):
             best = matrix.argmax(0)
             order = np.lexsort((-matrix.max(0), best))
-            _cells(axes, matrix[:, order] / largest, colour)
+            _cells(axes, np.minimum(matrix[:, order] / (largest or 1.0), 1), colour)
             axes.set_title(name, loc="left", fontsize=8.5, color=LIGHT["ink"])
             axes.set_xticks([])
             axes.set_xlabel(f"{matrix.shape[1]} groups")
@@ -86,21 +90,29 @@ def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
         return svg_text(figure)
 
 
-def probing_chart(curves: Mapping[str, Sequence[float | None]], ticks: Sequence[str], salt: str) -> str:
-    """Mean R^2 over the factors from the k best units of each code."""
+def probing_chart(
+    curves: Mapping[str, Sequence[float | None]], ticks: Sequence[str], salt: str, twin: str
+) -> str:
+    """Mean R^2 over the factors from the k best units of each code.
+
+    twin: the name of the dense twin's curve, thin and hollow, in the colour of the run.
+    """
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(620 / PAGE_INCH, 3.1), layout="constrained")
         axes = figure.add_subplot()
-        for at, (name, values) in enumerate(curves.items()):
+        others = [name for name in curves if name != twin]
+        for name, values in curves.items():
+            at = 0 if name == twin else others.index(name)
             colour = LIGHT[LINE_COLOURS[at % len(LINE_COLOURS)]]
-            dashed = (0, (4, 3)) if at >= len(LINE_COLOURS) else "-"
             axes.plot(
                 range(len(values)),
                 np.array(values, dtype=float),
                 marker="o",
                 ms=4,
+                mfc=LIGHT["ground"] if name == twin else colour,
                 color=colour,
-                linestyle=dashed,
+                linewidth=0.8 if name == twin else 1.6,
+                linestyle=(0, (4, 3)) if at >= len(LINE_COLOURS) else "-",
                 label=name,
             )
         axes.set_xticks(range(len(ticks)), ticks)

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.report.figures import LIGHT
-from pipeline.report.images import rgb, sheet, tile
+from pipeline.report.images import rgb, sheet
 
 TILE = 28  # pixels, of a strip's images
 GAP = 12  # pixels between a strip's two halves
@@ -32,19 +32,20 @@ def _small(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((TILE, TILE), method))
 
 
-def object_tiles(patches: pd.DataFrame, image: np.ndarray, grid: int) -> tuple[np.ndarray, ...]:
-    """Four tiles of one image from its rows of interpret_patches.csv: itself, the objects' masks, the group
-    that is strongest at each patch, and the energy of the group that tells objects best."""
-    whole = tile(image, grid)
+def object_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
+    """The masks of the objects of one image, from its rows of interpret_patches.csv."""
+    return _number_map(patches.groupby("patch")["object"].first().to_numpy(), grid, side)
+
+
+def strongest_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
+    """The group that is strongest at each patch, from the rows of one image and one code."""
     energies = patches.pivot(index="patch", columns="group", values="energy").to_numpy()
-    owner = patches.groupby("patch")["object"].first().to_numpy()
-    best = patches.loc[patches["best"], "energy"].to_numpy()
-    return (
-        whole,
-        _number_map(owner, grid, len(whole)),
-        _number_map(energies.argmax(1) + 1, grid, len(whole)),
-        _energy_map(best, grid, len(whole)),
-    )
+    return _number_map(energies.argmax(1) + 1, grid, side)
+
+
+def best_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
+    """The energy of the group that tells objects best, from the rows of one image and one code."""
+    return _energy_map(patches.loc[patches["best"], "energy"].to_numpy(), grid, side)
 
 
 def _number_map(numbers: np.ndarray, grid: int, side: int) -> np.ndarray:

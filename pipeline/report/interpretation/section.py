@@ -12,10 +12,11 @@ from pipeline.report import figures, images
 from pipeline.report.figures import Chart
 from pipeline.report.interpretation import charts, words
 from pipeline.report.interpretation import images as pictures
-from pipeline.views import ENCODER, RANDOM_INIT
+from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
 KS = (1, 2, 5)  # units of a probe
-RIVALS = ("kmeans", "pca", RANDOM_INIT)  # shown beside this run's groups
+RIVALS = ("kmeans", "pca", RANDOM_INIT)  # other groupings and features
+SHORT = {ENCODER: "this run", TWIN: "dense twin"}  # before rows of maps
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Section:
-    """What the templates show. charts: by what they show. objects: four tiles of each image."""
+    """What the templates show. charts: by what they show. objects: rows of maps, one tile an image."""
 
     sentence: str
     left_out: str
@@ -49,7 +50,7 @@ class Section:
     information: list[tuple[str, list[str]]]
     charts: dict[str, Chart]
     correlations: list[tuple[str, np.ndarray]]
-    objects: list[tuple[np.ndarray, ...]]
+    objects: list[tuple[str, list[np.ndarray]]]
     object_words: str
     strips: list[Strip]
 
@@ -63,7 +64,7 @@ class Section:
         files = {chart.file: figures.for_file(chart.svg).encode() for chart in self.charts.values()}
         files |= {self.correlation_file(name): images.png(image) for name, image in self.correlations}
         if self.objects:
-            files["objects.png"] = images.png(images.sheet(list(zip(*self.objects, strict=True))))
+            files["objects.png"] = images.png(images.sheet([tiles for _, tiles in self.objects]))
         if self.strips:
             files["groups.jpg"] = images.jpeg(images.sheet([[strip.image] for strip in self.strips]))
         return files
@@ -73,7 +74,8 @@ def compose(inputs: Inputs) -> Section:
     """The section of one set."""
     metrics = inputs.metrics
     titles = words.titles(metrics)
-    every = {ENCODER: metrics.codes[ENCODER], **metrics.compare, **metrics.codes}
+    first = {code: metrics.codes[code] for code in (ENCODER, TWIN) if code in metrics.codes}
+    every = {**first, **metrics.compare, **metrics.codes}
     codes = {titles.get(name, name): scores for name, scores in every.items()}
     return Section(
         sentence=metrics.sentence,
@@ -90,28 +92,34 @@ def compose(inputs: Inputs) -> Section:
 
 
 def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, Chart]:
-    """By what they show: skill, ablation, probing and information, those that there are numbers for."""
+    """By what they show: skill, rivals, ablation, probing and information, those that there are numbers for.
+
+    rivals: the skill of groups in other groupings and features, on the scale of `skill`.
+    """
     shown: dict[str, Chart] = {}
     factors, groups = inputs.metrics.factors, inputs.tables["groups"]
     compared = list(inputs.metrics.compare)[:1]
+    known = set(groups["code"])
+    runs = [code for code in (ENCODER, TWIN, *compared) if code in known]
     if factors:
-        skill = {
-            titles[code]: _matrix(groups, code, "skill", factors)
-            for code in (ENCODER, *compared, *RIVALS)
-            if code in set(groups["code"])
-        }
-        drops = {
-            titles[code]: _matrix(groups, code, "ablation_drop", factors) for code in (ENCODER, *compared)
-        }
+        skill = {titles[code]: _matrix(groups, code, "skill", factors) for code in runs}
+        rivals = {titles[code]: _matrix(groups, code, "skill", factors) for code in RIVALS if code in known}
+        drops = {titles[code]: _matrix(groups, code, "ablation_drop", factors) for code in runs}
+        largest = max(float(matrix.max(initial=0.0)) for matrix in skill.values())
         curves = {name: _probing_curve(scores) for name, scores in codes.items()}
         file = "factor_groups.svg"
-        svg = charts.matrix_chart(skill, factors, file)
+        svg = charts.matrix_chart(skill, factors, file, largest)
         shown["skill"] = Chart(file, "R² of each factor from each group", svg)
+        if rivals:
+            file = "factor_groups_rivals.svg"
+            svg = charts.matrix_chart(rivals, factors, file, largest)
+            shown["rivals"] = Chart(file, "The same of other groupings and features", svg)
         file = "ablation.svg"
-        svg = charts.matrix_chart(drops, factors, file, "fourth")
+        largest = max(float(matrix.max(initial=0.0)) for matrix in drops.values())
+        svg = charts.matrix_chart(drops, factors, file, largest, "fourth")
         shown["ablation"] = Chart(file, "R² lost without each group", svg)
         file = "probing.svg"
-        svg = charts.probing_chart(curves, [*map(str, KS), "all"], file)
+        svg = charts.probing_chart(curves, [*map(str, KS), "all"], file, titles[TWIN])
         shown["probing"] = Chart(file, "R² against units used", svg)
     estimated = {name: scores for name, scores in codes.items() if scores.tc_total is not None}
     if estimated:
@@ -134,7 +142,7 @@ def _matrix(groups: pd.DataFrame, code: str, column: str, factors: list[str]) ->
 def _correlations(inputs: Inputs, titles: Mapping[str, str]) -> list[tuple[str, np.ndarray]]:
     shown = []
     table = inputs.tables["correlation"]
-    for code in (ENCODER, *list(inputs.metrics.compare)[:1], RANDOM_INIT):
+    for code in (ENCODER, TWIN, *list(inputs.metrics.compare)[:1], RANDOM_INIT):
         rows = pd.DataFrame(table[table["code"] == code])
         if rows.empty:
             continue
@@ -144,11 +152,24 @@ def _correlations(inputs: Inputs, titles: Mapping[str, str]) -> list[tuple[str, 
     return shown
 
 
-def _objects(inputs: Inputs) -> list[tuple[np.ndarray, ...]]:
-    return [
-        pictures.object_tiles(rows, inputs.images[int(str(image))], inputs.grid)
-        for image, rows in inputs.tables["patches"].groupby("image")
-    ]
+def _objects(inputs: Inputs) -> list[tuple[str, list[np.ndarray]]]:
+    """Words and tiles: images, masks, then each kind of map of this run with that of its twin below it."""
+    patches = inputs.tables["patches"]
+    codes = {
+        code: [pd.DataFrame(rows) for _, rows in patches[patches["code"] == code].groupby("image")]
+        for code in SHORT
+        if code in set(patches["code"])
+    }
+    if not codes:
+        return []
+    whole = [images.tile(inputs.images[int(rows["image"].iloc[0])], inputs.grid) for rows in codes[ENCODER]]
+    grid, side = inputs.grid, len(whole[0])
+    maps = [("test image", whole)]
+    maps.append(("masks of objects", [pictures.object_map(rows, grid, side) for rows in codes[ENCODER]]))
+    for kind, draw in (("strongest group", pictures.strongest_map), ("best group", pictures.best_map)):
+        for code, of_images in codes.items():
+            maps.append((f"{kind}, {SHORT[code]}", [draw(rows, grid, side) for rows in of_images]))
+    return maps
 
 
 def _strips(inputs: Inputs) -> list[Strip]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from pipeline.contracts.interpret import InterpretedSet, Objects, ObjectScores, Scores
 from pipeline.report.tables import DASH, decimals, title
-from pipeline.views import ENCODER, LATENT, PIXELS_PCA, RANDOM_INIT
+from pipeline.views import ENCODER, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
 
 TITLES = {
     ENCODER: "this run's groups",
+    TWIN: "dense twin (λ\u00a00)",
     "kmeans": "k-means groups",
     "pca": "PCA",
     "rotated": "rotated at random",
@@ -102,8 +103,8 @@ def left_out(reasons: Mapping[str, str]) -> str:
 
 
 def object_words(objects: Objects) -> str:
-    """Two sentences on whether groups follow objects; none where the set has no masks."""
-    scores = objects.codes.get(ENCODER)
+    """Two sentences on whether groups follow objects, beside the twin's; none where the set has no masks."""
+    scores, twin = objects.codes.get(ENCODER), objects.codes.get(TWIN)
     if scores is None:
         return f"Not estimated: {objects.not_estimated}." if objects.not_estimated else ""
     return " ".join(
@@ -113,20 +114,36 @@ def object_words(objects: Objects) -> str:
                 scores.object_auroc,
                 "object_auroc",
                 scores,
+                twin,
             ),
             _object_sentence(
                 "The map of strongest groups agrees with the objects by a foreground ARI of",
                 scores.object_ari,
                 "object_ari",
                 scores,
+                twin,
             ),
         )
     )
 
 
-def _object_sentence(words: str, value: float | None, metric: str, scores: ObjectScores) -> str:
+def _object_sentence(
+    words: str, value: float | None, metric: str, scores: ObjectScores, twin: ObjectScores | None
+) -> str:
     if value is None:
         reason = getattr(scores, f"{metric}_not_estimated")
         return f"{metric.replace('_', ' ').capitalize()} is not estimated: {reason}."
-    mean, z = (signed(scores.further.get(f"{metric}_null_{end}"), d) for end, d in (("mean", 2), ("z", 1)))
-    return f"{words} {value:.2f}; random groups reach {mean} (z {z})."
+    mean, z = _object_null(metric, scores)
+    of_twin = getattr(twin, metric, None)
+    beside = (
+        f"; in the dense twin it is {of_twin:.2f} (z {_object_null(metric, twin)[1]})"
+        if twin and of_twin is not None
+        else ""
+    )
+    return f"{words} {value:.2f}; random groups reach {mean} (z {z}){beside}."
+
+
+def _object_null(metric: str, scores: ObjectScores) -> tuple[str, str]:
+    """Mean of random groups, and z."""
+    mean, z = (scores.further.get(f"{metric}_null_{end}") for end in ("mean", "z"))
+    return signed(mean, 2), signed(z, 1)

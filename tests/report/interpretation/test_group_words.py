@@ -44,11 +44,15 @@ def test_objects_are_compared_with_random_groups_or_the_reason_is_given(inputs: 
     scores = objects.codes["encoder"].model_copy(
         update=numbers | {"object_auroc": None, "object_auroc_not_estimated": "no patch shows an object"}
     )
-    assert object_words(objects.model_copy(update={"encoder": scores})) == (
+    assert isinstance(scores, ObjectScores)
+    alone = type(objects).model_validate({"encoder": scores.content()})
+    assert object_words(alone) == (
         "Object auroc is not estimated: no patch shows an object. The map of strongest groups agrees with "
         "the objects by a foreground ARI of 0.13; random groups reach 0.12 (z 1.1)."
     )
-    assert isinstance(scores, ObjectScores)
+    twin = {"object_ari": 0.1, "object_ari_null_mean": 0.1, "object_ari_null_z": 0.2}
+    beside = type(objects).model_validate({"encoder": scores.content(), "twin": scores.content() | twin})
+    assert object_words(beside).endswith("reach 0.12 (z 1.1); in the dense twin it is 0.10 (z 0.2).")
     nothing = type(objects).model_validate({})
     assert object_words(nothing) == ""
 

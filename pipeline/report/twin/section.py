@@ -1,0 +1,81 @@
+"""What the first section shows of one set: the lead, the first figure, short answers and two tables."""
+
+import re
+from dataclasses import dataclass
+
+from pipeline.contracts.interpret import Scores
+from pipeline.contracts.probe import Labels, Summary
+from pipeline.params import Params
+from pipeline.report.figures import Chart
+from pipeline.report.interpretation.words import Cell
+from pipeline.report.twin import words
+from pipeline.report.twin.chart import difference_chart
+from pipeline.report.twin.differences import PairedDifference, differences
+
+
+@dataclass(frozen=True)
+class Section:
+    """subject: what tells the run from its twin. linear_probe: the mean over labels, where they have classes.
+
+    answers: question and answer. groups: words, then the numbers of this run and of the twin. table: words,
+    difference, interval, whether it is clear of 0.
+    """
+
+    subject: str
+    lead: str
+    linear_probe: PairedDifference | None
+    chart: Chart
+    note: str
+    answers: words.Answers
+    groups: list[tuple[str, list[Cell]]]
+    table: list[tuple[str, str, str, bool]]
+
+    @property
+    def gained(self) -> bool:
+        """Whether the linear probe lies clear above that of the twin."""
+        return self.linear_probe is not None and self.linear_probe.clear and self.linear_probe.value > 0
+
+
+def subject(params: Params) -> str | None:
+    """What tells the run from its dense twin, as a sentence begins; None where nothing does."""
+    if params.sparsity.method != "none":
+        return "Sparsity"
+    return "Independent groups" if params.regularizer.name == "independent_groups" else None
+
+
+def compose(
+    name: str,
+    labels: Labels,
+    summary: Summary,
+    subject: str,
+    run: Scores | None = None,
+    twin: Scores | None = None,
+) -> Section | None:
+    """Of one set; labels: those of whole images. run, twin: numbers of their groups, where the set was
+    interpreted. None where no twin was probed."""
+    paired = differences(labels, summary)
+    if paired is None:
+        return None
+    file = f"less_twin_{re.sub(r'[^a-zA-Z0-9]+', '_', name)}.svg"
+    rows = [difference for block in paired.blocks.values() for difference in block]
+    images = max(difference.num_test for difference in rows)
+    hundredths = " (R² in hundredths)" if any(difference.metric == "r2" for difference in rows) else ""
+    return Section(
+        subject=subject,
+        lead=words.lead(paired, summary, subject),
+        linear_probe=paired.linear_probe,
+        chart=Chart(
+            file, f"This run less its dense twin on {name}, points", difference_chart(paired.blocks, file)
+        ),
+        note=(
+            f"This run less its dense twin, in points of test accuracy{hundredths}, with 95 % intervals. "
+            "Blue: clear of 0. Grey: it may be chance. A row of a label is its linear probe. The intervals "
+            f"cover the choice of the {images:,} test images, not other seeds of pretraining."
+        ),
+        answers=words.answers(paired, run, twin),
+        groups=words.group_rows(run, twin) if run is not None and twin is not None else [],
+        table=[
+            (difference.words, words.signed(difference), words.ends(difference), difference.clear)
+            for difference in rows
+        ],
+    )

@@ -1,0 +1,173 @@
+"""What sparsity changed, in words: the verdict's first sentence, and short answers beside the first figure.
+
+A difference counts as gained or lost where its interval is clear of 0, and as none to be seen elsewhere.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.contracts.interpret import Scores
+from pipeline.contracts.probe import Summary
+from pipeline.report.interpretation.words import Cell, cell
+from pipeline.report.tables import decimals, percent, points
+from pipeline.report.twin.differences import Differences, PairedDifference
+from pipeline.views import ENCODER, TWIN
+
+Answers = tuple[tuple[str, str], ...]
+ROWS = (  # of the table of groups: number, words, digits
+    ("dci_disentanglement", "disentanglement (DCI)", 3),
+    ("dci_completeness", "completeness (DCI)", 3),
+    ("modularity", "modularity", 2),
+    ("mig", "gap of the two best groups (MIG)", 3),
+    ("ablation_drop", "R² lost without the group that matters most", 3),
+    ("tc_between", "TC(G), nats: what groups share", 1),
+)
+MEANING = tuple(metric for metric, *_ in ROWS if metric != "tc_between")  # of groups: the larger, the better
+CHANCE = 2.0  # a z up to here may be chance
+SAME_RUN = "This run has no sparsity: it and its dense twin are the same run."
+
+
+def lead(differences: Differences, summary: Summary, subject: str) -> str:
+    """The first sentence of the verdict: how much `subject`, such as "Sparsity", changed."""
+    mean = differences.linear_probe
+    if mean is None:
+        return f"{subject} beside the dense twin, the same run without: {_count(differences)}"
+    run, twin = (percent(summary.mean_accuracy.get(view)) for view in (ENCODER, TWIN))
+    without = f"the same run without {subject.lower()}"
+    reads = f"a linear probe reads {run} %; in the dense twin, {without}, {twin} %"
+    if mean.clear:
+        verb = "gained" if mean.value > 0 else "lost"
+        return f"{subject} {verb} {_size(mean)} (95 % interval {_ends(mean)}): {reads}."
+    chance = f"{subject} made no difference that {mean.num_test:,} test images can show"
+    return f"{chance} ({signed(mean)} points{_interval(mean)}): {reads}."
+
+
+def answers(differences: Differences, run: Scores | None, twin: Scores | None) -> Answers:
+    """Question and answer. run, twin: numbers of their groups, of the set that was interpreted."""
+    said = [
+        ("Other probes", told([mean for mean in differences.means if mean is not differences.linear_probe])),
+        ("Count and distance", told(differences.low_level)),
+        ("Labels one by one", _capital(_count(differences)) if len(_labels(differences)) > 1 else ""),
+    ]
+    if run is not None and twin is not None:
+        said += [
+            ("Interpretability", _interpretability(run, twin)),
+            ("Total correlation", _shared(run, twin)),
+        ]
+    return tuple((question, answer) for question, answer in said if answer)
+
+
+def told(differences: Sequence[PairedDifference]) -> str:
+    """Which gained, which lost, and which show nothing, each with its interval."""
+    gained, lost, level = _sorted(differences)
+    parts = []
+    for verb, some in (("Gained", gained), ("Lost", lost)):
+        if some:
+            parts.append(f"{verb}: {', '.join(f'{_label(it)} {_size(it)} ({_ends(it)})' for it in some)}.")
+    if level:
+        images = max(it.num_test for it in level)
+        shown = ", ".join(f"{it.words} {signed(it)}{_interval(it, short=True)}" for it in level)
+        parts.append(f"No difference that {images:,} test images can show: {shown}.")
+    return " ".join(parts)
+
+
+def group_rows(run: Scores, twin: Scores) -> list[tuple[str, list[Cell]]]:
+    """The table of groups: words, then the numbers of this run and of the twin; rows with a number alone."""
+    return [
+        (words, [cell(scores, metric, digits) for scores in (run, twin)])
+        for metric, words, digits in ROWS
+        if run.value(metric) is not None or twin.value(metric) is not None
+    ]
+
+
+def signed(difference: PairedDifference) -> str:
+    """The difference with its sign: points of accuracy, or R²."""
+    return points(difference.value, difference.metric)
+
+
+def ends(difference: PairedDifference) -> str:
+    """The interval with its signs; empty where there is none."""
+    if difference.low is None or difference.high is None:
+        return ""
+    return f"{points(difference.low, difference.metric)} to {points(difference.high, difference.metric)}"
+
+
+def _sorted(differences: Iterable[PairedDifference]) -> tuple[list[PairedDifference], ...]:
+    """Gained, lost, and neither."""
+    clear: dict[bool, list[PairedDifference]] = {True: [], False: []}
+    level: list[PairedDifference] = []
+    for difference in differences:
+        (clear[difference.value > 0] if difference.clear else level).append(difference)
+    return clear[True], clear[False], level
+
+
+def _labels(differences: Differences) -> tuple[PairedDifference, ...]:
+    return differences.low_level + differences.others
+
+
+def _count(differences: Differences) -> str:
+    labels = _labels(differences)
+    gained, lost, level = _sorted(labels)
+    names = f" ({', '.join(it.words for it in lost)})" if lost else ""
+    show = "shows" if len(level) == 1 else "show"
+    return (
+        f"of {len(labels)} labels {len(gained) or 'none'} gained, {len(lost) or 'none'} lost{names} "
+        f"and {len(level) or 'none'} {show} no difference."
+    )
+
+
+def _label(difference: PairedDifference) -> str:
+    return difference.name.replace("_", " ")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _size(difference: PairedDifference) -> str:
+    if difference.metric == "r2":
+        return f"{decimals(abs(difference.shown), 2)} of R²"
+    return f"{decimals(abs(difference.shown), 1)} points"
+
+
+def _ends(difference: PairedDifference) -> str:
+    """The interval of a gain or of a loss, as amounts."""
+    low, high = difference.low or 0.0, difference.high or 0.0
+    if difference.value < 0:
+        low, high = -high, -low
+    scale, digits = (100, 1) if difference.metric == "accuracy" else (1, 2)
+    return f"{decimals(scale * low, digits)} to {decimals(scale * high, digits)}"
+
+
+def _interval(difference: PairedDifference, short: bool = False) -> str:
+    if not ends(difference):
+        return ""
+    return f" ({ends(difference)})" if short else f", 95 % interval {ends(difference)}"
+
+
+def _interpretability(run: Scores, twin: Scores) -> str:
+    """In how many numbers the groups stand clear of random groups, in both runs."""
+    zs = [[scores.z(metric) for metric in MEANING] for scores in (run, twin)]
+    if all(z is None for of_run in zs for z in of_run):
+        return ""
+    clear = [sum(z is not None and z > CHANCE for z in of_run) for of_run in zs]
+    return (
+        f"The groups mean more than random groups (z above {CHANCE:g}) in {clear[0]} of {len(MEANING)} "
+        f"numbers; the same groups of the twin's features in {clear[1]}."
+    )
+
+
+def _shared(run: Scores, twin: Scores) -> str:
+    """What the groups share, in nats."""
+    if run.tc_between is None or twin.tc_between is None:
+        return ""
+    nats, of_twin = decimals(run.tc_between, 1), decimals(twin.tc_between, 1)
+    return (
+        f"The groups share {nats} nats, TC(G){_nats(run, ' (95 % interval ')}; "
+        f"the same groups of the twin's features share {of_twin}{_nats(twin, ' (')}."
+    )
+
+
+def _nats(scores: Scores, opening: str) -> str:
+    """The interval of TC(G) in brackets; empty where there is none."""
+    low, high = scores.tc_between_ci95_low, scores.tc_between_ci95_high
+    return "" if low is None or high is None else f"{opening}{decimals(low, 1)} to {decimals(high, 1)})"
