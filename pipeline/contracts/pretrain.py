@@ -32,7 +32,7 @@ class Sparsity(Record):
     groups: int | None = Field(None, description="groups of features")
     zero_share: Number = Field(None, description="share that is zero, see docs/sparsity.md; 0 to 1")
     zero_share_live: Number = Field(None, description="the same among live latents; 0 to 1")
-    live_latents: Number = Field(None, description="latents that add a hundredth of an equal share of variance")
+    live_latents: Number = Field(None, description="latents that add 1 % of an equal share of variance")
     active_groups: Number = Field(None, description="groups of an image above a tenth of the mean energy")
     dead_groups: Number = Field(None, description="groups without a column of W left")
     lambda_max: Number = Field(None, description="lambda is a fraction of it: a gradient norm")

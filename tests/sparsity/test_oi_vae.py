@@ -89,24 +89,24 @@ def test_without_a_column_everything_stays_finite():
     assert numbers["dead_groups"] == 4 and torch.equal(module.eval().energies(tokens), torch.zeros(256, 2, 4))
 
 
-def test_a_latent_lives_where_it_adds_a_tenth_of_an_equal_share_of_the_variance():
+def test_a_latent_lives_where_it_adds_a_hundredth_of_an_equal_share_of_the_variance():
     """A_g has rms 1 / 2 and 4 rows, so |A_g w| = 1 for a unit vector w along an axis: 2 is an equal share."""
     module = build()  # 16 features in 4 groups, 8 latents
     with torch.no_grad():
         module.W.zero_()
-        for latent, variance in enumerate((0.0, 1e-6, 0.19, 0.21, 1.0, 5.0)):
+        for latent, variance in enumerate((0.0, 1e-6, 0.019, 0.021, 1.0, 5.0)):
             module.W[latent % 4, 0, latent] = variance**0.5
         module.W[0, 0, 6] = module.W[1, 0, 6] = (
-            0.11**0.5
+            0.011**0.5
         )  # small in each of two groups, large in both together
     torch.testing.assert_close(
-        module.added_variance(), torch.tensor([0.0, 1e-6, 0.19, 0.21, 1.0, 5.0, 0.22, 0.0])
+        module.added_variance(), torch.tensor([0.0, 1e-6, 0.019, 0.021, 1.0, 5.0, 0.022, 0.0])
     )
     numbers = module.describe()
     assert numbers["live_latents"] == 4
     assert numbers["zero_share_live"] == pytest.approx(1 - (3 + 2) / 16)
     with torch.no_grad():
-        module.W.mul_(0.1)  # columns are left, and no latent lives
+        module.W.mul_(0.03)  # columns are left, and no latent lives
     numbers = module.describe()
     assert (numbers["live_latents"], numbers["zero_share_live"]) == (0, 1.0) and numbers["zero_share"] < 1
 
