@@ -170,7 +170,7 @@ def _stats(
         for view in tables.order_views(set(means) & shown)
     ]
     if twin is not None and twin.linear_probe is not None:
-        stats.insert(0, (signed_points(twin.linear_probe), f"points over the dense twin, {mean}"))
+        stats.insert(2, (signed_points(twin.linear_probe), f"points over the dense twin, {mean}"))
     if headline.mig is not None:
         z = headline.mig_null_z
         beside = f"; z {signed(z, 1)} against random groups" if z is not None else ""
