@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.params.registry import SPARSITY_METHODS
 
-LAMBDAS = "0,0.01,0.03,0.1,0.3,1"
+LAMBDAS = "0,0.03,0.05,0.1,0.2,1"
 NO_REGULARIZER = ("regularizer.name=none",)
 # study -> setting -> what it sets. The first setting is the baseline that the others are compared with.
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -34,13 +34,13 @@ STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
     "settings": {
         "none": ("sparsity.method=none",),
         "default": (),
-        "weight-1": ("sparsity.weight=1.0",),
-        "weight-0_03": ("sparsity.weight=0.03",),
+        "weight-0_1": ("sparsity.weight=0.1",),
+        "weight-3": ("sparsity.weight=3.0",),
         "pooled": ("sparsity.site=pooled",),
-        "learned-groups": ("sparsity.assignment=learned",),
+        "learned-groups": ("regularizer.name=vicreg", "sparsity.assignment=learned"),
         "none-no-regulariser": ("sparsity.method=none", *NO_REGULARIZER),
         "default-no-regulariser": NO_REGULARIZER,
-        "weight-1-no-regulariser": ("sparsity.weight=1.0", *NO_REGULARIZER),
+        "weight-0_1-no-regulariser": ("sparsity.weight=0.1", *NO_REGULARIZER),
     },
 }
 PRESETS = {"scenes": "study", "folder": "study-folder"}

@@ -74,7 +74,8 @@ def main() -> None:
         "no crop, no flip": changed(augment=whole),
         "no sparsity": changed(sparsity={"method": "none"}),
         **{method: changed(sparsity={"method": method}) for method in ("group_lasso", "rdmreg", "topk")},
-        "learned groups": changed(sparsity={"assignment": "learned"}),
+        "learned groups": changed(sparsity={"assignment": "learned"}, regularizer={"name": "vicreg"}),
+        "the dense twin": changed(sparsity={"method": "none"}, regularizer={"name": "vicreg"}),
         "no regulariser": changed(regularizer={"name": "none"}),
         "16 pixels more a side": changed(data={"image_size": 48}),
     }

@@ -32,6 +32,8 @@ SMALL: dict[str, Any] = {
     "model.predictor.embed_dim": 16,
     "model.predictor.depth": 1,
     "model.predictor.num_heads": 2,
+    "sparsity.groups": 8,
+    "sparsity.latent_dim": 16,
     "pretrain.steps": 6,
     "pretrain.batch_size": 32,
     "pretrain.history_every": 2,

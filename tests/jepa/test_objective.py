@@ -26,6 +26,7 @@ SMALL = {
     "model.num_heads": 2,
     "model.predictor.embed_dim": 16,
     "model.predictor.num_heads": 2,
+    "regularizer.name": "vicreg",
 }
 
 

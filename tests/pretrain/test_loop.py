@@ -21,6 +21,7 @@ class KilledError(Exception):
 def test_a_run_killed_at_any_step_ends_with_the_same_bits(small_tree, tmp_path, monkeypatch, killed_at):
     settings = {
         "runtime.checkpoint_seconds": 0.0,
+        "regularizer.name": "vicreg",
         "sparsity.assignment": "learned",
         "sparsity.regroup_every": 2,
     }

@@ -52,7 +52,8 @@ def test_without_a_method_it_is_i_jepa_to_the_bit(small_tree):
             normalise(batch, (0.5,) * 3, (0.25,) * 3), params.augment, generator(0, step, "augment")
         )
         masks = masking.sample(params.masking, 4, 32, 0, step, torch.device("cpu"))
-        sum(jepa(images, masks).values()).backward()
+        draws = jepa.draw(params.sparsity.groups, 0, step, torch.device("cpu"))
+        sum(jepa(images, masks, draws).values()).backward()
         weights = [weight for weight in jepa.parameters() if weight.requires_grad]
         torch.nn.utils.clip_grad_norm_(weights, params.pretrain.grad_clip)
         optimizer.step()
@@ -100,6 +101,7 @@ def test_every_method_trains_and_says_what_it_did(small_tree, method, assignment
         **{
             "sparsity.method": method,
             "sparsity.assignment": assignment,
+            "regularizer.name": "vicreg",
             "sparsity.regroup_every": 1,
             "pretrain.accumulation": 2,
         },

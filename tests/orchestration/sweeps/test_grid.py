@@ -87,7 +87,7 @@ def test_cells_that_can_train_together_are_divided_evenly_over_the_jobs():
 @pytest.mark.parametrize(
     ("settings", "sizes"),
     [
-        (("sparsity.assignment=learned",), []),
+        (("sparsity.assignment=learned", "regularizer.name=vicreg"), []),
         (("runtime.processes=2",), []),
         (("masking.target_sizes=[[2, 2], [1, 2]]",), [2, 2]),  # a step's shape is drawn by the seed
         (("masking.target_sizes=[[1, 2], [2, 1]]",), [4]),

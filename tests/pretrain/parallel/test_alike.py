@@ -39,4 +39,5 @@ def test_where_mask_shapes_are_drawn_the_seed_is_part_of_the_kind(small_tree):
 
 
 def test_learned_groups_and_several_processes_train_alone(small_tree):
-    assert kinds(small_tree, {"sparsity.assignment": "learned"}, {"runtime.processes": 2}) == [None, None]
+    learned = {"sparsity.assignment": "learned", "regularizer.name": "vicreg"}
+    assert kinds(small_tree, learned, {"runtime.processes": 2}) == [None, None]

@@ -26,7 +26,12 @@ from tests.pretrain.small_run import run_of
 TINY = SMALL | {"pretrain.batch_size": 24, "pretrain.steps": 8, "pretrain.history_every": 1}
 CASES: dict[str, dict[str, Any]] = {
     # 50 steps with all that has a state of the batch: batch norm, W's proximal step, learned groups
-    "oi_vae, vicreg": {"pretrain.steps": 50, "sparsity.assignment": "learned", "sparsity.regroup_every": 5},
+    "oi_vae, vicreg": {
+        "regularizer.name": "vicreg",
+        "pretrain.steps": 50,
+        "sparsity.assignment": "learned",
+        "sparsity.regroup_every": 5,
+    },
     "oi_vae, accumulation": {"pretrain.accumulation": 3, "sparsity.free_bits": 0.05},
     "pooled": {"sparsity.site": "pooled", "sparsity.stop_gradient": True, "pretrain.grad_clip": 0.01},
     "none, sigreg": {"sparsity.method": "none", "regularizer.name": "sigreg"},

@@ -150,6 +150,7 @@ def test_a_run_whose_loss_is_not_finite_is_dropped_and_harms_no_other(small_tree
     ],
 )
 def test_runs_that_cannot_train_together_are_refused(small_tree, tmp_path, changes, reason):
-    members = [member(small_tree, tmp_path, cell) for cell in ({}, changes)]
+    tree = override(small_tree, {"regularizer.name": "vicreg"})
+    members = [member(tree, tmp_path, cell) for cell in ({}, changes)]
     with pytest.raises(ParamsError, match=reason):
         train_together(members)
