@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import override
 
 from pipeline.files import ParamsError
 from pipeline.pretrain.loop import train
