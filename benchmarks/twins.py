@@ -21,7 +21,7 @@ from pipeline.measure.paired import compare
 from pipeline.orchestration.sweeps.results import Measured, read_measured
 from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
-LABELS = ("class", "count", "distance")  # whose own accuracy stands in the table, where a set has them
+LABELS = ("count", "distance_bucket")  # whose own accuracy stands in the table, where a set has them
 KINDS = {"accuracy": "linear", "knn_accuracy": "k-NN", "accuracy_1pct": "1 % labels"}
 Z = {
     "tc_null_z": "TC(G)",

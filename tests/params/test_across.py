@@ -77,7 +77,10 @@ def test_the_set_that_is_trained_on_may_be_named_to_embed_too():
     assert validate(tree).embed.sets == ("clevr",)
 
 
-@pytest.mark.parametrize("changes", [{"sparsity.method": "none"}, {"model.name": "vit_tiny_patch16_224"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"sparsity.method": "none", "regularizer.name": "vicreg"}, {"model.name": "vit_tiny_patch16_224"}],
+)
 def test_groups_matter_only_where_there_are_groups_of_a_known_width(changes):
     assert validate(override(TREE, {"sparsity.groups": 24} | changes)).sparsity.groups == 24
 

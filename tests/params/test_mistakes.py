@@ -196,10 +196,10 @@ def test_a_long_or_broken_value_leaves_a_line_short():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sparsity.topk": 17}, "sparsity.topk: keeps at most all 16 groups, got 17"),
+        ({"sparsity.topk": 33}, "sparsity.topk: keeps at most all 32 groups, got 33"),
         (
             {"sparsity.latent_dim": 40},
-            "sparsity.latent_dim: must be a multiple of sparsity.groups (16) for topk, got 40",
+            "sparsity.latent_dim: must be a multiple of sparsity.groups (32) for topk, got 40",
         ),
     ],
 )
