@@ -67,8 +67,8 @@ def finding() -> str:
 
 def ending() -> str:
     """What `make repro` prints last, without the table before it."""
-    *_, verdict, report = result(ROOT).split("\n\n")
-    printed = [*textwrap.wrap(verdict, 96), "", report.replace(str(ROOT), "...")]
+    *_, less_twin, verdict, report = result(ROOT).split("\n\n")
+    printed = [less_twin, "", *textwrap.wrap(verdict, 96), "", report.replace(str(ROOT), "...")]
     return "\n".join(["```text", *printed, "```"])
 
 
@@ -201,7 +201,7 @@ def whole_runs() -> list[tuple[str, ...]]:
             *(mean([float(row[key]) for row in group]) for key in ("trained", "k-NN", "at initialisation")),
             ", ".join(machine.groups()),
             span([n for row in group for n in numbers(row["minutes of pretraining"])[:1]]),
-            PRESETS[images],
+            f"{PRESETS[images]} (earlier)",
         )
         for (images, method), group in rows.items()
     ]
@@ -217,7 +217,7 @@ def short_runs(images: str, method: str, rows: pd.DataFrame) -> tuple[str, ...]:
         *(mean([100 * float(v) for v in rows[k]]) for k in ("acc_encoder", "knn_encoder", "acc_random_init")),
         device(rows["device"].iloc[0]),
         span(list(rows["steps"] * rows["step_ms"].astype(float) / 60_000)),
-        PRESETS[images],
+        f"{PRESETS[images]} (earlier)",
     )
 
 

@@ -7,6 +7,7 @@ SETTING differ in their seed. Writes NAME.csv and NAME.md in results/studies.
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -140,12 +141,17 @@ def _name(run: dict[str, Any]) -> dict[str, str]:
 
 def _table(rows: list[dict[str, str]]) -> list[str]:
     """Markdown, numbers to the right and with a proper minus sign."""
-    texts = [[row["setting"], *(cell.replace("-", "−") for cell in list(row.values())[1:])] for row in rows]
+    texts = [[row["setting"], *map(_with_minus, list(row.values())[1:])] for row in rows]
     return [
         f"| {' | '.join(rows[0])} |",
         f"|---{'|--:' * (len(rows[0]) - 1)}|",
         *(f"| {' | '.join(cells)} |" for cells in texts),
     ]
+
+
+def _with_minus(cell: str) -> str:
+    """Proper minus signs; a zero has none."""
+    return re.sub(r"−(0\.0+)(?!\d)", r"\1", cell.replace("-", "−"))
 
 
 def _over_seeds(setting: str, runs: pd.DataFrame) -> str:
@@ -155,7 +161,7 @@ def _over_seeds(setting: str, runs: pd.DataFrame) -> str:
     if result.low is not None and result.high is not None:
         text += f" (95 % {result.low:+.2f} to {result.high:+.2f}; p = {result.p:.3g}, the smallest that"
         text += f" {result.n} seeds can give is {result.smallest_p:.3g})"
-    return f"* {text}.".replace("-", "−")
+    return f"* {text}.".replace(" -", " −").replace("(-", "(−")
 
 
 if __name__ == "__main__":
