@@ -122,7 +122,7 @@ def _probes(run: dict[str, Any]) -> dict[str, str]:
     difference = run["linear"] - run["linear, twin"]
     cells = {**_name(run), "linear": f"{run['linear']:.1f} ({difference:+.1f}; {interval})"}
     for key in (*list(KINDS.values())[1:], *LABELS):
-        if key in run:
+        if key in run and not pd.isna(run[key]):
             cells[key] = f"{run[key]:.1f} ({run[key] - run[f'{key}, twin']:+.1f})"
     zeros = run["zero share"]
     return cells | {"zero share": "–" if pd.isna(zeros) else f"{zeros:.3f}", "RankMe": f"{run['RankMe']:.0f}"}
