@@ -4,7 +4,7 @@
     python -m benchmarks.methods methods scenes --seeds 0,1,2 | sh  # runs them
     python -m benchmarks.methods lambda folder --root IMAGES --set runtime.threads=1 --jobs 2 | sh
 
-methods   every sparsity method, at the strength of params.yaml
+methods   every sparsity method: oi_vae at the strength of params.yaml, its rivals at one of theirs
 lambda    the default method at six strengths
 settings  where the module sits, what it weighs, and both without the regulariser
 grouping  what each part of the default does: with lambda 0, groups alone, oi_vae alone
@@ -20,10 +20,18 @@ from pathlib import Path
 from pipeline.params.registry import SPARSITY_METHODS
 
 LAMBDAS = "0,0.03,0.05,0.1,0.2,1"
+# Where lambda is no fraction: a strength at which the method is sparse (docs/sparsity.md).
+STRENGTHS = {
+    "group_lasso": ("sparsity.lambda=2.0",),
+    "l1": ("sparsity.lambda=2.0",),
+    "rdmreg": ("sparsity.lambda=0.1",),
+}
 NO_REGULARIZER = ("regularizer.name=none",)
 # study -> setting -> what it sets. The first setting is the baseline that the others are compared with.
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "methods": {method: (f"sparsity.method={method}",) for method in SPARSITY_METHODS},
+    "methods": {
+        method: (f"sparsity.method={method}", *STRENGTHS.get(method, ())) for method in SPARSITY_METHODS
+    },
     "lambda": {},  # one sweep, whose axis is lambda
     "grouping": {
         "default": (),

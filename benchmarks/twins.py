@@ -51,6 +51,9 @@ def row(setting: str, measured: Measured) -> dict[str, Any]:
                 label: _percent(views[ENCODER].accuracy),
                 f"{label}, twin": _percent(views[TWIN].accuracy),
             }
+    for label, views in measured.probe.sets[name].items():
+        if ENCODER in views and views[ENCODER].accuracy is not None:
+            values[f"{label}, less twin"] = _percent(views[ENCODER].less_twin)
     values |= {"zero share": measured.pretrain.zero_share, "RankMe": measured.pretrain.final.rankme}
     if measured.interpret is not None:
         run, twin = measured.interpret.summary[name], measured.interpret.twin.get(name, Headline())
