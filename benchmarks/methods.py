@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.params.registry import SPARSITY_METHODS
 
-LAMBDAS = "0,0.03,0.05,0.1,0.2,1"
+LAMBDAS = "0,0.01,0.02,0.04,0.08,1"
 # Where lambda is no fraction: a strength at which the method is sparse (docs/sparsity.md).
 STRENGTHS = {
     "group_lasso": ("sparsity.lambda=2.0",),

@@ -26,6 +26,7 @@ SETS = {"scenes": "scenes", "folder": "CIFAR-10", "CIFAR-10 folder": "CIFAR-10"}
 PRESETS = {"scenes": "default", "folder": "cifar10-folder", "CIFAR-10 folder": "cifar10-folder"}
 METHODS = {"none": "I-JEPA", "oi_vae": "SparseJEPA"}
 TWIN = ", the dense twin"
+STUDIES = {"scenes": "grouping-scenes", "CIFAR-100": "grouping-cifar100"}
 EARLIER = {"oi_vae": "earlier SparseJEPA"}  # VICReg, 16 groups, weight 0.1: the default before
 COLUMNS = (
     "method",
@@ -75,41 +76,57 @@ def ending() -> str:
 
 
 def results() -> str:
-    """A row per setting: the default and its twin over seeds, and whole runs of an earlier default on
-    photographs."""
-    study = pd.read_csv(RESULTS / "studies/grouping-scenes.csv")
-    default = study[study["setting"] == "default"]
-    pair = [over_seeds(default, "", "pretrain"), over_seeds(default, ", twin", "twin")]
-    return markdown_table(COLUMNS, [*pair, *whole_runs()], left=(0, 1, 6, 8))
+    """A row per setting: the default and its twin over seeds, on both sets, and whole runs of an earlier
+    default on photographs."""
+    pairs = [over_seeds(images, view) for images in STUDIES for view in ("", ", twin")]
+    return markdown_table(COLUMNS, [*pairs, *whole_runs()], left=(0, 1, 6, 8))
 
 
 def claims() -> str:
     """The paper's claims beside what was measured here."""
-    scenes = pd.read_csv(RESULTS / "studies/grouping-scenes.csv")
-    runs = scenes[scenes["setting"] == "default"]
-    zs = {key: list(runs[f"{key} z"]) for key in ("DCI", "modularity", "MIG", "ablation")}
-    above = ", ".join(key for key, values in zs.items() if min(values) > 2) or "nothing"
-    by_seed = "; ".join(f"{key} {', '.join(map(signed, values))}" for key, values in zs.items())
-    nats, twin = (", ".join(f"{value:.0f}" for value in runs[f"TC(G), nats{end}"]) for end in ("", ", twin"))
-    study = "[study](benchmarks/results/studies/grouping-scenes.md)"
-    dense = less_twin(scenes, "lambda-0")
+    studies = {title: pd.read_csv(RESULTS / f"studies/{name}.csv") for title, name in STUDIES.items()}
+    runs = {title: study[study["setting"] == "default"] for title, study in studies.items()}
+    links = " and ".join(
+        f"[{title}](benchmarks/results/studies/{name}.md)" for title, name in STUDIES.items()
+    )
+    probes = "; ".join(
+        f"{title} {less_twin(study, 'default')}, with lambda 0 {less_twin(study, 'lambda-0')}"
+        for title, study in studies.items()
+    )
+    nats = "; ".join(
+        f"{title} {listed(table['TC(G), nats'])} for {listed(table['TC(G), nats, twin'])} in the twin"
+        for title, table in runs.items()
+    )
     rows = [
         (
             "sparsity improves the probes, 40.0 to 45.4 % on CIFAR-100",
-            f"On scenes, less the dense twin, by seed: {less_twin(runs, 'default')} points; "
-            f"with lambda 0 {dense} ({study}). CIFAR-100 is still to be measured.",
+            f"Linear probe less the dense twin's, points by seed: {probes}. Studies: {links}.",
         ),
         (
             "groups are interpretable",
-            f"On scenes, above random groups on every seed: {above}. z by seed: {by_seed}.",
+            f"z above 3 or below −3 on every seed: {'; '.join(map(meaning, runs, runs.values()))}.",
         ),
         (
             "grouping lowers multiinformation",
-            f"Any grouping does, by theorem. Here groups share {nats} nats, "
-            f"the same groups of the twin's features {twin} ([theory](docs/theory.md)).",
+            "Any grouping does, by theorem. What groups share, in nats, beside the same groups of the twin's "
+            f"features: {nats} ([theory](docs/theory.md)).",
         ),
     ]
     return markdown_table(("the paper", "here"), rows, left=(0, 1))
+
+
+def meaning(title: str, runs: pd.DataFrame) -> str:
+    """On a set: which numbers of the groups lie above, and which below, random groups on every seed."""
+    keys = [key for key in ("DCI", "modularity", "MIG", "ablation") if runs[f"{key} z"].notna().all()]
+    ends = {key: (runs[f"{key} z"].min(), runs[f"{key} z"].max()) for key in keys}
+    above = [f"{key} ({low:.0f} to {high:.0f})" for key, (low, high) in ends.items() if low > 3]
+    below = [f"{key} ({low:.0f} to {high:.0f})" for key, (low, high) in ends.items() if high < -3]
+    text = f"{title} above {', '.join(above) or 'none'}, below {', '.join(below) or 'none'}"
+    return text.replace("-", "−")
+
+
+def listed(values: "pd.Series[float]") -> str:
+    return ", ".join(f"{value:.0f}" for value in values)
 
 
 def speed() -> str:
@@ -180,19 +197,21 @@ def whole_runs() -> list[tuple[str, ...]]:
     ]
 
 
-def over_seeds(rows: pd.DataFrame, view: str, stage: str) -> tuple[str, ...]:
-    """The default over the seeds of the study; view: "" for the encoder, ", twin" for the twin. Device and
-    minutes are those of the committed run of `stage`."""
-    run = metrics(stage)
+def over_seeds(images: str, view: str) -> tuple[str, ...]:
+    """The default over the seeds of the study of a set; view: "" for the encoder, ", twin" for the twin.
+    Steps and device are those of the committed run, and so are the minutes of scenes."""
+    study = pd.read_csv(RESULTS / f"studies/{STUDIES[images]}.csv")
+    rows = study[study["setting"] == "default"]
+    run = metrics("twin" if view else "pretrain")
     scores = [list(rows[key]) for key in (f"linear{view}", f"k-NN{view}", "at initialisation")]
     return (
         METHODS[run["sparsity"]["method"]] + (TWIN if view else ""),
-        f"scenes, {len(rows)} seeds",
+        f"{images}, {len(rows)} seeds",
         f"{steps('default'):,}",
         *map(mean, scores),
         device(run["device"]),
-        f"{run['minutes']:.1f}",
-        "default",
+        f"{run['minutes']:.1f}" if images == "scenes" else "–",
+        "default" if images == "scenes" else "cifar10-folder",
     )
 
 

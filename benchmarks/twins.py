@@ -88,7 +88,11 @@ def page(name: str, rows: pd.DataFrame, note: str) -> str:
             "",
             *_table([_groups(run) for run in runs]),
         ]
-    lines += ["", *(_over_seeds(str(setting), part) for setting, part in rows.groupby("setting", sort=False))]
+    settings = rows.groupby("setting", sort=False)
+    lines += [
+        "",
+        *(_over_seeds(str(setting), kind, part) for setting, part in settings for kind in KINDS.values()),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -157,9 +161,9 @@ def _with_minus(cell: str) -> str:
     return re.sub(r"−(0\.0+)(?!\d)", r"\1", cell.replace("-", "−"))
 
 
-def _over_seeds(setting: str, runs: pd.DataFrame) -> str:
-    result = compare(runs["linear, twin"].to_numpy(np.float64), runs["linear"].to_numpy(np.float64))
-    text = f"{setting} less its twin, linear probe, {result.n} seed{'s' if result.n > 1 else ''}: "
+def _over_seeds(setting: str, kind: str, runs: pd.DataFrame) -> str:
+    result = compare(runs[f"{kind}, twin"].to_numpy(np.float64), runs[kind].to_numpy(np.float64))
+    text = f"{setting} less its twin, {kind}, {result.n} seed{'s' if result.n > 1 else ''}: "
     text += f"{result.difference:+.2f} points"
     if result.low is not None and result.high is not None:
         text += f" (95 % {result.low:+.2f} to {result.high:+.2f}; p = {result.p:.3g}, the smallest that"

@@ -1,7 +1,7 @@
 """The objective: prediction in the space of an EMA target encoder, and a term against collapse.
 
 batch: images; patches: the grid; context, targets x block: patches of masks. Sources: I-JEPA (Assran et al.
-2023, section 3); on pooled context features VICReg (Bardes et al. 2022; used so in C-JEPA, Mo & Tong 2024)
+2023, section 3); on context features VICReg (Bardes et al. 2022; used so in C-JEPA, Mo & Tong 2024)
 or SIGReg (LeJEPA, Balestriero & LeCun 2025, section 4); independent groups (pipeline.jepa.independence).
 """
 
@@ -108,12 +108,20 @@ class Jepa(nn.Module):
         with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
             terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
             if self.regularizer.name != "none":
-                features = gather(context.float().mean(1))
+                features = self._at_site(context.float(), gather)
                 terms["regularizer"] = self.regularizer.weight * self._regularise(features, draws)
         return terms
 
-    def _regularise(self, features: Float[Tensor, "batch embed_dim"], draws: Tensor | None) -> Tensor:
-        """The term regularizer.name of pooled features."""
+    def _at_site(
+        self, context: Float[Tensor, "batch context embed_dim"], gather: Gather
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """What regularizer.site names: a row for each image, or for each of its tokens."""
+        if self.regularizer.site == "pooled":
+            return gather(context.mean(1))
+        return gather(context).flatten(0, 1)
+
+    def _regularise(self, features: Float[Tensor, "rows embed_dim"], draws: Tensor | None) -> Tensor:
+        """The term regularizer.name of features."""
         if self.regularizer.name == "vicreg":
             return vicreg(features)
         assert draws is not None

@@ -1,6 +1,6 @@
 """Section `regularizer`: a loss term against collapse."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,12 +10,15 @@ from pipeline.params.types import OneOf, Positive
 
 
 class RegularizerParams(Section):
-    """A loss term against collapse, on the mean context embedding of each image."""
+    """A loss term against collapse, on the context embeddings of a batch."""
 
     name: Annotated[str, OneOf(REGULARIZERS)] = Field(
         description="The term: VICReg's, SIGReg, VICReg between independent groups, or none."
     )
     weight: float = Field(ge=0, description="Its weight in the loss.")
+    site: Literal["tokens", "pooled"] = Field(
+        description="What its statistics are of: single context tokens, or their mean over each image."
+    )
     dependence: float = Field(
         ge=0, description="independent_groups: weight of dependence of higher order, relative to covariance."
     )

@@ -12,6 +12,7 @@ def dense_twin(params: Params) -> Params:
     """
     regularizer = params.regularizer
     if regularizer.name == "independent_groups":
-        regularizer = RegularizerParams(name="vicreg", weight=regularizer.weight, dependence=0, probes=1)
+        weight, site = regularizer.weight, regularizer.site
+        regularizer = RegularizerParams(name="vicreg", weight=weight, site=site, dependence=0, probes=1)
     sparsity = params.sparsity.model_copy(update={"method": "none"})
     return params.model_copy(update={"sparsity": sparsity, "regularizer": regularizer})

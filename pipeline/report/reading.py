@@ -76,7 +76,7 @@ _GROUPS: Terms = (
     (
         "random groups",
         "the same features dealt out at random in the same sizes, many times. z is the distance from their "
-        "mean in standard deviations. A grouping means something if z is well above 2 or well below −2.",
+        "mean in standard deviations. A grouping means something if z is above 3 or below −3.",
     ),
     ("k-means groups", "the same features grouped by their correlations after training."),
     (

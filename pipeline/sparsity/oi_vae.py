@@ -31,12 +31,12 @@ LIVE_SHARE = 0.01  # of an equal share of the targets' variance, dim / latents
 
 class OiVae(SparsityMethod):
     """sparsity.method: oi_vae. lambda is a fraction of lambda_max, the smallest strength at which all of W is
-    zero (pipeline.sparsity.lambda_max). At every size 1 is dead and 0 is dense.
+    zero whatever the latents are (pipeline.sparsity.lambda_max). At every size 1 is dead and 0 is dense.
 
     W descends the mean error of each group, |t_g - t_hat_g|^2 / (2 size). At W = 0 its gradient for column j
-    is -f'(0) A_g^T E[(t_g - c_g) z_j] / size, and lambda_max is the largest norm of these over g and j. At
-    the optimum the gradient of an active column has norm lambda * lambda_max, and a column is zero exactly
-    where that norm stays below.
+    is -f'(0) A_g^T E[(t_g - c_g) z_j] / size, and lambda_max is the largest norm of these over g and all z_j
+    that there could be. At the optimum the gradient of an active column has norm lambda * lambda_max, and a
+    column is zero exactly where that norm stays below.
 
     Targets and mu have unit variance and every column of A_g has rms 1 / sqrt(p), a prior of fixed scale on
     f_g: else A grows while W shrinks and the penalty means nothing.

@@ -29,7 +29,7 @@ def test_a_row_holds_the_runs_own_numbers(finished_run, tmp_path, monkeypatch, c
     assert difference[0] == pytest.approx(100 * summary.less_twin["accuracy"].mean, abs=1e-3)
     page = (tmp_path / "a.md").read_text()
     assert capsys.readouterr().out == f"{page}\n" and "Two threads." in page
-    assert "* run less its twin, linear probe, 1 seed: " in page
+    assert "* run less its twin, linear, 1 seed: " in page
     assert all(f"| {setting} | 0 |" in page for setting in ("run", "again"))
 
 

@@ -128,6 +128,15 @@ def test_terms_are_those_asked_for():
     assert set(build(**{"regularizer.name": "none"})(*batch())) == {"prediction"}
 
 
+@pytest.mark.parametrize("site", ["pooled", "tokens"])
+def test_the_regulariser_reads_images_or_tokens(site):
+    images, masks = batch()
+    jepa = build(**{"regularizer.site": site})
+    context = jepa.embed(images, masks)[0]
+    features = context.mean(1) if site == "pooled" else context.reshape(-1, context.shape[2])
+    assert torch.equal(jepa(images, masks)["regularizer"], jepa.regularizer.weight * vicreg(features))
+
+
 def test_a_pass_per_block_equals_a_joint_pass_where_there_is_one_block():
     images, masks = batch()
     one = masking.Masks(masks.context, masks.targets[:, :1])

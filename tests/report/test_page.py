@@ -146,8 +146,8 @@ def test_every_table_has_the_twin_beside_the_encoder(content: Content):
             assert table.views[:2] == ("encoder", "twin") or part.name != "scenes"
     kinds = content.sets[0].kinds
     assert kinds is not None and {"twin", "twin_last_blocks"} <= {view for view, _ in kinds.rows}
-    assert content.interpretation.columns[:2] == ["this run's groups", "dense twin (λ\u00a00)"]
-    assert content.interpretation.information[1][0] == "dense twin (λ\u00a00)"
+    assert content.interpretation.columns[:2] == ["this run's groups", "dense twin"]
+    assert content.interpretation.information[1][0] == "dense twin"
 
 
 def test_the_maps_of_the_twin_stand_below_those_of_the_run(content: Content):

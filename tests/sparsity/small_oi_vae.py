@@ -41,6 +41,20 @@ def descend(
         module.proximal_step(1.0, strengths)
 
 
+def learn(
+    module: OiVae, tokens: torch.Tensor, targets: torch.Tensor, strengths: Strengths, steps: int
+) -> None:
+    """Steps of the whole module, on one batch without latent noise."""
+    weights = [weight for name, weight in module.named_parameters() if name not in module.own_optimizer()]
+    optimizer = torch.optim.Adam(weights, lr=0.02)
+    noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])
+    for _ in range(steps):
+        module.zero_grad()
+        module(batch(tokens, targets, noise, strengths))["reconstruction"].backward()
+        optimizer.step()
+        module.proximal_step(1.0, strengths)
+
+
 def group_gradient(module: OiVae, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Gradient of each group's own mean error for its W, without latent noise."""
     noise = torch.zeros(*tokens.shape[:2], module.W.shape[2])

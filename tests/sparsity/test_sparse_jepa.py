@@ -202,9 +202,10 @@ def test_torch_compile_follows_the_batch_object_without_splitting_the_graph(smal
     assert done.returncode == 0 and "prediction" in done.stdout, done.stderr
 
 
-def test_a_gathered_batch_gives_the_terms_of_the_whole(small_tree):
+@pytest.mark.parametrize("site", ["pooled", "tokens"])
+def test_a_gathered_batch_gives_the_terms_of_the_whole(small_tree, site):
     """Two halves, each of which gets the other's rows: their mean is the whole batch, term by term."""
-    trainer = build(small_tree, **{"sparsity.method": "group_lasso"})
+    trainer = build(small_tree, **{"sparsity.method": "group_lasso", "regularizer.site": site})
     ((whole, strengths, _),) = trainer.loss_arguments(IMAGES[0], step=0)
     halves = [Batch(part.images, part.masks, whole.draws) for part in whole.chunk(2)]
     rows: list[torch.Tensor] = []

@@ -12,7 +12,7 @@ from pipeline.views import ENCODER, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
 
 TITLES = {
     ENCODER: "this run's groups",
-    TWIN: "dense twin (λ\u00a00)",
+    TWIN: "dense twin",
     "kmeans": "k-means groups",
     "pca": "PCA",
     "rotated": "rotated at random",

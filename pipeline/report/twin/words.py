@@ -22,7 +22,7 @@ ROWS = (  # of the table of groups: number, words, digits
     ("tc_between", "TC(G), nats: what groups share", 1),
 )
 MEANING = tuple(metric for metric, *_ in ROWS if metric != "tc_between")  # of groups: the larger, the better
-CHANCE = 2.0  # a z up to here may be chance
+CHANCE = 3.0  # a z up to here may be chance: one of several numbers exceeds 2 easily
 SAME_RUN = "This run has no sparsity: it and its dense twin are the same run."
 
 
@@ -145,14 +145,16 @@ def _interval(difference: PairedDifference, short: bool = False) -> str:
 
 
 def _interpretability(run: Scores, twin: Scores) -> str:
-    """In how many numbers the groups stand clear of random groups, in both runs."""
+    """In how many numbers the groups stand clear of random groups, above and below, in both runs."""
     zs = [[scores.z(metric) for metric in MEANING] for scores in (run, twin)]
     if all(z is None for of_run in zs for z in of_run):
         return ""
-    clear = [sum(z is not None and z > CHANCE for z in of_run) for of_run in zs]
+    more = [sum(z is not None and z > CHANCE for z in of_run) for of_run in zs]
+    less = [sum(z is not None and z < -CHANCE for z in of_run) for of_run in zs]
     return (
-        f"The groups mean more than random groups (z above {CHANCE:g}) in {clear[0]} of {len(MEANING)} "
-        f"numbers; the same groups of the twin's features in {clear[1]}."
+        f"The groups mean more than random groups (z above {CHANCE:g}) in {more[0]} of {len(MEANING)} "
+        f"numbers and less (z below \N{MINUS SIGN}{CHANCE:g}) in {less[0]}; "
+        f"the same groups of the twin's features mean more in {more[1]} and less in {less[1]}."
     )
 
 

@@ -66,7 +66,14 @@ def test_groups_are_told_by_their_distance_from_random_ones_and_by_what_they_sha
     sizes = {"features": 8, "groups": 2}
     run = Scores.model_validate(
         sizes
-        | {"mig": 0.05, "mig_null_z": 4.0, "tc_between": 24.1, "tc_null_z": -38.2}
+        | {
+            "mig": 0.05,
+            "mig_null_z": 4.0,
+            "modularity": 0.2,
+            "modularity_null_z": -3.5,
+            "tc_between": 24.1,
+            "tc_null_z": -38.2,
+        }
         | {"tc_between_ci95_low": 23.5, "tc_between_ci95_high": 24.7}
     )
     twin = Scores.model_validate(
@@ -74,14 +81,15 @@ def test_groups_are_told_by_their_distance_from_random_ones_and_by_what_they_sha
     )
     said = dict(answers(PAIRED, run, twin))
     assert said["Interpretability"].startswith(
-        "The groups mean more than random groups (z above 2) in 1 of 5"
+        "The groups mean more than random groups (z above 3) in 1 of 5 numbers and less (z below −3) in 1;"
     )
-    assert said["Interpretability"].endswith("the same groups of the twin's features in 0.")
+    assert said["Interpretability"].endswith("twin's features mean more in 0 and less in 0.")
     assert said["Total correlation"] == (
         "The groups share 24.1 nats, TC(G) (95 % interval 23.5 to 24.7); the same groups of the twin's "
         "features share 51.0."
     )
     assert group_rows(run, twin) == [
+        ("modularity", [Cell("0.20", "z −3.5"), Cell("–", "")]),
         ("gap of the two best groups (MIG)", [Cell("0.050", "z 4.0"), Cell("0.040", "z 1.9")]),
         ("TC(G), nats: what groups share", [Cell("24.1", "z −38.2"), Cell("51.0", "z 0.3")]),
     ]
