@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from pipeline.contracts.interpret import Headline
+from pipeline.contracts.interpret import Scores
 from pipeline.files import InputError
 from pipeline.measure.paired import compare
 from pipeline.orchestration.sweeps.results import Measured, read_measured
@@ -25,11 +25,12 @@ from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 LABELS = ("count", "distance_bucket")  # whose own accuracy stands in the table, where a set has them
 KINDS = {"accuracy": "linear", "knn_accuracy": "k-NN", "accuracy_1pct": "1 % labels"}
 Z = {
-    "tc_null_z": "TC(G)",
-    "dci_disentanglement_null_z": "DCI",
-    "modularity_null_z": "modularity",
-    "mig_null_z": "MIG",
-    "ablation_drop_null_z": "ablation",
+    "tc_between": "TC(G)",
+    "dci_disentanglement": "DCI",
+    "modularity": "modularity",
+    "mig": "MIG",
+    "ablation_selectivity": "ablation",  # does losing a group hurt one factor alone?
+    "hoyer": "Hoyer",
 }
 
 
@@ -56,12 +57,11 @@ def row(setting: str, measured: Measured) -> dict[str, Any]:
             values[f"{label}, less twin"] = _percent(views[ENCODER].less_twin)
     values |= {"zero share": measured.pretrain.zero_share, "RankMe": measured.pretrain.final.rankme}
     if measured.interpret is not None:
-        run, twin = measured.interpret.summary[name], measured.interpret.twin.get(name, Headline())
-        values |= {"TC(G), nats": run.tc_between, "TC(G), nats, twin": twin.tc_between}
-        for key, title in Z.items():
-            values |= {f"{title} z": getattr(run, key), f"{title} z, twin": getattr(twin, key)}
-        scores = measured.interpret.sets[name].codes[ENCODER]
-        values["Hoyer z"] = scores.z("hoyer")
+        codes = measured.interpret.sets[name].codes
+        for code, ending in ((ENCODER, ""), (TWIN, ", twin")):
+            scores = codes.get(code, Scores(features=0, groups=0))
+            values[f"TC(G), nats{ending}"] = scores.tc_between
+            values |= {f"{title} z{ending}": scores.z(metric) for metric, title in Z.items()}
     return values
 
 
@@ -139,7 +139,7 @@ def _groups(run: dict[str, Any]) -> dict[str, str]:
     cells = {**_name(run), "TC(G)": f"{run['TC(G), nats']:.1f} ({run['TC(G), nats, twin']:.1f})"}
     for key in Z.values():
         cells[f"{key} z"] = f"{run[f'{key} z']:.1f} ({run[f'{key} z, twin']:.1f})"
-    return cells | {"Hoyer z": f"{run['Hoyer z']:.1f}"}
+    return cells
 
 
 def _name(run: dict[str, Any]) -> dict[str, str]:

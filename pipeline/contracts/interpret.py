@@ -187,8 +187,8 @@ class Headline(Record):
     dci_disentanglement_null_z: Number = None
     dci_completeness: Number = None
     dci_completeness_null_z: Number = None
-    ablation_drop: Number = None
-    ablation_drop_null_z: Number = None
+    ablation_selectivity: Number = None
+    ablation_selectivity_null_z: Number = None
     tc_between: Number = None
     tc_null_z: Number = None
 

@@ -123,7 +123,7 @@ def test_the_summary_of_interpret_is_drawn_from_the_code_encoder(finished_run: F
     content = interpret.read(finished_run.root / metrics_file("interpret"))
     encoder = content.sets["scenes"].codes["encoder"]
     summary = content.summary["scenes"].content()
-    assert {"explicitness", "group_probe_1", "mig", "modularity", "ablation_drop"} <= set(summary)
+    assert {"explicitness", "group_probe_1", "mig", "modularity", "ablation_selectivity"} <= set(summary)
     assert {"mig_null_z", "tc_between", "tc_null_z"} <= set(summary)
     assert summary == {key: encoder.value(key) for key in summary}
 

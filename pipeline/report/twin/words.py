@@ -18,7 +18,7 @@ ROWS = (  # of the table of groups: number, words, digits
     ("dci_completeness", "completeness (DCI)", 3),
     ("modularity", "modularity", 2),
     ("mig", "gap of the two best groups (MIG)", 3),
-    ("ablation_drop", "R² lost without the group that matters most", 3),
+    ("ablation_selectivity", "losing a group hurts one factor alone (selectivity)", 3),
     ("tc_between", "TC(G), nats: what groups share", 1),
 )
 MEANING = tuple(metric for metric, *_ in ROWS if metric != "tc_between")  # of groups: the larger, the better
