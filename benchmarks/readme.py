@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from pipeline.files import read_json
 from pipeline.orchestration.commands.result import result
@@ -22,27 +21,22 @@ from pipeline.orchestration.commands.result import result
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"
 PAGE = ROOT / "README.md"
-SETS = {"scenes": "scenes", "folder": "CIFAR-10", "CIFAR-10 folder": "CIFAR-10"}
-PRESETS = {"scenes": "default", "folder": "cifar10-folder", "CIFAR-10 folder": "cifar10-folder"}
 METHODS = {"none": "I-JEPA", "oi_vae": "SparseJEPA"}
 TWIN = ", the dense twin"
 STUDIES = {"scenes": "grouping-scenes", "CIFAR-100": "grouping-cifar100"}
-EARLIER = {"oi_vae": "earlier SparseJEPA"}  # VICReg, 16 groups, weight 0.1: the default before
 COLUMNS = (
     "method",
     "set",
-    "steps",
     "linear, %",
     "k-NN, %",
     "at initialisation, %",
     "device",
-    "minutes",
-    "preset",
 )
 
 
 def finding() -> str:
-    """What sparsity changed in the committed default run, in which labels, over seeds, and with lambda 0."""
+    """What sparsity changed in the committed default run, in which labels, over seeds, on photographs, and
+    with lambda 0."""
     probes = metrics("probe")
     accuracy = probes["summary"]["scenes"]["mean_accuracy"]
     difference = probes["summary"]["scenes"]["less_twin"]["accuracy"]
@@ -53,18 +47,19 @@ def finding() -> str:
         if "accuracy" in views["encoder"] and not label.startswith("patch_")
     }
     most = max(labels, key=lambda label: labels[label])
-    runs = pd.read_csv(RESULTS / "studies/grouping-scenes.csv")
+    studies = {title: pd.read_csv(RESULTS / f"studies/{name}.csv") for title, name in STUDIES.items()}
+    scenes, photographs = studies["scenes"], studies["CIFAR-100"]
     return (
         f"Found here: linear probes read {len(labels)} labels of generated images at "
         f"{100 * accuracy['encoder']:.1f} % on average,\n"
         f"from the dense twin at {100 * accuracy['twin']:.1f} %.\n"
         f"The difference is {points[0]} points (95 % interval {points[1]} to {points[2]}), "
-        f"by seed {less_twin(runs, 'default')}.\n"
+        f"by seed {less_twin(scenes, 'default')}.\n"
         f"One label, {most}, gains {signed(100 * labels[most])} points, "
         f"{100 * labels[most] / sum(labels.values()):.0f} % of the whole gain; "
         f"count changes by {signed(100 * labels['count'])}.\n"
-        f"With lambda 0, so without zeros, it is {less_twin(runs, 'lambda-0')} "
-        f"({seeds(runs[runs['setting'] == 'lambda-0'].to_dict('records'))})."
+        f"On CIFAR-100, the paper's set, it is {less_twin(photographs, 'default')} points by seed.\n"
+        f"With lambda 0, so without zeros: {without_zeros(studies)}."
     )
 
 
@@ -76,40 +71,34 @@ def ending() -> str:
 
 
 def results() -> str:
-    """A row per setting: the default and its twin over seeds, on both sets, and whole runs of an earlier
-    default on photographs."""
-    pairs = [over_seeds(images, view) for images in STUDIES for view in ("", ", twin")]
-    return markdown_table(COLUMNS, [*pairs, *whole_runs()], left=(0, 1, 6, 8))
+    """A row per setting: the default and its twin over seeds, on both sets."""
+    rows = [over_seeds(images, view) for images in STUDIES for view in ("", ", twin")]
+    return markdown_table(COLUMNS, rows, left=(0, 1, 5))
 
 
 def claims() -> str:
     """The paper's claims beside what was measured here."""
     studies = {title: pd.read_csv(RESULTS / f"studies/{name}.csv") for title, name in STUDIES.items()}
     runs = {title: study[study["setting"] == "default"] for title, study in studies.items()}
-    links = " and ".join(
-        f"[{title}](benchmarks/results/studies/{name}.md)" for title, name in STUDIES.items()
-    )
-    probes = "; ".join(
-        f"{title} {less_twin(study, 'default')}, with lambda 0 {less_twin(study, 'lambda-0')}"
-        for title, study in studies.items()
-    )
+    probes = "; ".join(f"{title} {less_twin(study, 'default')}" for title, study in studies.items())
     nats = "; ".join(
-        f"{title} {listed(table['TC(G), nats'])} for {listed(table['TC(G), nats, twin'])} in the twin"
+        f"{title} {listed(table['TC(G), nats'])} for {listed(table['TC(G), nats, twin'])}"
         for title, table in runs.items()
     )
     rows = [
         (
             "sparsity improves the probes, 40.0 to 45.4 % on CIFAR-100",
-            f"Linear probe less the dense twin's, points by seed: {probes}. Studies: {links}.",
+            f"Linear probe less the dense twin's, points by seed: {probes}. "
+            f"With lambda 0: {without_zeros(studies)}.",
         ),
         (
             "groups are interpretable",
-            f"z above 3 or below −3 on every seed: {'; '.join(map(meaning, runs, runs.values()))}.",
+            f"z beyond ±3 on every seed: {'; '.join(map(meaning, runs, runs.values()))}.",
         ),
         (
             "grouping lowers multiinformation",
-            "Any grouping does, by theorem. What groups share, in nats, beside the same groups of the twin's "
-            f"features: {nats} ([theory](docs/theory.md)).",
+            "Any grouping does, by theorem ([theory](docs/theory.md)). What groups share, in nats, and "
+            f"the same groups of the twin's features: {nats}.",
         ),
     ]
     return markdown_table(("the paper", "here"), rows, left=(0, 1))
@@ -119,10 +108,10 @@ def meaning(title: str, runs: pd.DataFrame) -> str:
     """On a set: which numbers of the groups lie above, and which below, random groups on every seed."""
     keys = [key for key in ("DCI", "modularity", "MIG", "ablation") if runs[f"{key} z"].notna().all()]
     ends = {key: (runs[f"{key} z"].min(), runs[f"{key} z"].max()) for key in keys}
-    above = [f"{key} ({low:.0f} to {high:.0f})" for key, (low, high) in ends.items() if low > 3]
-    below = [f"{key} ({low:.0f} to {high:.0f})" for key, (low, high) in ends.items() if high < -3]
-    text = f"{title} above {', '.join(above) or 'none'}, below {', '.join(below) or 'none'}"
-    return text.replace("-", "−")
+    above = [f"{key} {span(list(ends[key]))}" for key in keys if ends[key][0] > 3]
+    below = [f"{key} {span(list(ends[key]))}" for key in keys if ends[key][1] < -3]
+    sides = (f"{side} in {', '.join(names)}" for side, names in (("above", above), ("below", below)) if names)
+    return f"{title} {', '.join(sides) or 'none'}"
 
 
 def listed(values: "pd.Series[float]") -> str:
@@ -174,32 +163,9 @@ def metrics(stage: str) -> dict[str, Any]:
     return read_json(ROOT / f"reports/metrics/{stage}.json")
 
 
-def whole_runs() -> list[tuple[str, ...]]:
-    """The presets' whole length, by set and method, from benchmarks/results/default-three-seeds.md."""
-    page = RESULTS / "default-three-seeds.md"
-    machine = re.search(r"of a shared (.*?) \(.*?(\d+ threads)", page.read_text())
-    assert machine is not None
-    rows: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in read_table(page, "set"):
-        if "method" in row and SETS[row["set"]] == "CIFAR-10":
-            rows.setdefault((row["set"], row["method"]), []).append(row)
-    return [
-        (
-            EARLIER.get(method, METHODS[method]),
-            f"{SETS[images]}, {seeds(group)}",
-            f"{steps(PRESETS[images]):,}",
-            *(mean([float(row[key]) for row in group]) for key in ("trained", "k-NN", "at initialisation")),
-            ", ".join(machine.groups()),
-            span([n for row in group for n in numbers(row["minutes of pretraining"])[:1]]),
-            f"{PRESETS[images]} (earlier)",
-        )
-        for (images, method), group in rows.items()
-    ]
-
-
 def over_seeds(images: str, view: str) -> tuple[str, ...]:
     """The default over the seeds of the study of a set; view: "" for the encoder, ", twin" for the twin.
-    Steps and device are those of the committed run, and so are the minutes of scenes."""
+    The device is that of the committed run."""
     study = pd.read_csv(RESULTS / f"studies/{STUDIES[images]}.csv")
     rows = study[study["setting"] == "default"]
     run = metrics("twin" if view else "pretrain")
@@ -207,24 +173,25 @@ def over_seeds(images: str, view: str) -> tuple[str, ...]:
     return (
         METHODS[run["sparsity"]["method"]] + (TWIN if view else ""),
         f"{images}, {len(rows)} seeds",
-        f"{steps('default'):,}",
         *map(mean, scores),
         device(run["device"]),
-        f"{run['minutes']:.1f}" if images == "scenes" else "–",
-        "default" if images == "scenes" else "cifar10-folder",
     )
-
-
-def steps(preset: str) -> int:
-    changes = yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text()) or {}
-    default = yaml.safe_load((ROOT / "params.yaml").read_text())
-    return changes.get("pretrain.steps", default["pretrain"]["steps"])
 
 
 def less_twin(runs: pd.DataFrame, setting: str) -> str:
     """The linear probe of a study's setting less the twin's, in points, seed by seed."""
     rows = runs[runs["setting"] == setting]
     return ", ".join(signed(value) for value in rows["linear"] - rows["linear, twin"])
+
+
+def without_zeros(studies: dict[str, pd.DataFrame]) -> str:
+    """The same with lambda 0, of each set where it was run."""
+    controls = {title: study[study["setting"] == "lambda-0"] for title, study in studies.items()}
+    return "; ".join(
+        f"{title} {less_twin(rows, 'lambda-0')} ({seeds(rows.to_dict('records'))})"
+        for title, rows in controls.items()
+        if len(rows)
+    )
 
 
 def device(text: str) -> str:
@@ -252,25 +219,6 @@ def span(values: list[float], digits: int = 1) -> str:
 def signed(value: float) -> str:
     text = f"{value:+.1f}".replace("-", "−")
     return "0.0" if text in ("+0.0", "−0.0") else text
-
-
-def numbers(text: str) -> list[float]:
-    return [float(n.replace("−", "-")) for n in re.findall(r"[−-]?\d+(?:\.\d+)?", text)]
-
-
-def read_table(page: Path, first: str) -> list[dict[str, str]]:
-    """Rows of the page's tables whose first column is called `first`, as dictionaries."""
-    rows: list[dict[str, str]] = []
-    header: list[str] = []
-    for line in page.read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-        if not cells:
-            header = []
-        elif not header:
-            header = cells
-        elif header[0] == first and not set(line) <= set("|-: "):
-            rows.append(dict(zip(header, cells, strict=True)))
-    return rows
 
 
 def markdown_table(header: tuple[str, ...], rows: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
