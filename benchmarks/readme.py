@@ -105,13 +105,15 @@ def claims() -> str:
 
 
 def meaning(title: str, runs: pd.DataFrame) -> str:
-    """On a set: which numbers of the groups lie above, and which below, random groups on every seed."""
+    """On a set, on every seed: which numbers of the groups lie above, and which below, random groups; and
+    which lie above the same groups of the twin's features."""
     keys = [key for key in ("DCI", "modularity", "MIG", "ablation") if runs[f"{key} z"].notna().all()]
     ends = {key: (runs[f"{key} z"].min(), runs[f"{key} z"].max()) for key in keys}
     above = [f"{key} {span(list(ends[key]))}" for key in keys if ends[key][0] > 3]
     below = [f"{key} {span(list(ends[key]))}" for key in keys if ends[key][1] < -3]
     sides = (f"{side} in {', '.join(names)}" for side, names in (("above", above), ("below", below)) if names)
-    return f"{title} {', '.join(sides) or 'none'}"
+    more = [key for key in keys if (runs[key] > runs[f"{key}, twin"]).all()]
+    return f"{title} {', '.join(sides) or 'none'}, above the twin in {', '.join(more) or 'none'}"
 
 
 def listed(values: "pd.Series[float]") -> str:

@@ -33,6 +33,8 @@ Z = {
     "hoyer": "Hoyer",
 }
 
+MEANING = ("dci_disentanglement", "modularity", "mig", "ablation_selectivity")
+
 
 def row(setting: str, measured: Measured) -> dict[str, Any]:
     """The numbers of a run on the set that it was trained on; accuracies and differences in percent."""
@@ -62,6 +64,7 @@ def row(setting: str, measured: Measured) -> dict[str, Any]:
             scores = codes.get(code, Scores(features=0, groups=0))
             values[f"TC(G), nats{ending}"] = scores.tc_between
             values |= {f"{title} z{ending}": scores.z(metric) for metric, title in Z.items()}
+            values |= {f"{Z[metric]}{ending}": scores.value(metric) for metric in MEANING}
     return values
 
 
@@ -87,12 +90,14 @@ def page(name: str, rows: pd.DataFrame, note: str) -> str:
             "TC(G) is in nats; z counts standard deviations from random groups of the same sizes.",
             "",
             *_table([_groups(run) for run in runs]),
+            "",
+            "The same numbers in themselves. A z also rises where random groups lose.",
+            "",
+            *_table([_meaning(run) for run in runs]),
         ]
     settings = rows.groupby("setting", sort=False)
-    lines += [
-        "",
-        *(_over_seeds(str(setting), kind, part) for setting, part in settings for kind in KINDS.values()),
-    ]
+    kinds = [kind for kind in KINDS.values() if rows[kind].notna().all()]
+    lines += ["", *(_over_seeds(str(setting), kind, part) for setting, part in settings for kind in kinds)]
     return "\n".join(lines) + "\n"
 
 
@@ -140,6 +145,11 @@ def _groups(run: dict[str, Any]) -> dict[str, str]:
     for key in Z.values():
         cells[f"{key} z"] = f"{run[f'{key} z']:.1f} ({run[f'{key} z, twin']:.1f})"
     return cells
+
+
+def _meaning(run: dict[str, Any]) -> dict[str, str]:
+    names = [Z[metric] for metric in MEANING]
+    return {**_name(run), **{name: f"{run[name]:.3f} ({run[f'{name}, twin']:.3f})" for name in names}}
 
 
 def _name(run: dict[str, Any]) -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_training_uses_the_leak_where_it_is_open():
             module.proximal_step(1.0, strengths)
         grown[scale] = (module.generators().detach().norm() / first).item()
     assert grown["fixed"] == pytest.approx(1, abs=1e-4)
-    assert grown["free"] > 1.3
+    assert grown["free"] > 1.2
 
 
 @pytest.mark.parametrize("latent_dim", [4, 64])
