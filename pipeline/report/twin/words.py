@@ -145,16 +145,19 @@ def _interval(difference: PairedDifference, short: bool = False) -> str:
 
 
 def _interpretability(run: Scores, twin: Scores) -> str:
-    """In how many numbers the groups stand clear of random groups, above and below, in both runs."""
+    """In how many numbers the groups stand clear of random groups, above and below, in both runs; and how
+    many are larger in themselves. A z rises too where random groups lose."""
     zs = [[scores.z(metric) for metric in MEANING] for scores in (run, twin)]
     if all(z is None for of_run in zs for z in of_run):
         return ""
     more = [sum(z is not None and z > CHANCE for z in of_run) for of_run in zs]
     less = [sum(z is not None and z < -CHANCE for z in of_run) for of_run in zs]
+    larger = sum((run.value(metric) or 0) > (twin.value(metric) or 0) for metric in MEANING)
     return (
         f"The groups mean more than random groups (z above {CHANCE:g}) in {more[0]} of {len(MEANING)} "
         f"numbers and less (z below \N{MINUS SIGN}{CHANCE:g}) in {less[0]}; "
-        f"the same groups of the twin's features mean more in {more[1]} and less in {less[1]}."
+        f"the same groups of the twin's features mean more in {more[1]} and less in {less[1]}. "
+        f"In themselves {larger} of these numbers are larger than the twin's."
     )
 
 

@@ -83,7 +83,10 @@ def test_groups_are_told_by_their_distance_from_random_ones_and_by_what_they_sha
     assert said["Interpretability"].startswith(
         "The groups mean more than random groups (z above 3) in 1 of 5 numbers and less (z below −3) in 1;"
     )
-    assert said["Interpretability"].endswith("twin's features mean more in 0 and less in 0.")
+    assert said["Interpretability"].endswith(
+        "twin's features mean more in 0 and less in 0. "
+        "In themselves 2 of these numbers are larger than the twin's."
+    )
     assert said["Total correlation"] == (
         "The groups share 24.1 nats, TC(G) (95 % interval 23.5 to 24.7); the same groups of the twin's "
         "features share 51.0."
