@@ -40,7 +40,8 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
     or broken.
     """
     config = read_json(encoder / layout.CONFIG)
-    method = load_method(encoder)
+    site = config.get("sparsity", {}).get("site", "tokens")
+    method = load_method(encoder) if site != "predictor" else None  # it reads no token of the encoder
     if method is not None:
         method.to(runtime.device)
     networks = {weights: load_encoder(encoder, weights, runtime.device) for weights in (TRAINED, INITIAL)}
@@ -52,7 +53,7 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
         twin=twin,
         networks=networks,
         method=method,
-        site=config.get("sparsity", {}).get("site", "tokens"),
+        site=site,
         to_input=encoder_normalise(encoder),
         dim=config["num_features"],
         patch_size=networks[TRAINED].patch_embed.patch_size[0],

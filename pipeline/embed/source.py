@@ -29,9 +29,9 @@ class Context:
 
     encoder: the folder of the exported encoder. twin: that of its dense twin, None without one. networks: by
     the name of their weights, the encoder as `encoder` (trained) and `initial`, and the twin as `twin`.
-    method: its sparse module, None where it was trained without; site: what the module reads, `tokens` or
-    `pooled`. to_input: uint8 pixels to the encoder's input. dim: width of its features. patch_size,
-    image_size: pixels of its patches and of its input.
+    method: its sparse module, None where it has none that reads tokens of the encoder; site: what the module
+    reads, `tokens` or `pooled`. to_input: uint8 pixels to the encoder's input. dim: width of its features.
+    patch_size, image_size: pixels of its patches and of its input.
     """
 
     encoder: Path

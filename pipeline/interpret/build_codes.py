@@ -62,13 +62,13 @@ def build_codes(
             same = name in (TWIN, RANDOM_INIT) and width == dim
             grouped = partition if same else contiguous(width, len(partition))
             codes[name] = Code(values, other_values, grouped)
-    if method is not None:
+    if method is not None and GROUPS in train:
         values, other_values = np.asarray(train[GROUPS], np.float64), np.asarray(test[GROUPS], np.float64)
         codes["energies"] = Code(np.sqrt(values), np.sqrt(other_values), singletons(values.shape[1]), True)
         if LATENT in train:
             values, other_values = (np.asarray(part[LATENT], np.float64) for part in (train, test))
             codes[LATENT] = Code(values, other_values, latent_groups(method, values.shape[1]), True)
-    active = count_active(train[GROUPS] if method is not None else group_energies(standard, partition))
+    active = count_active(train[GROUPS] if GROUPS in train else group_energies(standard, partition))
     model, explained = train_sparse_autoencoder(standard, active, params.sae, params.seed)
     values, other_values = (model(part).astype(np.float64) for part in (standard, other_standard))
     codes["sae"] = Code(values, other_values, singletons(params.sae.units), True)

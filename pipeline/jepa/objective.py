@@ -102,15 +102,32 @@ class Jepa(nn.Module):
         gather: Gather = own_rows,
     ) -> dict[str, Tensor]:
         """The loss terms of embeddings as `embed` returns them."""
+        predictions, hidden = self.predict(context, targets, masks)
+        terms = {"prediction": prediction_loss(predictions, hidden, self.distance)}
+        return terms | self.regularise(context, draws, gather)
+
+    def predict(
+        self,
+        context: Float[Tensor, "batch context embed_dim"],
+        targets: Float[Tensor, "batch patches embed_dim"],
+        masks: Masks,
+    ) -> tuple[
+        Float[Tensor, "batch targets block embed_dim"], Float[Tensor, "batch targets block embed_dim"]
+    ]:
+        """The predicted tokens of the hidden patches, in float32, and those of the target encoder."""
         index = masks.targets.flatten(1)[..., None].expand(-1, -1, targets.shape[-1])
         hidden = targets.gather(1, index).unflatten(1, masks.targets.shape[1:])
-        predictions = self.predictor(context, masks.context, masks.targets)
+        return self.predictor(context, masks.context, masks.targets).float(), hidden
+
+    def regularise(
+        self, context: Float[Tensor, "batch context embed_dim"], draws: Tensor | None, gather: Gather
+    ) -> dict[str, Tensor]:
+        """The term `regularizer` of context embeddings; no term where regularizer.name is none."""
+        if self.regularizer.name == "none":
+            return {}
         with torch.autocast(context.device.type, enabled=False):  # statistics over a batch need float32
-            terms = {"prediction": prediction_loss(predictions.float(), hidden, self.distance)}
-            if self.regularizer.name != "none":
-                features = self._at_site(context.float(), gather)
-                terms["regularizer"] = self.regularizer.weight * self._regularise(features, draws)
-        return terms
+            features = self._at_site(context.float(), gather)
+            return {"regularizer": self.regularizer.weight * self._regulariser(features, draws)}
 
     def _at_site(
         self, context: Float[Tensor, "batch context embed_dim"], gather: Gather
@@ -120,7 +137,7 @@ class Jepa(nn.Module):
             return gather(context.mean(1))
         return gather(context).flatten(0, 1)
 
-    def _regularise(self, features: Float[Tensor, "rows embed_dim"], draws: Tensor | None) -> Tensor:
+    def _regulariser(self, features: Float[Tensor, "rows embed_dim"], draws: Tensor | None) -> Tensor:
         """The term regularizer.name of features."""
         if self.regularizer.name == "vicreg":
             return vicreg(features)

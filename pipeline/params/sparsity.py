@@ -41,8 +41,10 @@ class SparsityParams(Section):
         description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "
         "so that it must divide latent_dim."
     )
-    site: Literal["tokens", "pooled"] = Field(
-        description="What is made sparse: each context token, or the mean of an image's context tokens."
+    site: Literal["tokens", "pooled", "predictor"] = Field(
+        description="What is made sparse: each context token, the mean of an image's context tokens, or "
+        "(oi_vae) each predicted token. There the module makes the prediction, and its reconstruction takes "
+        "the place of the prediction loss."
     )
     assignment: Literal["contiguous", "learned"] = Field(
         description="Which features form a group: neighbours, or those that correlate."
@@ -91,6 +93,20 @@ class SparsityParams(Section):
         if info.data.get("method") == "oi_vae" and lambda_ > 1:
             raise ValueError(f"must be at most 1 for oi_vae, where all of W is zero, got {lambda_:g}")
         return lambda_
+
+    @field_validator("site")
+    @classmethod
+    def _can_predict(cls, site: str, info: ValidationInfo) -> str:
+        if site == "predictor" and info.data.get("method") not in ("oi_vae", "none"):
+            raise ValueError(f"is predictor for oi_vae alone, not for {info.data.get('method')}")
+        return site
+
+    @field_validator("stop_gradient")
+    @classmethod
+    def _lets_the_prediction_train(cls, stop_gradient: bool, info: ValidationInfo) -> bool:
+        if stop_gradient and info.data.get("site") == "predictor":
+            raise ValueError("must be false where sparsity.site is predictor, or nothing trains the encoder")
+        return stop_gradient
 
     @field_validator("latent_dim")
     @classmethod

@@ -88,7 +88,7 @@ class Trainer(TrainingStep[Tensor]):
         augmented = augment_batch(normalise(images, self.mean, self.std), self.augment, draw, shard)
         masks = masking.sample(self.params.masking, self.grid, size, pretrain.seed, step, device)
         masks = Masks(*map(shard.rows, masks))
-        draws = self.model.draw(size, masks.context.shape[1], pretrain.seed, step, device)
+        draws = self.model.draw(size, masks, pretrain.seed, step, device)
         return Batch(augmented, masks, draws).chunk(pretrain.accumulation)
 
     def strengths(self, step: int) -> Strengths:

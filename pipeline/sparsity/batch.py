@@ -23,9 +23,9 @@ class Strengths(NamedTuple):
 class SparsityBatch:
     """The embeddings of a micro-batch over all processes, and what goes with them.
 
-    tokens: context embeddings, with gradient. targets: the target encoder's features of the same patches,
-    standardised, without gradient. noise: random numbers of each token. directions: random numbers that all
-    tokens share. prediction: the JEPA's prediction loss.
+    tokens: context embeddings or predicted tokens, with gradient. targets: the target encoder's features of
+    the same patches, standardised, without gradient. noise: random numbers of each token. directions: random
+    numbers that all tokens share. prediction: the JEPA's prediction loss, None where the module predicts.
     """
 
     tokens: Float[Tensor, "batch sites dim"]
@@ -33,4 +33,4 @@ class SparsityBatch:
     noise: Float[Tensor, "batch sites _"] | None
     directions: Float[Tensor, "dim _"] | None
     strengths: Strengths
-    prediction: Float[Tensor, ""]
+    prediction: Float[Tensor, ""] | None

@@ -50,8 +50,8 @@ def largest_eigenvalues(matrices: Float[Tensor, "groups p p"]) -> Float[Tensor, 
 
 
 @torch.no_grad()
-def follow(estimate: Float[Tensor, ""], value: Float[Tensor, ""]) -> None:
-    """Move an estimate, in place, to a thousandth above the value of a micro-batch: at once where it rises,
+def follow(estimate: Float[Tensor, "*shape"], value: Float[Tensor, "*shape"]) -> None:
+    """Move estimates, in place, to a thousandth above the value of a micro-batch: at once where it rises,
     1 % of the way where it falls.
 
     It is therefore never below the step's own value: neither below that of a micro-batch, nor, for up to

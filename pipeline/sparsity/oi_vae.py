@@ -38,14 +38,16 @@ class OiVae(SparsityMethod):
     that there could be. At the optimum the gradient of an active column has norm lambda * lambda_max, and a
     column is zero exactly where that norm stays below.
 
-    Targets and mu have unit variance and every column of A_g has rms 1 / sqrt(p), a prior of fixed scale on
-    f_g: else A grows while W shrinks and the penalty means nothing.
+    Targets have unit variance. So has mu, except where the module makes the prediction (sparsity.site:
+    predictor): there it is raw, and the KL divergence decides its scale. Every column of A_g has rms
+    1 / sqrt(p), a prior of fixed scale on f_g: else A grows while W shrinks and the penalty means nothing.
 
     The group lasso weighs a group's penalty by sqrt(size). Here all groups have one size and all columns of W
     one length, so that a weight would multiply the threshold and lambda_max alike.
     """
 
     kl: Float[Tensor, " latents"]
+    second_moment: Float[Tensor, " latents"]
     lambda_max: Float[Tensor, ""]
 
     def __init__(self, sparsity: SparsityParams, dim: int) -> None:
@@ -56,7 +58,11 @@ class OiVae(SparsityMethod):
         self.fixed_scale = sparsity.generator_scale == "fixed"
         self.free_bits = sparsity.free_bits
         self.heads = nn.Linear(dim, 2 * latents)
-        self.whiten = nn.BatchNorm1d(latents, eps=1e-3, momentum=0.02, affine=False)
+        self.raw = sparsity.site == "predictor"
+        if self.raw:
+            self.register_buffer("second_moment", torch.ones(latents))
+        else:
+            self.whiten = nn.BatchNorm1d(latents, eps=1e-3, momentum=0.02, affine=False)
         self.W = nn.Parameter(F.normalize(torch.randn(sparsity.groups, width, latents), dim=1))
         self.A = nn.Parameter(torch.randn(sparsity.groups, size, width) / width**0.5)
         self.c = nn.Parameter(torch.zeros(sparsity.groups, size))
@@ -80,8 +86,9 @@ class OiVae(SparsityMethod):
     ) -> tuple[Float[Tensor, "*batch latents"], Float[Tensor, "*batch latents"]]:
         """mu and log sigma^2 of q(z | h)."""
         mean, log_variance = self.heads(tokens).chunk(2, -1)
-        whitened = self.whiten(mean.reshape(-1, mean.shape[-1])).view_as(mean)
-        return whitened, log_variance.clamp(*LOG_VARIANCE)
+        if not self.raw:
+            mean = self.whiten(mean.reshape(-1, mean.shape[-1])).view_as(mean)
+        return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def generator_inputs(self, latents: Float[Tensor, "*batch latents"]) -> Float[Tensor, "*batch groups p"]:
         """W^(g) z of every group."""
@@ -113,6 +120,8 @@ class OiVae(SparsityMethod):
         strongest = smallest_dead_strength(targets - self.c, latents, self.slope * self.generators())
         follow(self.lambda_max, strongest)
         update_running_mean(self.kl, divergence.detach(), RUNNING)
+        if self.raw:
+            follow(self.second_moment, latents.detach().square().mean((0, 1)))
         kl = divergence.clamp(min=self.free_bits).sum() / batch.targets.shape[-1]
         strengths = batch.strengths
         return {
@@ -135,12 +144,18 @@ class OiVae(SparsityMethod):
         Plain gradient steps, so the operator's metric is the Euclidean one, in which its closed form is exact
         (under Adam it would need Adam's metric: columns are then never zero at a moderate lambda). The
         gradient is that of each group's own mean error: autograd's, times groups / weight. latents / p bounds
-        its Lipschitz constant while sigma <= 1, so that learning_rate <= 1 descends at every size.
+        its Lipschitz constant while mu has unit variance and sigma <= 1, so that learning_rate <= 1 descends
+        at every size. Where mu is raw, the sum of the second moments of z stands in the place of `latents`.
         """
         assert self.W.grad is not None
         step = learning_rate * self.W.shape[1] / self.W.shape[2]
+        threshold = step * strengths.lambda_ * self.lambda_max
+        if self.raw:
+            of_unit_variance = 1 / self.second_moment.mean()
+            self.W.grad.mul_(of_unit_variance)
+            threshold = threshold * of_unit_variance
         self.W.sub_(self.W.grad, alpha=step * self.groups / strengths.weight)
-        self.W.copy_(shrink_columns(self.W, step * strengths.lambda_ * self.lambda_max))
+        self.W.copy_(shrink_columns(self.W, threshold))
         self.W.grad = None
 
     def latents(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch latents"]:
@@ -156,11 +171,13 @@ class OiVae(SparsityMethod):
 
     @torch.no_grad()
     def added_variance(self) -> Float[Tensor, " latents"]:
-        """Variance that each latent adds to the generated features, sum_g |f'(0) A_g W^(g)_j|^2.
+        """Variance that each latent adds to the generated features, sum_g |f'(0) A_g W^(g)_j|^2 E[z_j^2].
 
-        mu has unit variance. The targets have dim in all. For the gelu generator it is that of small inputs.
+        E[z_j^2] counts as 1 where mu has unit variance. The targets have dim in all. For the gelu generator
+        it is that of small inputs.
         """
-        return (self.slope * self.generators() @ self.W).square().sum((0, 1))
+        added = (self.slope * self.generators() @ self.W).square().sum((0, 1))
+        return added * self.second_moment if self.raw else added
 
     def describe(self) -> dict[str, float]:
         """The state of W and of the posterior, as numbers of a row of the history.

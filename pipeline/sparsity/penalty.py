@@ -54,6 +54,7 @@ class Penalty(SparsityMethod):
         near_zero = (detached < NEAR_ZERO * root_mean_square).float().mean()
         update_running_mean(self.near_zero, near_zero, RUNNING)
         penalty = mean_over_rms(sizes).mean()
+        assert batch.prediction is not None
         return {self.term: batch.strengths.lambda_ * batch.prediction.detach() * penalty}
 
     def energies(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch groups"]:

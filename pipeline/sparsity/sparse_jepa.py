@@ -1,6 +1,6 @@
 """SparseJEPA: the JEPA's terms, and beside them those of a sparsity method on its context embeddings.
 
-batch: images of a micro-batch; sites: tokens of an image, or 1 where they are pooled; dim features.
+batch: images of a micro-batch; sites: tokens of an image, 1 where they are pooled; dim features.
 """
 
 from collections.abc import Iterator
@@ -54,6 +54,10 @@ class Batch(NamedTuple):
 class SparseJepa(nn.Module):
     """Without a method (`sparsity.method: none`) it is the JEPA, to the bit.
 
+    `sparsity.site: predictor` puts the module behind the predictor. Its reconstruction is then the prediction
+    error, in place of the JEPA's, and the objective is the paper's sum of a prediction error, a KL divergence
+    and a group lasso.
+
     If processes share a batch, the method reads the whole batch in each of them, and its random numbers are
     those of the whole batch. Most of what it computes is a statistic of the batch (batch norm, sorting, KL
     with free bits), and its work is a few per cent of the encoder's.
@@ -63,14 +67,15 @@ class SparseJepa(nn.Module):
         super().__init__()
         self.jepa = jepa
         self.groups = sparsity.groups
-        self.pooled, self.stop_gradient = sparsity.site == "pooled", sparsity.stop_gradient
+        self.site, self.stop_gradient = sparsity.site, sparsity.stop_gradient
         self.method = build_method(sparsity, jepa.context_encoder.embed_dim, seed + 2)
 
-    def draw(self, batch: int, num_context: int, seed: int, step: int, device: torch.device) -> Draws:
-        """The random numbers of a step, a function of (seed, step)."""
+    def draw(self, batch: int, masks: Masks, seed: int, step: int, device: torch.device) -> Draws:
+        """The random numbers of a step, a function of (seed, step). masks: of any number of images."""
         noise, directions = None, None
         if self.method is not None:
-            sites = 1 if self.pooled else num_context
+            tokens = {"tokens": masks.context, "predictor": masks.targets}
+            sites = 1 if self.site == "pooled" else tokens[self.site][0].numel()
             noise, directions = self.method.draw(batch, sites, generator(seed, step, "sparsity", device))
         return Draws(noise, directions, self.jepa.draw(self.groups, seed, step, device))
 
@@ -78,20 +83,23 @@ class SparseJepa(nn.Module):
         """All loss terms by name; the total is their sum. gather: as in Jepa."""
         images, masks, draws = batch
         context, targets = self._embed(images, masks)
-        terms = self.jepa.terms(context, targets, masks, draws.regularizer, gather)
         if self.method is None:
-            return terms
+            return self.jepa.terms(context, targets, masks, draws.regularizer, gather)
+        if self.site == "predictor":
+            terms = self.jepa.regularise(context, draws.regularizer, gather)
+        else:
+            terms = self.jepa.terms(context, targets, masks, draws.regularizer, gather)
+        tokens, targets = self._at_sites(context, targets, masks)
+        if self.stop_gradient:
+            tokens = tokens.detach()
         with torch.autocast(images.device.type, enabled=False):
-            tokens, targets = self._at_sites(context.float(), targets, masks)
-            if self.stop_gradient:
-                tokens = tokens.detach()
             sites = SparsityBatch(
                 tokens=gather(tokens),
                 targets=standardise(gather(targets)),
                 noise=draws.noise,
                 directions=draws.directions,
                 strengths=strengths,
-                prediction=terms["prediction"],
+                prediction=terms.get("prediction"),
             )
             return terms | self.method(sites)
 
@@ -112,10 +120,14 @@ class SparseJepa(nn.Module):
         targets: Float[Tensor, "batch patches dim"],
         masks: Masks,
     ) -> tuple[Float[Tensor, "batch sites dim"], Float[Tensor, "batch sites dim"]]:
-        """Embeddings and targets at the same places: the context patches, or the mean of the image."""
-        if self.pooled:
-            return context.mean(1, keepdim=True), normalised_targets(targets.mean(1, keepdim=True))
-        return context, targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
+        """Embeddings and targets at the same places: the context patches, the mean of the image, or the
+        hidden patches as the predictor gives them."""
+        if self.site == "pooled":
+            return context.float().mean(1, keepdim=True), normalised_targets(targets.mean(1, keepdim=True))
+        if self.site == "predictor":
+            predicted, hidden = self.jepa.predict(context, targets, masks)
+            return predicted.flatten(1, 2), hidden.flatten(1, 2)
+        return context.float(), targets.gather(1, masks.context[..., None].expand(-1, -1, targets.shape[-1]))
 
     def proximal_step(self, learning_rate: float, strengths: Strengths) -> None:
         """Update the parameters that have their own optimiser; call it after AdamW's step."""

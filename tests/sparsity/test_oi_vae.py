@@ -58,9 +58,12 @@ def test_training_uses_the_leak_where_it_is_open():
 
 
 @pytest.mark.parametrize("latent_dim", [4, 64])
-def test_the_largest_learning_rate_descends_at_every_number_of_latents(latent_dim):
+@pytest.mark.parametrize(("site", "scale"), [("tokens", 1.0), ("predictor", 0.1), ("predictor", 10.0)])
+def test_the_largest_learning_rate_descends_at_every_number_and_scale_of_latents(latent_dim, site, scale):
     tokens, targets = planted(16)
-    module = build(latent_dim=latent_dim)
+    module = build(latent_dim=latent_dim, site=site)
+    with torch.no_grad():
+        module.heads.weight.mul_(scale)
     strengths, noise = Strengths(1.0, 0.0, 0.0), torch.zeros(*tokens.shape[:2], latent_dim)
     losses = []
     for _ in range(100):
@@ -111,9 +114,12 @@ def test_a_latent_lives_where_it_adds_a_hundredth_of_an_equal_share_of_the_varia
     assert (numbers["live_latents"], numbers["zero_share_live"]) == (0, 1.0) and numbers["zero_share"] < 1
 
 
-def test_a_linear_generators_features_have_the_variance_that_latents_add():
-    module = build()
-    latents = torch.randn(100_000, 8, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("site", "scale"), [("tokens", 1.0), ("predictor", 3.0)])
+def test_a_linear_generators_features_have_the_variance_that_latents_add(site, scale):
+    module = build(site=site)
+    if module.raw:
+        module.second_moment.fill_(scale**2)
+    latents = scale * torch.randn(100_000, 8, generator=torch.Generator().manual_seed(0))
     generated = module.generate(module.generator_inputs(latents)).detach()
     expected = module.added_variance().sum().item()
     assert generated.var(0).sum().item() == pytest.approx(expected, rel=2e-2)
@@ -129,6 +135,25 @@ def test_free_bits_cost_the_same_below_their_level():
     }
     assert terms[50.0].item() == pytest.approx(50.0 * 8 / 16)
     assert terms[0.0] < terms[50.0]
+
+
+def test_raw_latents_can_make_their_kl_small_and_whitened_ones_cannot():
+    """Half the scale of mu is a quarter of its part of the KL where mu is raw, and all of it otherwise."""
+    tokens, targets = planted(16)
+    shares = {}
+    for site in ("predictor", "tokens"):
+        kl = []
+        for scale in (1.0, 0.5):
+            module = build(site=site)
+            with torch.no_grad():
+                module.heads.weight[8:] = 0
+                module.heads.bias[8:] = 0  # sigma is 1, so the KL is that of mu alone
+                module.heads.weight[:8] *= scale
+            terms = module(batch(tokens, targets, torch.zeros(256, 2, 8), Strengths(1.0, 1.0, 0.0)))
+            kl.append(terms["kl"].item())
+        shares[site] = kl[1] / kl[0]
+    assert shares["predictor"] == pytest.approx(0.25, rel=1e-3)
+    assert shares["tokens"] == pytest.approx(1, rel=1e-2)
 
 
 def test_an_order_within_groups_changes_no_features_reconstruction():

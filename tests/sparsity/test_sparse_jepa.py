@@ -25,8 +25,9 @@ from pipeline.pretrain.schedules import ema_momentum, learning_rate
 from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import resolve
 from pipeline.sparsity.build import NO_METHOD
+from pipeline.sparsity.oi_vae import OiVae
 from pipeline.sparsity.rdmreg import Rdmreg, sliced_wasserstein
-from pipeline.sparsity.sparse_jepa import Batch
+from pipeline.sparsity.sparse_jepa import Batch, standardise
 
 METHODS = [name for name in SPARSITY_METHODS if name != NO_METHOD]
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 32, 3), dtype=np.uint8))
@@ -119,9 +120,11 @@ def test_every_method_trains_and_says_what_it_did(small_tree, method, assignment
 
 @pytest.mark.parametrize("regularizer", ["sigreg", "independent_groups"])
 def test_random_numbers_are_a_function_of_seed_and_step(small_tree, regularizer):
-    model = build(small_tree, **{"regularizer.name": regularizer}).model
+    trainer = build(small_tree, **{"regularizer.name": regularizer})
+    model = trainer.model
     device = torch.device("cpu")
-    first, again, other = (model.draw(4, 3, 0, step, device) for step in (7, 7, 8))
+    masks = masking.sample(trainer.params.masking, 4, 4, 0, 0, device)
+    first, again, other = (model.draw(4, masks, 0, step, device) for step in (7, 7, 8))
     assert first.noise is not None and again.noise is not None and other.noise is not None
     assert torch.equal(first.noise, again.noise) and not torch.equal(first.noise, other.noise)
     assert first.regularizer is not None and again.regularizer is not None
@@ -164,6 +167,43 @@ def test_rdmreg_as_published_predicts_rectified_features_from_rectified_features
     torch.testing.assert_close(terms["rdmreg"], 5 * distance)
     tokens = encode(jepa.target_encoder, batch.images)
     assert torch.equal(method.latents(tokens), tokens.relu())  # the view `latent` is what is predicted
+
+
+def test_at_the_predictor_the_modules_error_is_the_prediction_error(small_tree):
+    """The squared error of what it generates from the predicted tokens. The JEPA has no other, and it trains
+    encoder and predictor."""
+    trainer = build(small_tree, **{"sparsity.site": "predictor"})
+    model, method, jepa = trainer.model, trainer.model.method, trainer.jepa
+    ((batch, strengths, _),) = trainer.loss_arguments(IMAGES[0], step=0)
+    terms = model(batch, strengths)
+    assert set(terms) == {"regularizer", "reconstruction", "kl"}
+    assert isinstance(method, OiVae) and batch.draws.noise is not None
+    with torch.no_grad():
+        predicted, hidden = jepa.predict(*jepa.embed(batch.images, batch.masks), batch.masks)
+        mean, log_variance = method.posterior(predicted.flatten(1, 2))
+        latents = mean + batch.draws.noise * (log_variance / 2).exp()
+        generated = method.generate(method.generator_inputs(latents)).flatten(2)
+        error = (generated - standardise(hidden.flatten(1, 2))).square().mean() / 2
+    torch.testing.assert_close(terms["reconstruction"], strengths.weight * error)
+    terms["reconstruction"].backward()
+    for module in (jepa.context_encoder, jepa.predictor):
+        gradients = [weight.grad for weight in module.parameters() if weight.requires_grad]
+        assert all(gradient is not None and gradient.norm() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"sparsity.method": "l1"}, r"site\n.*is predictor for oi_vae alone, not for l1"),
+        (
+            {"sparsity.stop_gradient": True},
+            r"stop_gradient\n.*must be false where sparsity.site is predictor",
+        ),
+    ],
+)
+def test_only_an_oi_vae_with_gradient_can_make_the_prediction(small_tree, changes, line):
+    with pytest.raises(ValidationError, match=line):
+        build(small_tree, **{"sparsity.site": "predictor"} | changes)
 
 
 def test_a_rectified_embedding_cannot_be_stopped(small_tree):

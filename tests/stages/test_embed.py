@@ -12,9 +12,10 @@ from pipeline.embed import embedding
 from pipeline.embed.source import ComputeViews, Context, Sample
 from pipeline.files import InputError, read_json, write_json
 from pipeline.jepa.pretrained import load_encoder
+from pipeline.layout import DATA, ENCODER
 from pipeline.views import VIEWS
 from stages import embed, probe
-from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_set
+from tests.stages.tiny_run import COUNTS, SIZE, tiny_params, tiny_run, write_encoder, write_set
 
 WIDTHS = {
     "encoder": 16,
@@ -59,6 +60,16 @@ def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
     write_json(config, content)
     embed.main(run, tmp_path)
     assert read_json(meta)["views"] == [view for view in views if view not in ("latent", "groups")]
+
+
+def test_a_module_behind_the_predictor_has_no_views(tmp_path: Path):
+    """It reads predicted tokens, and there are none of an image that is seen whole."""
+    run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "site": "predictor"})
+    write_set(tmp_path / DATA / "scenes")
+    write_encoder(tmp_path / ENCODER, run)
+    embed.main(run, tmp_path)
+    views = read_json(tmp_path / "artifacts/embeddings/meta.json")["views"]
+    assert views == [view for view in WIDTHS if view not in ("latent", "groups")]
 
 
 def test_every_image_has_a_row_in_every_view(tmp_path: Path):

@@ -144,7 +144,7 @@ def test_another_run_on_the_same_images_is_compared(finished: Path, tmp_path: Pa
         interpret.main(tiny_params(interpret=tree | {"compare": ["nowhere"]}), root)
 
 
-@pytest.mark.parametrize("method", ["none", "topk", "rdmreg", "group_lasso"])
+@pytest.mark.parametrize("method", ["none", "topk", "rdmreg", "group_lasso", "oi_vae"])
 def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
     run = tiny_run(tmp_path)
     folder = tmp_path / "artifacts/encoder"
@@ -155,12 +155,14 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
         (folder / "sparsity.safetensors").unlink()
         shutil.copytree(folder, tmp_path / "artifacts/twin")
     else:
-        run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "method": method})
+        site = "predictor" if method == "oi_vae" else "tokens"
+        run = tiny_params(sparsity={"groups": 4, "latent_dim": 8, "method": method, "site": site})
         write_encoder(folder, run)
     embed.main(run, tmp_path)
     interpret.main(run, tmp_path)
     scores = metrics(tmp_path)["codes"]
-    without = {"none": {"energies", "latent"}, "group_lasso": {"latent"}}.get(method, set())
+    no_code = {"energies", "latent"}  # of tokens of the encoder
+    without = {"none": no_code, "oi_vae": no_code, "group_lasso": {"latent"}}.get(method, set())
     twins = {"twin"} if method == "none" else set()
     assert set(scores) == CODES - without | twins
     for name in twins:  # it is the same run

@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "oi_vae, accumulation": {"pretrain.accumulation": 3, "sparsity.free_bits": 0.05},
     "pooled": {"sparsity.site": "pooled", "sparsity.stop_gradient": True, "pretrain.grad_clip": 0.01},
+    "predictor": {"sparsity.site": "predictor", "pretrain.accumulation": 2},
     "none, sigreg": {"sparsity.method": "none", "regularizer.name": "sigreg"},
     "rdmreg, independent groups": {"sparsity.method": "rdmreg", "regularizer.name": "independent_groups"},
     "topk, official masks": {
