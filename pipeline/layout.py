@@ -17,6 +17,7 @@ CONFIG = "config.json"  # in ENCODER: timm's, with the sparsity section
 TRAINED_WEIGHTS = "encoder.safetensors"
 INITIAL_WEIGHTS = "initial.safetensors"
 SPARSITY_WEIGHTS = "sparsity.safetensors"
+CORRUPTED = "corrupted_"
 META = "meta.json"  # in EMBEDDINGS and in each set of DATA
 
 
@@ -33,6 +34,11 @@ def table_file(name: str) -> Path:
 def features_file(split: str) -> str:
     """In EMBEDDINGS / set: the views of every image."""
     return f"{split}.npz"
+
+
+def corrupted_features_file(corruption: str) -> str:
+    """In EMBEDDINGS / set: views of some test images under a corruption."""
+    return f"{CORRUPTED}{corruption}.npz"
 
 
 def patch_features_file(split: str) -> str:

@@ -19,6 +19,8 @@ TABLES = {  # interpret_<name>.csv -> its columns; correlation has further ones,
     "top": ("set", "group", "kind", "rank", "image", "energy", "dead"),
     "patches": ("set", "code", "image", "patch", "group", "best", "energy", "foreground", "object"),
     "correlation": ("set", "code", "group"),
+    "clusters": ("set", "code", "image", "patch", "cluster"),
+    "active": ("set", "code", "units", "accuracy", "nearest"),
 }
 
 
@@ -66,7 +68,8 @@ class Scores(Record):
     zero_features: Number = Field(None, description="share of the features' values that are exactly 0")
 
     explicitness: Number = Field(None, description="R^2 from all features, mean over factors")
-    purity: Number = Field(None, description="share of the commonest class among a group's top images")
+    consistency_groups: Number = Field(None, description="are a group's top images of one class? 0 to 1")
+    consistency_features: Number = Field(None, description="the same of both ends of single features")
     modularity: Number = Field(None, description="does a group tell one factor? 0 to 1")
     mig: Number = Field(None, description="gap between the two best groups of a factor; 0 to 1")
     dci_disentanglement: Number = Field(None, description="does a group tell one factor? 0 to 1")
@@ -82,6 +85,12 @@ class Scores(Record):
     group_probe_1: Number = Field(None, description="R^2 from the best group of each factor")
     group_probe_2: Number = Field(None, description="R^2 from the two best groups")
     group_probe_5: Number = Field(None, description="R^2 from the five best groups")
+    feature_accuracy_1: Number = Field(None, description="classification by the best feature; 0 is chance")
+    feature_accuracy_2: Number = Field(None, description="by the two best features")
+    feature_accuracy_5: Number = Field(None, description="by the five best features")
+    group_accuracy_1: Number = Field(None, description="classification by the best group; 0 is chance")
+    group_accuracy_2: Number = Field(None, description="by the two best groups")
+    group_accuracy_5: Number = Field(None, description="by the five best groups")
 
     @property
     def grouped(self) -> bool:
@@ -111,7 +120,10 @@ class ComparedScores(Scores):
 
 
 class ObjectScores(Record):
-    """Groups of one code against the masks of objects. Further keys are numbers: the nulls."""
+    """Groups of one code, and clusters of its tokens, against the masks of objects.
+
+    Further keys are numbers: nulls and intervals.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore
@@ -121,6 +133,13 @@ class ObjectScores(Record):
     object_auroc: Number = Field(None, description="of the group that tells objects from background best")
     object_best_group: int | None = Field(None, description="that group")
     object_ari: Number = Field(None, description="strongest group of a patch against objects, adjusted Rand")
+    cluster_ari: Number = Field(None, description="k-means clusters of tokens against objects, adjusted Rand")
+    cluster_mbo: Number = Field(None, description="overlap of an object with its best cluster, mean; 0 to 1")
+    cluster_ari_less_control: Number = Field(
+        None, description="cluster_ari less that of colour and place, mean over the same images"
+    )
+    cluster_ari_less_control_ci95_low: Number = Field(None, description="its 95 % interval over images")
+    cluster_ari_less_control_ci95_high: Number = Field(None, description="its upper end")
     object_auroc_not_estimated: str | None = Field(None, description="why it is absent")
     object_ari_not_estimated: str | None = Field(None, description="why it is absent")
 

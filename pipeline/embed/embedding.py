@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline import layout
 from pipeline.data.store import SPLITS, ImageSet
+from pipeline.embed.corruptions import CORRUPTIONS, corrupt
 from pipeline.embed.reference import load_reference
-from pipeline.embed.registry import IMAGE_SOURCES, PATCH_SOURCES
+from pipeline.embed.registry import CORRUPTED_SOURCES, IMAGE_SOURCES, PATCH_SOURCES
 from pipeline.embed.source import ComputeViews, Context, Sample, Source
 from pipeline.files import InputError, read_json
 from pipeline.jepa.pretrained import load_encoder
@@ -16,6 +17,7 @@ from pipeline.measure.embedding_store import (
     EmbeddingsMeta,
     ReferenceMeta,
     ViewFile,
+    corrupted_views,
     image_views,
     patch_views,
     twin_folder,
@@ -75,6 +77,7 @@ def embed_sets(sets: Mapping[str, ImageSet], context: Context, folder: Path) -> 
     for name, image_set in sets.items():
         (folder / name).mkdir()
         names = embed_images(image_set, context, folder)
+        embed_corrupted(image_set, context, folder)
         if context.params.token_images and SOURCE in image_set.split("train").patch_labels:
             if fits(context.patch_size):
                 embed_patches(image_set, context, folder)
@@ -106,6 +109,24 @@ def embed_images(image_set: ImageSet, context: Context, folder: Path) -> list[st
             yield image_views(folder, image_set.name, split), index, Sample(title, images)
 
     return write_views(IMAGE_SOURCES, context, samples())
+
+
+def embed_corrupted(image_set: ImageSet, context: Context, folder: Path) -> None:
+    """Write the encoders' views of `corrupted_images` test images, evenly spaced, under every corruption."""
+    images = image_set.split("test").images
+    num_images = min(context.params.corrupted_images, len(images))
+    if not num_images:
+        return
+    rows = np.linspace(0, len(images) - 1, num_images).astype(int)
+    chosen = np.asarray(images[rows])
+    nothing = Sample(image_set.name, chosen[:0])  # these sources are fitted on nothing
+    compute = [source(context, nothing) for source in CORRUPTED_SOURCES]
+    for name in CORRUPTIONS:
+        title = f"{image_set.name} test, {name.replace('_', ' ')}"
+        sample = Sample(title, corrupt(chosen, name))
+        for views in filter(None, compute):
+            sample.views.update(views(sample))
+        corrupted_views(folder, image_set.name, name).write(rows, sample.views)
 
 
 def embed_patches(image_set: ImageSet, context: Context, folder: Path) -> None:

@@ -22,6 +22,7 @@ IMAGE_SOURCES: tuple[Source, ...] = (
     pixel_components,
     reference_model,
 )
+CORRUPTED_SOURCES: tuple[Source, ...] = (trained_encoder, twin_encoder, initial_encoder)
 PATCH_SOURCES: tuple[Source, ...] = (
     trained_encoder_patches,
     twin_encoder_patches,

@@ -20,6 +20,9 @@ MAX_EXPLAINED = 0.5  # R^2 of a factor from the others above which it is no fact
 RIDGE = 1e-3
 
 
+LabelClasses = tuple[Int[np.ndarray, " images"], Int[np.ndarray, " others"]]
+
+
 @dataclass(frozen=True)
 class Factor:
     """One factor on both splits.
@@ -37,6 +40,11 @@ class Factor:
     @property
     def train_known(self) -> Bool[np.ndarray, " images"]:
         return self.train_classes >= 0
+
+    @property
+    def is_one_class(self) -> bool:
+        """Whether it is a class of the set's only label against the rest, and not a label."""
+        return self.train.shape[1] == 1 and set(np.unique(self.train)) <= {0.0, 1.0}
 
     @property
     def test_known(self) -> Bool[np.ndarray, " others"]:
@@ -104,6 +112,18 @@ def one_against_rest(factor: Factor, names: tuple[str, ...]) -> list[Factor]:
             columns = [(part[:, None] == 1).astype(np.float64) for part in (train, test)]
             factors.append(Factor(names[number], columns[0], columns[1], train, test))
     return factors
+
+
+def label_classes(factors: list[Factor]) -> list[LabelClasses]:
+    """The classes of every label behind the factors, on both splits, -1 where an image has none.
+
+    Where all factors are classes of one label, it is that label alone.
+    """
+    if not factors or not all(factor.is_one_class for factor in factors):
+        return [(factor.train_classes, factor.test_classes) for factor in factors]
+    of_splits = ([factor.train_classes for factor in factors], [factor.test_classes for factor in factors])
+    train, test = (np.where((np.stack(part) == 1).any(0), np.stack(part).argmax(0), -1) for part in of_splits)
+    return [(train, test)]
 
 
 def explained_by_others(factors: list[Factor], place: int) -> float:

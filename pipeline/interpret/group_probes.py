@@ -135,22 +135,32 @@ def sparse_probing(
     moments: list[Moments], partition: Int[np.ndarray, "groups size"], most: int, l2: float
 ) -> Float[np.ndarray, " factors"]:
     """Skill from the `most` groups that tell a factor best on the training split (singletons: features)."""
-    groups = len(partition)
     skill = np.zeros(sum(len(part.rows) for part in moments))
-    if groups == 0:
+    if len(partition) == 0:
         return skill
+    best = best_groups(moments, partition, most, l2)
     for part in moments:
-        weights = _solve(part.gram, part.cross, partition, l2)
-        explained = np.einsum("gsc,gsc->gc", weights, part.cross[partition])
         for place, row in enumerate(part.rows):
             columns = part.owner == place
-            best = np.argsort(-explained[:, columns].sum(1), kind="stable")[: min(most, groups)]
-            index = np.sort(partition[best].reshape(1, -1))
+            index = np.sort(partition[best[row]].reshape(1, -1))
             solved = _solve(part.gram, part.cross[:, columns], index, l2)[0]
             gain = 2 * (solved * part.other_cross[index[0]][:, columns]).sum()
             gain -= (solved * (part.other_gram[np.ix_(index[0], index[0])] @ solved)).sum()
             skill[row] = gain / part.total[place]
     return skill
+
+
+def best_groups(
+    moments: list[Moments], partition: Int[np.ndarray, "groups size"], most: int, l2: float
+) -> list[Int[np.ndarray, " best"]]:
+    """For every factor the `most` groups that tell it best on the training split, the best first."""
+    best: dict[int, np.ndarray] = {}
+    for part in moments:
+        weights = _solve(part.gram, part.cross, partition, l2)
+        explained = part.by_factor(np.einsum("gsc,gsc->gc", weights, part.cross[partition]))
+        for place, row in enumerate(part.rows):
+            best[int(row)] = np.argsort(-explained[:, place], kind="stable")[:most]
+    return [best[row] for row in range(len(best))]
 
 
 def _solve(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.store import SPLITS, ImageSet
+from pipeline.interpret.active_units import active_unit_curves
 from pipeline.interpret.build_codes import build_codes, encoder_code
 from pipeline.interpret.factors import Factor, read_factors
 from pipeline.interpret.finished_run import Run, choose_rows, open_run
@@ -63,6 +64,7 @@ def interpret_set(
     for label in (ENCODER, TWIN, RANDOM_INIT):
         if label in codes:
             tables.add_correlation(name, label, codes[label].test, codes[label].partition)
+    tables.add_active_units(name, active_unit_curves(codes, factors, params))
     tables.add_top_images(name, codes[ENCODER], rows["test"], params.seed)
     if has_masks(splits["test"]):
         metrics["objects"] = compare_with_objects(image_set, run, codes, params, runtime, tables)

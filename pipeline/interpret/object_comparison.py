@@ -13,6 +13,15 @@ from pipeline.interpret.code import Code
 from pipeline.interpret.finished_run import Run
 from pipeline.interpret.objects import object_scores, patch_masks
 from pipeline.interpret.tables import Tables
+from pipeline.interpret.token_clusters import (
+    COLOUR_POSITION,
+    GRID,
+    Clustering,
+    cluster_metrics,
+    cluster_tokens,
+    controls,
+    score_clusters,
+)
 from pipeline.jepa.encoder import encode
 from pipeline.jepa.pretrained import load_encoder
 from pipeline.measure.embeddings import INITIAL, TRAINED, embed, encoder_normalise
@@ -47,13 +56,15 @@ def compare_with_objects(
     tables: Tables,
 ) -> Metrics:
     """Object scores by code, of the trained encoder (its groups, k-means groups), of its dense twin if it has
-    one, and of the untrained encoder; the reason alone where a patch is not made of whole cells. Energies of
-    the encoder's and of the twin's groups are added to `tables`.
+    one, and of the untrained encoder; the reason alone where a patch is not made of whole cells. Clusters of
+    tokens are scored too, beside two controls without a network (pipeline.interpret.token_clusters). Energies
+    of the encoder's and of the twin's groups, and all clusters, are added to `tables`.
     """
     split = image_set.split("test")
     images = split.images[: params.object_images]
     foreground_cells, object_cells = (np.array(split.patch_labels[key][: len(images)]) for key in MASKS)
     scores: Metrics = {}
+    clusterings: dict[str, Clustering] = {}
     for network in _networks(run):
         encoder = load_encoder(network.folder, network.weights, runtime.device)
         patches = int(encoder.patch_embed.num_patches)  # pyright: ignore[reportArgumentType]
@@ -63,12 +74,21 @@ def compare_with_objects(
         progress = f"{image_set.name} patches, {network.codes[0]}"
         tokens = _tokens(encoder, images, network.folder, runtime, progress)
         foreground, owner = patch_masks(foreground_cells, object_cells, grid)
+        if not clusterings:
+            for label, clusters in controls(np.asarray(images), grid, params.seed).items():
+                clusterings[label] = score_clusters(clusters, owner)
+        clusterings[network.codes[0]] = score_clusters(cluster_tokens(tokens, params.seed), owner)
         for label in network.codes:
             partition = codes[label].partition
             scores[label] = object_scores(tokens, partition, foreground, owner, params)
             if label in SHOWN:
                 best = scores[label].get("object_best_group", 0)
                 tables.add_patches(image_set.name, label, tokens, partition, foreground, owner, best)
+    for label, clustering in clusterings.items():
+        counts = {"object_images": len(images), "object_ari_images": len(clustering.ari)}
+        control = clusterings[COLOUR_POSITION] if label not in (COLOUR_POSITION, GRID) else None
+        scores[label] = scores.get(label, counts) | cluster_metrics(clustering, control)
+        tables.add_clusters(image_set.name, label, clustering.clusters)
     return scores
 
 

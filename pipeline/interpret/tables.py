@@ -13,12 +13,12 @@ from jaxtyping import Float, Int
 from pipeline.contracts.interpret import TABLES
 from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor
-from pipeline.interpret.metrics.purity import TOP_IMAGES
 from pipeline.interpret.metrics.registry import MeasuredCode
 from pipeline.interpret.partitions import correlation, group_energies, standardise
 
 DIGITS = 4
-SHOWN_IMAGES = 8  # whose patches are listed
+TOP_IMAGES = 9  # of every group that are listed
+SHOWN_IMAGES = 10  # whose patches are listed
 MOST_FEATURES = 192  # of a correlation matrix; more are thinned out evenly within the order of the groups
 
 
@@ -51,6 +51,11 @@ class Tables:
             skill=measured.skill.ravel(),
             ablation_drop=measured.drops.ravel(),
         )
+
+    def add_active_units(self, name: str, rows: list[dict[str, float | int | str]]) -> None:
+        """Accuracies at equal numbers of active units (pipeline.interpret.active_units)."""
+        if rows:
+            self._add("active", set=name, **pd.DataFrame(rows).to_dict("list"))
 
     def add_correlation(
         self,
@@ -110,7 +115,7 @@ class Tables:
         flat = standardise(tokens.reshape(-1, dim), tokens.reshape(-1, dim))
         energies = group_energies(flat, partition)
         energies = standardise(energies, energies).reshape(images, patches, -1)
-        shown = np.unique(np.linspace(0, images - 1, min(images, SHOWN_IMAGES)).astype(int))
+        shown = shown_images(images)
         at, patch, group = (index.ravel() for index in np.indices((len(shown), *energies.shape[1:])))
         image = shown[at]
         self._add(
@@ -125,6 +130,18 @@ class Tables:
             foreground=foreground[image, patch],
             object=owner[image, patch],
         )
+
+    def add_clusters(self, name: str, code: str, clusters: Int[np.ndarray, "images patches"]) -> None:
+        """The cluster of every patch of the same few images."""
+        shown = shown_images(len(clusters))
+        at, patch = (index.ravel() for index in np.indices((len(shown), clusters.shape[1])))
+        image = shown[at]
+        self._add("clusters", set=name, code=code, image=image, patch=patch, cluster=clusters[image, patch])
+
+
+def shown_images(images: int) -> Int[np.ndarray, " shown"]:
+    """The images whose patches are listed: at most SHOWN_IMAGES, evenly spread."""
+    return np.unique(np.linspace(0, images - 1, min(images, SHOWN_IMAGES)).astype(int))
 
 
 def rounded(content: Any) -> Any:

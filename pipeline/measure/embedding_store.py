@@ -4,6 +4,8 @@
     <embeddings>/<set>/{train,test}.npz         the views of every image, and `ids`: the row of each image
     <embeddings>/<set>/tokens_{train,test}.npz  the views of every patch of some images, and `rows`: which
                                                 images; where the set has labels of patches
+    <embeddings>/<set>/corrupted_<name>.npz     the encoders' views of some test images under a corruption,
+                                                and `rows`
 
 A view is an array (images, width) float32, of patches (images, patches, width); pipeline.views names them.
 """
@@ -96,6 +98,17 @@ def image_views(embeddings: Path, name: str, split: str) -> ViewFile:
 def patch_views(embeddings: Path, name: str, split: str) -> ViewFile:
     """The views of every patch of some images; such a file need not exist."""
     return ViewFile(embeddings / name / layout.patch_features_file(split), index="rows")
+
+
+def corrupted_views(embeddings: Path, name: str, corruption: str) -> ViewFile:
+    """Views of some test images under a corruption."""
+    return ViewFile(embeddings / name / layout.corrupted_features_file(corruption), index="rows")
+
+
+def corruptions(embeddings: Path, name: str) -> list[str]:
+    """The corruptions under which test images of the set `name` were embedded."""
+    files = sorted((embeddings / name).glob(layout.corrupted_features_file("*")))
+    return [file.stem.removeprefix(layout.CORRUPTED) for file in files]
 
 
 def write_meta(embeddings: Path, meta: EmbeddingsMeta) -> None:

@@ -69,6 +69,11 @@ class EmbedParams(Section):
         description="Number of images of each split whose patches are probed, where a set has labels for "
         "patches.",
     )
+    corrupted_images: int = Field(
+        ge=0,
+        description="Number of test images that are embedded under noise, blur, other light and compression "
+        "too, for the probes to be scored on; 0: none.",
+    )
     reference: ReferenceParams
 
     @field_validator("sets")

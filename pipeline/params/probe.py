@@ -21,6 +21,15 @@ class LowShotParams(Section):
     )
 
 
+class LabelNoiseParams(Section):
+    """Probes that learn from wrong labels."""
+
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        description="Shares of the training images whose class is drawn at random; []: no such probe."
+    )
+    images: Annotated[int, Field(ge=20)] = Field(description="Training images to learn from, at most.")
+
+
 class SgdParams(Section):
     """The linear probe as papers train it."""
 
@@ -69,9 +78,10 @@ class ProbeParams(Section):
     )
     bootstrap: int = Field(ge=100, description="Number of resamples of the test images behind an interval.")
     seed: Seed = Field(
-        description="Seed of the validation part, resamples, low_shot's draws and batch orders."
+        description="Seed of the validation part, resamples, low_shot's draws, wrong labels and batch orders."
     )
     low_shot: LowShotParams
+    label_noise: LabelNoiseParams
     sgd: SgdParams
     fine_tune: FineTuneParams
 

@@ -14,6 +14,7 @@ from pipeline.data.labels import Label
 from pipeline.measure.components import Components, principal_components
 from pipeline.measure.knn import choose_neighbors
 from pipeline.params import ProbeParams
+from pipeline.probe.label_noise import fit_noisy
 from pipeline.probe.linear_probe import Fit, fit_classes, fit_numbers
 from pipeline.probe.low_shot import Draw, fit_few
 from pipeline.probe.sgd_probe import SgdFit, fit_sgd
@@ -24,14 +25,15 @@ from pipeline.probe.targets import Targets
 class FittedView:
     """Fitted probes of one view: the components they read, their weights and every choice, but no score.
 
-    neighbors: of the k-NN, by label. few: the fits to draws of few labels. sgd: the papers' probe.
+    neighbors: of the k-NN, by label. draws: the fits to few labels and to wrong labels. sgd: the papers'
+    probe.
     """
 
     components: Components
     classes: dict[str, Fit]
     numbers: dict[str, Fit]
     neighbors: dict[str, int]
-    few: list[Draw]
+    draws: list[Draw]
     sgd: dict[str, SgdFit]
 
 
@@ -43,9 +45,11 @@ def fit_view(
     validation: Bool[Tensor, " images"],
     only_linear: bool = False,
     with_extras: bool = True,
+    with_noise: bool = False,
 ) -> FittedView:
-    """Fit every label: logistic and ridge regression, k of the k-NN, and with extras the few-label draws and
-    the papers' probe. Every choice is made on the `validation` part of these images.
+    """Fit every label: logistic and ridge regression, k of the k-NN, with extras the few-label draws and the
+    papers' probe, with noise the fits to wrong labels. Every choice is made on the `validation` part of these
+    images.
 
     Raises InputError naming probe.knn_neighbors where there are fewer labelled training images.
     """
@@ -55,13 +59,15 @@ def fit_view(
     classes = fit_classes(rotated, components.variance, targets.classes, num_classes, params.l2, validation)
     numbers = fit_numbers(rotated, targets.numbers, params.l2, validation)
     nearest: dict[str, int] = {}
-    few, sgd = [], {}
+    draws, sgd = [], {}
     if not only_linear:
         grid, temperature = params.knn_neighbors, params.knn_temperature
         nearest = choose_neighbors(features, targets.classes, num_classes, grid, temperature, validation)
     if with_extras and not only_linear:
-        few = fit_few(rotated, components.variance, targets, num_classes, params)
+        draws = fit_few(rotated, components.variance, targets, num_classes, params)
         if params.sgd.epochs and targets.classes:
             standard = components.standardise(features)
             sgd = fit_sgd(standard, targets.classes, num_classes, params.sgd, validation, params.seed)
-    return FittedView(components, classes, numbers, nearest, few, sgd)
+    if with_noise:
+        draws += fit_noisy(rotated, components.variance, targets, num_classes, params)
+    return FittedView(components, classes, numbers, nearest, draws, sgd)

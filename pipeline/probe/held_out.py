@@ -4,7 +4,7 @@ Fitting takes what `open_train` returns. Scoring takes finished probes and what 
 choice can depend on a test label, whatever the order of calls.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,13 @@ from torch import Tensor
 from pipeline.data.labels import Label
 from pipeline.data.store import ImageSet
 from pipeline.files import InputError
-from pipeline.measure.embedding_store import ViewFile, image_views, patch_views
+from pipeline.measure.embedding_store import (
+    ViewFile,
+    corrupted_views,
+    corruptions,
+    image_views,
+    patch_views,
+)
 from pipeline.measure.patches import SOURCE, patch_labels
 from pipeline.probe.targets import Targets, read_targets
 
@@ -41,7 +47,7 @@ class Examples:
     """One split of a set, with its embeddings.
 
     images: memory-mapped. file: of the views, each read when it is asked for. patches: targets and the file
-    of single patches, None where there is none.
+    of single patches, None where there is none. corrupted: by corruption, the file of some of these images.
     """
 
     images: UInt8[np.ndarray, "images size size 3"]
@@ -49,9 +55,22 @@ class Examples:
     file: ViewFile
     device: torch.device
     patches: "Patches | None"
+    corrupted: dict[str, ViewFile] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def under_corruptions(self, view: str) -> dict[str, tuple[Tensor, Tensor]]:
+        """By corruption the rows of its images, and (rows, dim) float32 of one view; empty where a file lacks
+        the view."""
+        return {
+            name: (
+                torch.from_numpy(file.read_index()).to(self.device),
+                torch.from_numpy(file.read(view)).to(self.device),
+            )
+            for name, file in self.corrupted.items()
+            if view in file.views()
+        }
 
     def features(self, view: str) -> Tensor:
         """(images, dim) float32 of one view. Raises InputError where the file is broken."""
@@ -111,4 +130,6 @@ def _open(probed: ProbedSet, split: str) -> Examples:
         )
     specs = probed.labels | {name: probed.image_set.labels[name] for name in probed.also_read}
     targets = read_targets(labels, specs, probed.device)
-    return Examples(content.images, targets, file, probed.device, patches)
+    names = corruptions(probed.embeddings, name) if split == "test" else []
+    corrupted = {each: corrupted_views(probed.embeddings, name, each) for each in names}
+    return Examples(content.images, targets, file, probed.device, patches, corrupted)

@@ -20,9 +20,12 @@ MIN_DRAWN = 20  # images; a smaller draw is skipped
 
 @dataclass(frozen=True)
 class Draw:
-    """Fits to one draw of `fraction` of the training images. Labels that do not vary in it are absent."""
+    """Fits to some labels of some training images. Labels that do not vary in them are absent.
 
-    fraction: float
+    name: how the names of their scores end; several draws may have one, and their mean is scored.
+    """
+
+    name: str
     classes: dict[str, Fit]
     numbers: dict[str, Fit]
 
@@ -53,7 +56,7 @@ def fit_few(
             validation = torch.from_numpy(chosen).to(train.device)
             classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
             numbers = fit_numbers(train[rows], few.numbers, params.l2, validation)
-            draws.append(Draw(fraction, classes, numbers))
+            draws.append(Draw(suffix(fraction), classes, numbers))
     return draws
 
 

@@ -20,6 +20,7 @@ from pipeline.jepa.pretrained import load_encoder
 from pipeline.measure.embedding_store import twin_folder
 from pipeline.measure.embeddings import INITIAL, TRAINED, encoder_normalise
 from pipeline.params import AugmentParams, ProbeParams
+from pipeline.probe import label_noise
 from pipeline.probe.fine_tune import FineTuned, Recipe, fine_tune
 from pipeline.probe.fitting import FittedView, fit_view
 from pipeline.probe.held_out import Examples, ProbedSet
@@ -59,7 +60,8 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
     validation = _validation(len(train), params, probed.device)
     for view in views:
         with fitted.timed(view):
-            fitted.views[view] = fit_view(train.features(view), targets, labels, params, validation)
+            features, noisy = train.features(view), view in label_noise.VIEWS
+            fitted.views[view] = fit_view(features, targets, labels, params, validation, with_noise=noisy)
     counts = [name for name, spec in labels.items() if spec.kind == "count"]
     if counts and AREA_LABEL in train.targets.numbers and AREA_LABEL not in unusable(train.targets):
         # Where objects are alike their number follows from the area they cover, so that alone is a baseline.

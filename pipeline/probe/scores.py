@@ -17,7 +17,6 @@ from pipeline.measure.knn import classify
 from pipeline.measure.metrics import Metrics, accuracy, r2
 from pipeline.probe.fitting import FittedView
 from pipeline.probe.linear_probe import Fit, predict_class, predict_number
-from pipeline.probe.low_shot import suffix
 from pipeline.probe.sgd_probe import predict
 from pipeline.probe.targets import Targets
 
@@ -45,15 +44,19 @@ def score_view(
     specs: Mapping[str, Label],
     temperature: float,
     bootstrap: Bootstrap,
+    corrupted: Mapping[str, tuple[Tensor, Tensor]] | None = None,
 ) -> tuple[dict[str, Metrics], Answers]:
     """Scores on the test split of every label that `test` holds, and the answers that they count.
 
     categorical: accuracy of logistic regression, ci95_low, ci95_high, l2, converged, iterations; knn_accuracy
     and knn_neighbors (where `train_features` are given to search in); sgd_accuracy, sgd_learning_rate;
-    accuracy_<share> and accuracy_<share>_sd of few labels, mean and deviation over draws (1pct, 10pct).
+    accuracy_<share> and accuracy_<share>_sd of few labels, mean and deviation over draws (1pct, 10pct);
+    accuracy_noise<share> of wrong labels (noise60pct); accuracy_<corruption> of the linear probe.
     count: the same, and r2, r2_ci95_low, r2_ci95_high, r2_l2 of ridge regression on the quantity, r2_<share>,
     r2_<share>_sd. real: r2, ci95_low, ci95_high, l2, converged, r2_<share>, r2_<share>_sd.
     All: n_train, n_test.
+
+    corrupted: by corruption, rows of the test split and their features under it.
     """
     rotated = fitted.components(test_features)
     voted: dict[str, Tensor] = {}
@@ -81,6 +84,12 @@ def score_view(
                 scores["sgd_accuracy"] = round(accuracy(guess, target), DIGITS)
                 scores["sgd_learning_rate"] = fitted.sgd[name].learning_rate
                 correct["sgd_accuracy"] = is_correct(guess, target)
+            for corruption, (rows, features) in (corrupted or {}).items():
+                guess, of_rows = predict_class(fit, fitted.components(features)), target[rows]
+                scores[f"accuracy_{corruption}"] = round(accuracy(guess, of_rows), DIGITS)
+                right = np.full(len(target), np.nan, dtype=np.float32)
+                right[rows.cpu().numpy()] = is_correct(guess, of_rows)
+                correct[f"accuracy_{corruption}"] = right
         if name in test.numbers:
             predicted = predict_number(fitted.numbers[name], rotated)
             of_number = _number_scores(fitted.numbers[name], predicted, test.numbers[name], bootstrap)
@@ -91,7 +100,7 @@ def score_view(
             if not correct:
                 answers.numbers[name] = predicted.cpu().numpy()
         if scores:
-            of_few, correct_of_few = _few_label_scores(fitted, rotated, test, name)
+            of_few, correct_of_few = _draw_scores(fitted, rotated, test, name)
             metrics[name] = scores | of_few
             correct |= correct_of_few
         if correct:
@@ -150,15 +159,15 @@ def _number_scores(fit: Fit, predicted: Tensor, target: Tensor, bootstrap: Boots
     }
 
 
-def _few_label_scores(
+def _draw_scores(
     fitted: FittedView, rotated: Tensor, test: Targets, name: str
 ) -> tuple[Metrics, dict[str, np.ndarray]]:
-    """Mean and sample standard deviation over the draws of each fraction; and of each image the share of
+    """Mean and sample standard deviation over the draws of each name; and of each image the share of
     draws that are right, by kind of accuracy."""
     means: Metrics = {}
     shares: dict[str, np.ndarray] = {}
-    for fraction in dict.fromkeys(draw.fraction for draw in fitted.few):
-        draws = [draw for draw in fitted.few if draw.fraction == fraction]
+    for drawn in dict.fromkeys(draw.name for draw in fitted.draws):
+        draws = [draw for draw in fitted.draws if draw.name == drawn]
         scores: dict[str, list[float]] = {"accuracy": [], "r2": []}
         correct: list[np.ndarray] = []
         for draw in draws:
@@ -172,7 +181,7 @@ def _few_label_scores(
                 scores["r2"].append(r2(guess[known], test.numbers[name][known]))
         for metric, values in scores.items():
             if len(values) == len(draws):  # a label that one draw cannot learn has no mean over draws
-                key = f"{metric}_{suffix(fraction)}"
+                key = f"{metric}_{drawn}"
                 means[key] = round(float(np.mean(values)), DIGITS)
                 if len(values) > 1:
                     means[f"{key}_sd"] = round(float(np.std(values, ddof=1)), DIGITS)

@@ -6,13 +6,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.report.figures import LIGHT, PAGE_INCH, style, svg_text
+from pipeline.report.figures import LIGHT, PAGE_INCH, draw_cells, style, svg_text
 from pipeline.report.tables import ProbeTable, points, title
 from pipeline.views import (
     ENCODER,
@@ -115,7 +112,6 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
     order = np.argsort(-norms.sum(0), kind="stable")
     groups, latents = norms.shape
     shown = norms[:, order]
-    rows, columns = np.nonzero(shown)
     largest = shown.max() or 1.0
     with matplotlib.rc_context(style(salt)):
         height = min(max(0.17 * groups, 1.0), 5.0)
@@ -126,15 +122,7 @@ def interaction_chart(norms: np.ndarray, kl: np.ndarray | None, salt: str) -> st
             axes, below = figure.add_subplot(), None
         else:
             axes, below = figure.subplots(2, sharex=True, height_ratios=[height, 0.8])
-        cells = [
-            Rectangle((float(column), float(row)), 1, 1) for row, column in zip(rows, columns, strict=True)
-        ]
-        opacity = FAINTEST + (1 - FAINTEST) * shown[rows, columns] / largest
-        colours = [(*to_rgb(LIGHT["encoder"]), alpha) for alpha in opacity]
-        axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
-        axes.set_xlim(0, latents)
-        axes.set_ylim(groups, 0)
-        axes.grid(visible=False)
+        draw_cells(axes, np.where(shown > 0, FAINTEST + (1 - FAINTEST) * shown / largest, 0), "encoder")
         axes.set_ylabel("group")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         bottom = below if below is not None else axes

@@ -38,6 +38,7 @@ class SetReport:
     tables: tuple[tuple[ProbeTable, Chart], ...]
     patches: tuple[ProbeTable, ...]
     kinds: KindsTable | None
+    robustness: KindsTable | None
     labels: tuple[AboutLabel, ...]
 
 
@@ -133,6 +134,7 @@ def _set_report(name: str, inputs: Inputs) -> SetReport:
             table for metric, _ in METRICS if (table := tables.probe_table(of_patches, None, metric))
         ),
         kinds=tables.kinds_table(summary),
+        robustness=tables.kinds_table(summary, robustness=True),
         labels=about_labels(name, labels),
     )
 

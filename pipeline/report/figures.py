@@ -10,8 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 # Okabe and Ito's hues, shifted until each has enough contrast on its ground. One name is one CSS variable.
 LIGHT = {
@@ -61,11 +66,28 @@ STYLE = {
     "lines.linewidth": 1.6,
 }
 PAGE_INCH = 72  # SVG units
+SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
 
 
 def style(salt: str) -> dict[Any, Any]:
     """matplotlib's settings for a chart; equal salts give equal ids."""
     return STYLE | {"svg.hashsalt": salt}
+
+
+def draw_cells(axes: Axes, shares: np.ndarray, colour: str) -> None:
+    """A matrix as cells: the larger the share, in [0, 1], the darker; cells below 2.5 % stay blank.
+
+    All cells of one shade, in steps of 5 %, are one path, so that a matrix of thousands of cells stays small.
+    """
+    shades = np.round(20 * shares).astype(int)
+    for shade in np.unique(shades[shades > 0]):
+        corners = np.argwhere(shades == shade)[:, ::-1]
+        squares = [Path(corner + SQUARE, closed=True) for corner in corners]
+        path = Path.make_compound_path(*squares)
+        axes.add_patch(PathPatch(path, facecolor=(*to_rgb(LIGHT[colour]), shade / 20), linewidth=0))
+    axes.set_xlim(0, shares.shape[1])
+    axes.set_ylim(shares.shape[0], 0)
+    axes.grid(visible=False)
 
 
 def svg_text(figure: Figure) -> str:
@@ -76,7 +98,13 @@ def svg_text(figure: Figure) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # nothing refers to them, and a page may hold an id once
+    text = re.sub(r' d="[^"]*"', _shortened, text)
     return re.sub(r"font-family: [^;\"]+", "font-family: system-ui, sans-serif", text)
+
+
+def _shortened(path: re.Match[str]) -> str:
+    """A path with coordinates of two decimals."""
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", path[0])
 
 
 def for_page(svg: str, description: str) -> str:

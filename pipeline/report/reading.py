@@ -38,6 +38,11 @@ _OTHER_PROBES: Terms = (
         "probes that see the labels of this share of the training images; the mean over several draws.",
     ),
     (
+        "60 %, 90 % wrong labels",
+        "linear probes whose training labels are drawn at random in this share of the images, and scored on "
+        "true labels. Their strength is chosen on wrong labels too.",
+    ),
+    (
         "single patches",
         "probes of the features of one patch (labels patch_...). Their intervals draw whole images again.",
     ),

@@ -164,10 +164,15 @@ def probe_table(labels: Labels, summary: Summary | None, metric: Metric) -> Prob
     )
 
 
-def kinds_table(summary: Summary) -> KindsTable | None:
-    """Of a set; None where there is one kind of probe only."""
+def kinds_table(summary: Summary, robustness: bool = False) -> KindsTable | None:
+    """Of a set: probes of the features as they are, or the linear probe beside those of wrong labels and
+    corrupted images. None where there is one kind of probe only."""
     means = summary.means
-    kinds = order_kinds(kind for kind in means if not kind.endswith("_sd"))
+    kinds = order_kinds(
+        kind
+        for kind in means
+        if not kind.endswith("_sd") and (kind == "accuracy" or tests_robustness(kind) == robustness)
+    )
     if len(kinds) < 2:
         return None
     views = order_views({view for kind in kinds for view in means[kind]} - set(WHOLE_NETWORKS))
@@ -181,16 +186,33 @@ def kinds_table(summary: Summary) -> KindsTable | None:
     return KindsTable(tuple(map(kind_title, kinds)), tuple(zip(views, cells, strict=True)))
 
 
+def tests_robustness(kind: str) -> bool:
+    """Whether a kind of probe is of wrong labels or of corrupted images."""
+    rest = kind.removeprefix("accuracy_")
+    return rest != kind and not rest[0].isdigit()
+
+
 def order_kinds(kinds: Iterable[str]) -> list[str]:
-    """The linear probe first, then that of papers, few labels, k-NN."""
+    """The linear probe first, then that of papers, few labels, k-NN, wrong labels and corrupted images."""
     return sorted(
-        kinds, key=lambda kind: (kind == "knn_accuracy", kind.startswith("accuracy_"), kind != "accuracy")
+        kinds,
+        key=lambda kind: (
+            tests_robustness(kind),
+            kind == "knn_accuracy",
+            kind.startswith("accuracy_"),
+            kind != "accuracy",
+        ),
     )
 
 
 def kind_title(kind: str) -> str:
-    """The words for a kind of probe: accuracy_1pct is "1 % of the labels"."""
+    """The words for a kind of probe: accuracy_1pct is "1 % of the labels", accuracy_noise60pct is
+    "60 % wrong labels", accuracy_gaussian_blur is "under gaussian blur"."""
     share = kind.removeprefix("accuracy_").removesuffix("pct").replace("_", ".")
+    if share.startswith("noise"):
+        return f"{share.removeprefix('noise')} % wrong labels"
+    if tests_robustness(kind):
+        return f"under {share.replace('.', ' ')}"
     return KIND_TITLES.get(kind) or f"{share} % of the labels"
 
 

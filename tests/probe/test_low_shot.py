@@ -54,7 +54,7 @@ def test_every_share_is_drawn_several_times_and_one_too_small_is_left_out():
     params = probe_params(**{"low_shot.fractions": [0.01, 0.1, 0.5], "low_shot.draws": 3})
     components = principal_components(features)
     draws = fit_few(components(features), components.variance, Targets({"a": target}, {}), {"a": 3}, params)
-    assert [draw.fraction for draw in draws] == [0.1] * 3 + [0.5] * 3
+    assert [draw.name for draw in draws] == ["10pct"] * 3 + ["50pct"] * 3
 
 
 def test_a_label_that_the_draw_does_not_vary_in_is_left_out_of_it():

@@ -1,10 +1,13 @@
 """Claims about charts: they name what they show, in the colours of the theme."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.report import charts, figures
 from pipeline.report.inputs import Inputs
@@ -64,6 +67,12 @@ def test_the_twin_is_a_line_more_where_its_course_is_another(inputs: Inputs):
     assert "dense twin" not in alone
 
 
+def squares(text: str, colour: str) -> int:
+    """How many closed squares are filled with a colour."""
+    paths = re.findall(rf'd="([^"]*)"[^>]*style="fill: {figures.LIGHT[colour]}', text)
+    return sum(path.count("z") for path in paths)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(4, 6), (1, 1), (16, 32)])
 @pytest.mark.parametrize("with_kl", [True, False])
@@ -73,5 +82,20 @@ def test_the_interaction_chart_has_a_cell_per_column_that_is_not_zero(shape: tup
     kl = np.ones(shape[1]) if with_kl else None
     for shown in (norms, np.zeros(shape)):
         text = charts.interaction_chart(shown, kl, "interaction")
-        assert text.count(figures.LIGHT["encoder"]) == np.count_nonzero(shown)
+        assert squares(text, "encoder") == np.count_nonzero(shown)
         assert figures.LIGHT["encoder"] not in figures.for_page(text, "interaction")
+
+
+def test_a_matrix_is_drawn_by_shades_and_its_smallest_numbers_stay_blank():
+    """Half of the cells are near zero; the others have two shades, so two paths of many squares."""
+    shares = np.tile(np.array([[0.0, 0.02, 0.5, 1.0]]), (40, 20))
+    with matplotlib.rc_context(figures.style("cells")):
+        figure = Figure(figsize=(4, 3))
+        axes = figure.add_subplot()
+        figures.draw_cells(axes, shares, "encoder")
+        text = figures.svg_text(figure)
+    assert len(axes.patches) == 2
+    assert text.count("fill-opacity: 0.5") == 1 and squares(text, "encoder") == 2 * 40 * 20
+    coordinates = re.findall(r"[ML] (\S+) (\S+)", text)
+    assert coordinates and all(len(number.partition(".")[2]) <= 2 for pair in coordinates for number in pair)
+    assert len(text) < 60 * shares.size

@@ -158,6 +158,9 @@ def test_the_maps_of_the_twin_stand_below_those_of_the_run(content: Content):
         "strongest group, dense twin",
         "best group, this run",
         "best group, dense twin",
+        "clusters of colour and place",
+        "clusters of this run's tokens",
+        "clusters of the dense twin's tokens",
     ]
     assert len({len(tiles) for _, tiles in content.interpretation.objects}) == 1
 

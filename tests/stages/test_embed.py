@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.data.normalise import normalise
 from pipeline.data.store import open_set
 from pipeline.embed import embedding
+from pipeline.embed.corruptions import CORRUPTIONS
 from pipeline.embed.source import ComputeViews, Context, Sample
 from pipeline.files import InputError, read_json, write_json
 from pipeline.jepa.pretrained import load_encoder
@@ -70,6 +71,21 @@ def test_a_module_behind_the_predictor_has_no_views(tmp_path: Path):
     embed.main(run, tmp_path)
     views = read_json(tmp_path / "artifacts/embeddings/meta.json")["views"]
     assert views == [view for view in WIDTHS if view not in ("latent", "groups")]
+
+
+def test_corrupted_images_give_other_features_of_the_same_images(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(tiny_params(embed={"corrupted_images": 30}), tmp_path)
+    folder = tmp_path / "artifacts/embeddings/scenes"
+    clean = np.load(folder / "test.npz")
+    for name in CORRUPTIONS:
+        arrays = np.load(folder / f"corrupted_{name}.npz")
+        assert {"encoder", "latent", "random_init"} <= set(arrays) and "pixels_pca" not in arrays
+        assert len(arrays["rows"]) == 30 and arrays["encoder"].shape == (30, 16)
+        assert (arrays["encoder"] != clean["encoder"][arrays["rows"]]).any(1).all()
+    embed.main(tiny_params(embed={"corrupted_images": 0}), tmp_path)
+    assert not list(folder.glob("corrupted_*"))
+    assert run.embed.corrupted_images > 0  # the default
 
 
 def test_every_image_has_a_row_in_every_view(tmp_path: Path):

@@ -40,7 +40,16 @@ def test_every_code_is_measured_and_nothing_is_nan(finished: Path):
     assert set(scores["codes"]) == CODES
     assert ": null" not in json.dumps(scores)
     for code in scores["codes"].values():
-        named = {"explicitness", "modularity", "mig", "dci_disentanglement", "dci_completeness", "hoyer"}
+        named = {
+            "consistency_features",
+            "feature_accuracy_1",
+            "explicitness",
+            "modularity",
+            "mig",
+            "dci_disentanglement",
+            "dci_completeness",
+            "hoyer",
+        }
         assert named | {"ablation_selectivity", "group_probe_1", "feature_probe_1", "tc_energies"} <= set(
             code
         )
@@ -64,7 +73,8 @@ def test_a_dense_twin_is_measured_in_the_groups_of_the_run(finished_run: Finishe
     headline = {key: value for key, value in codes["twin"].items() if key in Headline.model_fields}
     assert content["twin"]["scenes"] == headline
     assert "Its dense twin, trained without sparsity, has " in scores["sentence"]
-    assert set(scores["objects"]) == {"encoder", "kmeans", "random_init", "twin"}
+    controls = {"colour_position", "grid"}
+    assert set(scores["objects"]) == {"encoder", "kmeans", "random_init", "twin"} | controls
     assert set(scores["objects"]["twin"]) == set(scores["objects"]["encoder"])
 
 
@@ -191,12 +201,18 @@ def test_groups_are_held_against_object_masks_where_a_set_has_them(tmp_path: Pat
     embed.main(run, tmp_path)
     interpret.main(run, tmp_path)
     objects = metrics(tmp_path)["objects"]
-    assert set(objects) == {"encoder", "kmeans", "random_init"}
-    for scores in objects.values():
+    assert set(objects) == {"encoder", "kmeans", "random_init", "colour_position", "grid"}
+    for code in ("encoder", "kmeans", "random_init"):
+        scores = objects[code]
         assert 0 <= scores["object_auroc"] <= 1 and -1 <= scores["object_ari"] <= 1
         assert {"object_auroc_null_z", "object_ari_null_z"} <= set(scores)
+    for code in set(objects) - {"kmeans"}:
+        assert -1 <= objects[code]["cluster_ari"] <= 1 and 0 < objects[code]["cluster_mbo"] <= 1
+    assert "cluster_ari_less_control" in objects["encoder"]
+    clusters = pd.read_csv(tmp_path / "reports/plots/interpret_clusters.csv")
+    assert set(clusters["code"]) == set(objects) - {"kmeans"} and len(clusters) == 10 * 16 * 4
     patches = pd.read_csv(tmp_path / "reports/plots/interpret_patches.csv")
-    assert len(patches) == 8 * 16 * 4
+    assert len(patches) == 10 * 16 * 4
     assert set(patches["object"]) == {0, 1, 2}
 
 

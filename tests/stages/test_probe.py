@@ -5,9 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pipeline.contracts import probe as contract
+from pipeline.data.store import open_set
+from pipeline.embed.corruptions import CORRUPTIONS
 from pipeline.files import InputError, ParamsError, read_json, write_json
+from pipeline.probe.held_out import ProbedSet, open_test, open_train
+from pipeline.probe.linear_probe import predict_class
+from pipeline.probe.probing import fit_set
 from stages import embed, probe
 from tests.finished_run import FinishedRun
 from tests.stages.tiny_run import SGD, tiny_params, tiny_run, write_encoder, write_set
@@ -33,9 +39,27 @@ def test_every_label_is_scored_in_every_view(finished: Path):
     classes = fit | {"accuracy", "accuracy_20pct", "accuracy_20pct_sd", "iterations"}
     classes |= {"knn_accuracy", "knn_neighbors", "sgd_accuracy", "sgd_learning_rate"}
     numbers = {"r2", "r2_ci95_low", "r2_ci95_high", "r2_l2", "r2_20pct", "r2_20pct_sd"}
-    assert set(labels["colour"]["encoder"]) == classes
-    assert set(labels["count"]["encoder"]) == classes | numbers
+    robust = {"accuracy_noise60pct", "accuracy_noise90pct"} | {f"accuracy_{name}" for name in CORRUPTIONS}
+    assert set(labels["colour"]["encoder"]) == classes | robust
+    assert set(labels["count"]["encoder"]) == classes | robust | numbers
+    assert set(labels["colour"]["pixels_pca"]) == classes
     assert set(labels["foreground"]["encoder"]) == fit | {"r2", "r2_20pct", "r2_20pct_sd"}
+
+
+def test_corrupted_images_are_judged_by_the_clean_probe(finished: Path):
+    """The accuracy is that of the probe's answers to what embed wrote; written out here from its weights."""
+    image_set = open_set(finished / "artifacts/data/scenes")
+    colour = {"colour": image_set.labels["colour"]}
+    a_set = ProbedSet(image_set, finished / "artifacts/embeddings", colour, {}, (), 4, torch.device("cpu"))
+    fitted = fit_set(a_set, open_train(a_set), ("encoder",), tiny_params().probe).views["encoder"]
+    test = open_test(a_set)
+    scores = read_json(finished / "reports/metrics/probe.json")["scenes"]["colour"]["encoder"]
+    for name, (rows, features) in test.under_corruptions("encoder").items():
+        answers = predict_class(fitted.classes["colour"], fitted.components(features))
+        truth = test.targets.classes["colour"][rows]
+        right = (answers == truth)[truth >= 0].float().mean().item()
+        assert scores[f"accuracy_{name}"] == pytest.approx(right, abs=1e-6)
+    assert test.under_corruptions("pixels_pca") == {}
 
 
 def test_what_is_plain_in_the_features_is_read(finished: Path):
@@ -83,7 +107,9 @@ def test_differences_to_the_twin_are_those_of_the_scores(
         assert all(scores.less_twin is None for view, scores in views.items() if view != "encoder")
     summary = content.summary["scenes"]
     assert summary.less_twin is not None
-    assert set(summary.less_twin) == {"accuracy", "knn_accuracy", "sgd_accuracy", "accuracy_20pct"}
+    plain = {"accuracy", "knn_accuracy", "sgd_accuracy", "accuracy_20pct"}
+    robust = {"accuracy_noise60pct", "accuracy_noise90pct"} | {f"accuracy_{name}" for name in CORRUPTIONS}
+    assert set(summary.less_twin) == plain | robust
     for kind, difference in summary.less_twin.items():
         means = summary.means[kind]
         assert difference.mean == pytest.approx(means["encoder"] - means["twin"], abs=2e-6)
@@ -197,14 +223,20 @@ def test_a_set_with_fewer_images_than_classes_is_refused(tmp_path: Path):
 def test_extras_can_be_off(tmp_path: Path):
     few = {"fractions": [], "draws": 1}
     run = tiny_params(
-        embed={"last_blocks": 0, "token_images": 0}, probe={"low_shot": few, "sgd": SGD | {"epochs": 0}}
+        embed={"last_blocks": 0, "token_images": 0, "corrupted_images": 0},
+        probe={
+            "low_shot": few,
+            "label_noise": {"shares": [], "images": 20},
+            "sgd": SGD | {"epochs": 0},
+        },
     )
     tiny_run(tmp_path)
     embed.main(run, tmp_path)
     probe.main(run, tmp_path)
     metrics = read_json(tmp_path / "reports/metrics/probe.json")["scenes"]
     assert set(metrics) == {"colour", "count", "foreground", "constant"}
-    assert not [key for key in metrics["colour"]["encoder"] if key.startswith("sgd") or "pct" in key]
+    encoder = metrics["colour"]["encoder"]
+    assert not [key for key in encoder if key.startswith(("sgd", "accuracy_")) or "pct" in key]
 
 
 @pytest.mark.parametrize("kept", [(), ("foreground",), ("constant",)])

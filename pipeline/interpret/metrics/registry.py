@@ -16,12 +16,13 @@ from jaxtyping import Float
 from pipeline.interpret.code import Code
 from pipeline.interpret.code_statistics import CodeStatistics, compute_statistics
 from pipeline.interpret.factors import Factor
+from pipeline.interpret.metrics.consistency import class_consistency
 from pipeline.interpret.metrics.energy_sparsity import energy_sparsity
 from pipeline.interpret.metrics.factor_probes import ablation_drop, explicitness, sparse_probes
 from pipeline.interpret.metrics.matching import ablation_selectivity, feature_matching, group_matching
 from pipeline.interpret.metrics.multiinformation import multiinformation
-from pipeline.interpret.metrics.purity import top_image_purity
 from pipeline.interpret.metrics.size import code_size, dead_features
+from pipeline.interpret.metrics.sparse_classification import sparse_classification
 from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
 
@@ -32,12 +33,13 @@ METRICS: tuple[Metric, ...] = (
     energy_sparsity,
     dead_features,
     explicitness,
-    top_image_purity,
+    class_consistency,
     group_matching,
     ablation_selectivity,
     feature_matching,
     ablation_drop,
     sparse_probes,
+    sparse_classification,
 )
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from pipeline.contracts.interpret import Scores
-from pipeline.report.figures import LIGHT, PAGE_INCH, style, svg_text
+from pipeline.report.figures import LIGHT, PAGE_INCH, draw_cells, style, svg_text
+from pipeline.report.interpretation.words import ACTIVE
+from pipeline.views import ENCODER, TWIN
 
 LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random", "ink")
 
@@ -39,25 +39,15 @@ def matrix_chart(
         for axes, (name, matrix) in zip(panels, matrices.items(), strict=True):
             best = matrix.argmax(0)
             order = np.lexsort((-matrix.max(0), best))
-            _cells(axes, np.minimum(matrix[:, order] / (largest or 1.0), 1), colour)
+            draw_cells(axes, np.clip(matrix[:, order] / (largest or 1.0), 0, 1), colour)
+            for edge in axes.spines.values():
+                edge.set_visible(True)
             axes.set_title(name, loc="left", fontsize=8.5, color=LIGHT["ink"])
             axes.set_xticks([])
             axes.set_xlabel(f"{matrix.shape[1]} groups")
             axes.set_yticks(np.arange(len(factors)) + 0.5, [factor.replace("_", " ") for factor in factors])
             axes.tick_params(axis="y", labelcolor=LIGHT["ink"])
         return svg_text(figure)
-
-
-def _cells(axes: Axes, shares: np.ndarray, colour: str) -> None:
-    rows, columns = np.nonzero(shares > 0)
-    cells = [Rectangle((float(column), float(row)), 1, 1) for row, column in zip(rows, columns, strict=True)]
-    colours = [(*to_rgb(LIGHT[colour]), float(alpha)) for alpha in shares[rows, columns]]
-    axes.add_collection(PatchCollection(cells, facecolors=colours, linewidths=0))
-    axes.set_xlim(0, shares.shape[1])
-    axes.set_ylim(shares.shape[0], 0)
-    axes.grid(visible=False)
-    for edge in axes.spines.values():
-        edge.set_visible(True)
 
 
 def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
@@ -100,24 +90,54 @@ def probing_chart(
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(620 / PAGE_INCH, 3.1), layout="constrained")
         axes = figure.add_subplot()
-        others = [name for name in curves if name != twin]
-        for name, values in curves.items():
-            at = 0 if name == twin else others.index(name)
-            colour = LIGHT[LINE_COLOURS[at % len(LINE_COLOURS)]]
-            axes.plot(
-                range(len(values)),
-                np.array(values, dtype=float),
-                marker="o",
-                ms=4,
-                mfc=LIGHT["ground"] if name == twin else colour,
-                color=colour,
-                linewidth=0.8 if name == twin else 1.6,
-                linestyle=(0, (4, 3)) if at >= len(LINE_COLOURS) else "-",
-                label=name,
-            )
-        axes.set_xticks(range(len(ticks)), ticks)
+        _curves(axes, curves, ticks, twin, next(iter(curves)))
         axes.set_xlabel("units used: the best k for each factor")
         axes.set_ylabel("R² on test images")
-        axes.spines["left"].set_visible(False)
         figure.legend(loc="outside right upper", fontsize=8, labelcolor=LIGHT["ink"])
         return svg_text(figure)
+
+
+def active_chart(active: pd.DataFrame, salt: str) -> str:
+    """Accuracy of both probes against the number of active units, from the table `active`."""
+    units = sorted(active["units"].unique())
+    panels = {"accuracy": "linear probe", "nearest": "nearest neighbour"}
+    with matplotlib.rc_context(style(salt)):
+        figure = Figure(figsize=(760 / PAGE_INCH, 3.1), layout="constrained")
+        for axes, (column, name) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+            table = 100 * active.pivot(index="code", columns="units", values=column)[units]
+            codes = [code for code in ACTIVE if code in table.index]
+            curves = {ACTIVE[code]: table.loc[code].tolist() for code in codes}
+            _curves(axes, curves, [str(k) for k in units], ACTIVE[TWIN], ACTIVE[ENCODER])
+            axes.set_title(name, loc="left", fontsize=8.5, color=LIGHT["ink"])
+            axes.set_xlabel("active units of an image")
+        figure.axes[0].set_ylabel("accuracy, %")
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", fontsize=8, labelcolor=LIGHT["ink"])
+        return svg_text(figure)
+
+
+def _curves(
+    axes: Axes,
+    curves: Mapping[str, Sequence[float | None]],
+    ticks: Sequence[str],
+    twin: str,
+    run: str,
+) -> None:
+    """A line of each code over equal steps. The dense twin's is thin and hollow, in the colour of the run."""
+    others = [name for name in curves if name != twin]
+    for name, values in curves.items():
+        at = others.index(run if name == twin else name)
+        colour = LIGHT[LINE_COLOURS[at % len(LINE_COLOURS)]]
+        axes.plot(
+            range(len(values)),
+            np.array(values, dtype=float),
+            marker="o",
+            ms=4,
+            mfc=LIGHT["ground"] if name == twin else colour,
+            color=colour,
+            linewidth=0.8 if name == twin else 1.6,
+            linestyle=(0, (4, 3)) if at >= len(LINE_COLOURS) else "-",
+            label=name,
+        )
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.spines["left"].set_visible(False)

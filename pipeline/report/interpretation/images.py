@@ -43,6 +43,11 @@ def strongest_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
     return _number_map(energies.argmax(1) + 1, grid, side)
 
 
+def cluster_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
+    """The clusters of one image, from its rows of interpret_clusters.csv and one code."""
+    return _number_map(patches.sort_values("patch")["cluster"].to_numpy() + 1, grid, side)
+
+
 def best_map(patches: pd.DataFrame, grid: int, side: int) -> np.ndarray:
     """The energy of the group that tells objects best, from the rows of one image and one code."""
     return _energy_map(patches.loc[patches["best"], "energy"].to_numpy(), grid, side)

@@ -17,6 +17,11 @@ from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 KS = (1, 2, 5)  # units of a probe
 RIVALS = ("kmeans", "pca", RANDOM_INIT)  # other groupings and features
 SHORT = {ENCODER: "this run", TWIN: "dense twin"}  # before rows of maps
+CLUSTERED = {  # whose clusters are shown
+    "colour_position": "colour and place",
+    ENCODER: "this run's tokens",
+    TWIN: "the dense twin's tokens",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Section:
     columns: list[str]
     rows: list[tuple[str, list[words.Cell]]]
     information: list[tuple[str, list[str]]]
+    active: str
     charts: dict[str, Chart]
     correlations: list[tuple[str, np.ndarray]]
     objects: list[tuple[str, list[np.ndarray]]]
@@ -83,6 +89,7 @@ def compose(inputs: Inputs) -> Section:
         columns=list(codes),
         rows=words.number_rows(codes),
         information=words.information_rows(codes),
+        active=words.active_sentence(inputs.tables["active"]),
         charts=_charts(inputs, codes, titles),
         correlations=_correlations(inputs, titles),
         objects=_objects(inputs),
@@ -92,7 +99,8 @@ def compose(inputs: Inputs) -> Section:
 
 
 def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, Chart]:
-    """By what they show: skill, rivals, ablation, probing and information, those that there are numbers for.
+    """By what they show: skill, rivals, ablation, probing, active, information. A chart without numbers is
+    left out.
 
     rivals: the skill of groups in other groupings and features, on the scale of `skill`.
     """
@@ -121,6 +129,10 @@ def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, st
         file = "probing.svg"
         svg = charts.probing_chart(curves, [*map(str, KS), "all"], file, titles[TWIN])
         shown["probing"] = Chart(file, "R² against units used", svg)
+    active = inputs.tables["active"]
+    if not active.empty:
+        file = "active_units.svg"
+        shown["active"] = Chart(file, "Accuracy against active units", charts.active_chart(active, file))
     estimated = {name: scores for name, scores in codes.items() if scores.tc_total is not None}
     if estimated:
         file = "total_correlation.svg"
@@ -169,6 +181,11 @@ def _objects(inputs: Inputs) -> list[tuple[str, list[np.ndarray]]]:
     for kind, draw in (("strongest group", pictures.strongest_map), ("best group", pictures.best_map)):
         for code, of_images in codes.items():
             maps.append((f"{kind}, {SHORT[code]}", [draw(rows, grid, side) for rows in of_images]))
+    clusters = inputs.tables["clusters"]
+    for code, of_images in clusters.groupby("code", sort=False):
+        if code in CLUSTERED:
+            tiles = [pictures.cluster_map(rows, grid, side) for _, rows in of_images.groupby("image")]
+            maps.append((f"clusters of {CLUSTERED[str(code)]}", tiles))
     return maps
 
 

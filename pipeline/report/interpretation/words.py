@@ -6,6 +6,8 @@ A number that is absent is shown as a dash: it was not estimated, or there is no
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from pipeline.contracts.interpret import InterpretedSet, Objects, ObjectScores, Scores
 from pipeline.report.tables import DASH, decimals, title
 from pipeline.views import ENCODER, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
@@ -34,11 +36,26 @@ ROWS = (  # metric, its words, digits
     ("hoyer", "Hoyer sparsity of energies", 3),
     ("tc_between", "TC(G), nats", 2),
     ("feature_probe_1", "R² of the best single feature", 3),
+    ("group_accuracy_1", "classification by the best group, above chance", 3),
+    ("group_accuracy_5", "by the five best groups", 3),
+    ("feature_accuracy_1", "classification by the best single feature, above chance", 3),
+    ("consistency_groups", "class consistency of groups", 3),
+    ("consistency_features", "class consistency of single features", 3),
     ("mig_features", "MIG of single features", 3),
     ("active_groups", "active units per image", 1),
     ("dead_groups", "dead units", 0),
     ("stability", "likeness to this run's groups", 2),
 )
+ACTIVE = {  # codes of the curves at equal numbers of active units, in the order of their lines
+    LATENT: "latents",
+    "groups": "whole groups",
+    ENCODER: "features",
+    TWIN: "features of the dense twin",
+    "rectified": "rotated at random, relu",
+    "sae": "sparse autoencoder",
+    "pca": "PCA, first components",
+    RANDOM_INIT: title(RANDOM_INIT),
+}
 INFORMATION = ("tc_total", "tc_between", "tc_within", "tc_energies")
 
 
@@ -102,8 +119,34 @@ def left_out(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{label.replace('_', ' ')}: {reason}" for label, reason in reasons.items())
 
 
+def active_sentence(active: pd.DataFrame) -> str:
+    """Whether the sparse code tells more than dense features do at equal numbers of active units.
+
+    Empty without curves.
+    """
+    curves = {name: rows.set_index("units")["accuracy"] for name, rows in active.groupby("code")}
+    sparse = LATENT if LATENT in curves else "groups"
+    if sparse not in curves or ENCODER not in curves:
+        return ""
+    code, units = curves[sparse], [int(k) for k in curves[sparse].index]
+    sentences = [f"An image keeps its {units[0]} to {units[-1]} strongest units, and all others are 0."]
+    for dense, words in ((ENCODER, "the features of this run"), (TWIN, "those of the dense twin")):
+        if dense not in curves:
+            continue
+        above = int((code > curves[dense].loc[units]).sum())
+        verdict = {len(units): "at every number of units", 0: "at no number of units"}.get(
+            above, f"at {above} of {len(units)} numbers of units"
+        )
+        ends = [f"{100 * curve.loc[k]:.1f}" for k in (units[0], units[-1]) for curve in (code, curves[dense])]
+        sentences.append(
+            f"{ACTIVE[sparse].capitalize()} then tell more than {words} {verdict}: "
+            f"{ends[0]} against {ends[1]} % with {units[0]}, {ends[2]} against {ends[3]} % with {units[-1]}."
+        )
+    return " ".join(sentences)
+
+
 def object_words(objects: Objects) -> str:
-    """Two sentences on whether groups follow objects, beside the twin's; none where the set has no masks."""
+    """Whether groups and clusters of tokens follow objects, beside the twin's; none without masks."""
     scores, twin = objects.codes.get(ENCODER), objects.codes.get(TWIN)
     if scores is None:
         return f"Not estimated: {objects.not_estimated}." if objects.not_estimated else ""
@@ -123,7 +166,31 @@ def object_words(objects: Objects) -> str:
                 scores,
                 twin,
             ),
+            _cluster_sentence(objects.codes),
         )
+    ).strip()
+
+
+def _cluster_sentence(codes: Mapping[str, ObjectScores]) -> str:
+    """Whether clusters of tokens find objects better than colour and place do; empty without scores."""
+    scores, control = codes[ENCODER], codes.get("colour_position")
+    low, high = scores.cluster_ari_less_control_ci95_low, scores.cluster_ari_less_control_ci95_high
+    if control is None or control.cluster_ari is None or low is None or high is None:
+        return ""
+    verdict = "more than" if low > 0 else "less than" if high < 0 else "no more and no less than"
+    others = [
+        f"{words} {signed(other.cluster_ari, 2)}"
+        for code, words in (
+            (TWIN, "the dense twin"),
+            (RANDOM_INIT, "initialisation"),
+            ("grid", "a plain grid"),
+        )
+        if (other := codes.get(code)) is not None and other.cluster_ari is not None
+    ]
+    return (
+        f"k-means clusters of its tokens agree with the objects by {signed(scores.cluster_ari, 2)}, "
+        f"{verdict} clusters of colour and place ({control.cluster_ari:.2f}; difference {signed(low, 2)} "
+        f"to {signed(high, 2)})" + (f"; {', '.join(others)}" if others else "") + "."
     )
 
 

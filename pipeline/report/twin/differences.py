@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.contracts.probe import Labels, Scores, Summary
-from pipeline.report.tables import Metric, kind_title, order_kinds
+from pipeline.report.tables import Metric, kind_title, order_kinds, tests_robustness
 from pipeline.views import ENCODER
 
 LOW_LEVEL = ("count", "distance_bucket", "distance", "count_all", "closest_object_distance")  # the paper's
@@ -44,7 +44,8 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class Differences:
-    """Those of one set. means: over labels, one of each kind of probe; others: linear probes of one label.
+    """Those of one set. means: over labels, one of each kind of probe; robustness: the same, of wrong labels
+    and of corrupted images; others: linear probes of one label.
 
     labels: how many are in the means. low_level: counts and distances, the low-level tasks of the paper.
     """
@@ -53,6 +54,7 @@ class Differences:
     means: tuple[PairedDifference, ...]
     low_level: tuple[PairedDifference, ...]
     others: tuple[PairedDifference, ...]
+    robustness: tuple[PairedDifference, ...] = ()
 
     @property
     def linear_probe(self) -> PairedDifference | None:
@@ -63,11 +65,13 @@ class Differences:
     def blocks(self) -> dict[str, tuple[PairedDifference, ...]]:
         """Heading -> its rows, for the chart and the table; a set of one label has the first block alone."""
         if self.labels == 1 and len(self.low_level + self.others) == 1:
-            return {"accuracy": self.means}
+            blocks = {"accuracy": self.means, "wrong labels, corrupted images": self.robustness}
+            return {heading: rows for heading, rows in blocks.items() if rows}
         blocks = {
             f"mean over {self.labels} labels": self.means,
             "count and distance": self.low_level,
             "other labels": self.others,
+            "wrong labels, corrupted images": self.robustness,
         }
         return {heading: rows for heading, rows in blocks.items() if rows}
 
@@ -82,16 +86,19 @@ def differences(labels: Labels, summary: Summary) -> Differences | None:
     single.sort(key=lambda difference: -difference.value)
     num_test = max((difference.num_test for difference in single), default=0)
     paired = summary.less_twin or {}
-    means = tuple(
-        PairedDifference(kind_title(kind), mean, paired[kind].ci95_low, paired[kind].ci95_high, num_test)
+    means = {
+        kind: PairedDifference(
+            kind_title(kind), mean, paired[kind].ci95_low, paired[kind].ci95_high, num_test
+        )
         for kind in order_kinds(paired)
         if (mean := paired[kind].mean) is not None
-    )
+    }
     if not single and not means:
         return None
     return Differences(
         labels=summary.labels,
-        means=means,
+        means=tuple(mean for kind, mean in means.items() if not tests_robustness(kind)),
+        robustness=tuple(mean for kind, mean in means.items() if tests_robustness(kind)),
         low_level=tuple(difference for difference in single if difference.name in LOW_LEVEL),
         others=tuple(difference for difference in single if difference.name not in LOW_LEVEL),
     )

@@ -47,6 +47,7 @@ def answers(differences: Differences, run: Scores | None, twin: Scores | None) -
         ("Other probes", told([mean for mean in differences.means if mean is not differences.linear_probe])),
         ("Count and distance", told(differences.low_level)),
         ("Labels one by one", _capital(_count(differences)) if len(_labels(differences)) > 1 else ""),
+        ("Robustness", told(differences.robustness)),
     ]
     if run is not None and twin is not None:
         said += [

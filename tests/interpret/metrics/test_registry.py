@@ -72,12 +72,22 @@ def test_explicitness_is_the_same_under_rotation_and_nothing_for_noise():
     assert abs(scores["noise"]) < 0.02
 
 
-def test_where_purity_fails():
-    """The purest top images are those of noise: they show what is frequent, and of a code that follows one
-    factor they vary in all the others."""
-    scores = values("purity")
-    assert scores["noise"] > scores["axis"]
-    assert scores["within"] > scores["axis"]
+@pytest.mark.parametrize("name", ["consistency_groups", "consistency_features"])
+def test_top_images_are_of_one_factor_where_structure_is_planted(name: str):
+    scores = values(name)
+    assert min(scores["axis"], scores["within"]) > scores["rotated"] + 0.05 > scores["noise"] + 0.05
+    z = values(f"{name}_null_z")
+    assert min(z["axis"], z["within"]) > 3 and abs(z["noise"]) < 3
+
+
+def test_classification_by_few_units_ranks_the_planted_codes():
+    """By features every rotation loses, by groups only one across them; of noise nothing is told."""
+    of_features, of_groups = values("feature_accuracy_1"), values("group_accuracy_1")
+    assert of_features["axis"] > of_features["within"] + 0.1 > of_features["rotated"] + 0.2
+    assert of_groups["axis"] == of_groups["within"] == 1 > of_groups["rotated"] + 0.2
+    for name in ("feature_accuracy", "group_accuracy"):
+        assert values(f"{name}_5")["noise"] == pytest.approx(0, abs=0.02)
+        assert values(f"{name}_5")["rotated"] > values(f"{name}_1")["rotated"] + 0.2
 
 
 def test_where_the_gap_of_single_features_fails():

@@ -1,8 +1,12 @@
 """Claims about the numbers of groups in words: each with its z, and a dash where there is none."""
 
+import pandas as pd
+import pytest
+
 from pipeline.contracts.interpret import ObjectScores, Scores
 from pipeline.report.inputs import Inputs
 from pipeline.report.interpretation.words import (
+    active_sentence,
     cell,
     information_rows,
     null,
@@ -63,3 +67,31 @@ def test_a_metric_without_words_is_a_row_under_its_name(inputs: Inputs):
     rows = number_rows({"it": scores})
     assert rows[:-1] == number_rows({"it": code(inputs)})
     assert (rows[-1][0], rows[-1][1][0].value) == ("largest share", "0.250")
+
+
+def curve(code: str, *accuracy: float) -> pd.DataFrame:
+    return pd.DataFrame({"set": "s", "code": code, "units": [2, 4, 8], "accuracy": accuracy, "nearest": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("latent", "verdict"),
+    [
+        (
+            (0.5, 0.6, 0.7),
+            "at every number of units: 50.0 against 40.0 % with 2, 70.0 against 60.0 % with 8.",
+        ),
+        ((0.5, 0.4, 0.5), "at 1 of 3 numbers of units: 50.0 against 40.0 % with 2"),
+        ((0.4, 0.5, 0.6), "at no number of units: 40.0 against 40.0 % with 2"),
+    ],
+)
+def test_the_sentence_on_active_units_counts_where_the_sparse_code_tells_more(latent, verdict):
+    active = pd.concat([curve("latent", *latent), curve("encoder", 0.4, 0.5, 0.6)])
+    sentence = active_sentence(active)
+    assert f"Latents then tell more than the features of this run {verdict}" in sentence
+    assert "twin" not in sentence
+    assert "the dense twin" in active_sentence(pd.concat([active, curve("twin", 0.3, 0.4, 0.5)]))
+
+
+def test_without_a_sparse_code_there_is_no_sentence_on_active_units():
+    assert active_sentence(pd.DataFrame(columns=["set", "code", "units", "accuracy", "nearest"])) == ""
+    assert active_sentence(curve("encoder", 0.4, 0.5, 0.6)) == ""

@@ -26,8 +26,12 @@ def test_means_stand_first_then_the_papers_tasks_then_other_labels(inputs: Input
     labels, summary = inputs.probe.sets["scenes"], inputs.probe.summary["scenes"]
     paired = differences(labels, summary)
     assert paired is not None and summary.less_twin is not None
-    assert list(paired.blocks) == ["mean over 3 labels", "count and distance", "other labels"]
-    assert {mean.value for mean in paired.means} == {it.mean for it in summary.less_twin.values()}
+    robust = "wrong labels, corrupted images"
+    assert list(paired.blocks) == ["mean over 3 labels", "count and distance", "other labels", robust]
+    every = [*paired.means, *paired.robustness]
+    assert {mean.value for mean in every} == {it.mean for it in summary.less_twin.values()}
+    assert {"60 % wrong labels", "under gaussian noise"} <= {it.name for it in paired.robustness}
+    assert {"linear probe", "20 % of the labels"} <= {it.name for it in paired.means}
     assert paired.means[0] == paired.linear_probe
     assert {it.name: it.metric for it in paired.low_level} == {"count": "accuracy", "distance": "r2"}
     assert paired.low_level[0].value >= paired.low_level[1].value
@@ -38,7 +42,7 @@ def test_means_stand_first_then_the_papers_tasks_then_other_labels(inputs: Input
 def test_one_label_has_no_rows_of_its_own_beside_its_means(inputs: Inputs):
     labels, summary = inputs.probe.sets["scenes"], inputs.probe.summary["scenes"]
     paired = differences({"shape": labels["shape"]}, summary.model_copy(update={"labels": 1}))
-    assert paired is not None and list(paired.blocks) == ["accuracy"]
+    assert paired is not None and list(paired.blocks) == ["accuracy", "wrong labels, corrupted images"]
 
 
 def test_without_a_twin_there_are_none(inputs: Inputs):
