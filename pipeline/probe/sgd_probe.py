@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from pipeline.measure.metrics import accuracy
 from pipeline.params import SgdParams
@@ -83,40 +82,49 @@ def _train(
     params: SgdParams,
     seed: int,
 ) -> dict[tuple[str, float], Tensor]:
-    """A layer for each (label, learning rate)."""
-    dim = features.shape[1]
+    """A layer for each (label, learning rate).
+
+    The layers of a learning rate are one tensor, padded to the largest number of classes: a tensor for each
+    would leave most of the time to bookkeeping. A padded class has no probability, so its weights stay 0.
+    """
+    rates = sorted({rate for _, rate in wanted})
+    ordered = [key for rate in rates for key in wanted if key[1] == rate]
+    device, largest = features.device, max(num_classes[name] for name, _ in wanted)
+    sizes = torch.tensor([num_classes[name] for name, _ in ordered], device=device)
+    padding = torch.arange(largest, device=device) >= sizes[:, None]
+    counts = [sum(rate == key[1] for key in wanted) for rate in rates]
     layers = [
-        torch.zeros(num_classes[name], dim + 1, device=features.device, requires_grad=True)
-        for name, _ in wanted
+        torch.zeros(count * largest, features.shape[1] + 1, device=device, requires_grad=True)
+        for count in counts
     ]
-    groups = [{"params": [layer], "lr": rate} for layer, (_, rate) in zip(layers, wanted, strict=True)]
+    groups = [{"params": [layer], "lr": rate} for layer, rate in zip(layers, rates, strict=True)]
     optimizer: torch.optim.Optimizer
     if params.optimizer == "sgd":
         optimizer = torch.optim.SGD(groups, momentum=params.momentum, weight_decay=params.weight_decay)
     else:
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay)
-    sizes = [len(layer) for layer in layers]
+    classes = torch.stack([targets[name] for name, _ in ordered], dim=1)
     batches = math.ceil(len(features) / params.batch_size)
     steps = params.epochs * batches
     order = torch.arange(len(features))
     for step in range(steps):
         if step % batches == 0:
             generator = torch.Generator().manual_seed(seed + step // batches)
-            order = torch.randperm(len(features), generator=generator).to(features.device)
+            order = torch.randperm(len(features), generator=generator).to(device)
         start = step % batches * params.batch_size
         rows = order[start : start + params.batch_size]
-        batch = features[rows]
+        batch, truth = features[rows], classes[rows]
         weights = torch.cat(layers)
-        outputs = torch.addmm(weights[:, -1], batch, weights[:, :-1].T).split(sizes, dim=1)
-        losses = [
-            F.cross_entropy(output, targets[name][rows], ignore_index=-1, reduction="sum")
-            / max(int((targets[name][rows] >= 0).sum()), 1)
-            for output, (name, _) in zip(outputs, wanted, strict=True)
-        ]
+        outputs = torch.addmm(weights[:, -1], batch, weights[:, :-1].T).unflatten(1, padding.shape)
+        log_shares = outputs.masked_fill(padding, -torch.inf).log_softmax(2)
+        known = truth >= 0
+        of_truth = log_shares.gather(2, truth.clamp(min=0)[..., None])[..., 0]
+        losses = -torch.where(known, of_truth, 0).sum(0) / known.sum(0).clamp(min=1)
         share = cosine(step, steps, params.warmup_fraction)
-        for group, (_, rate) in zip(optimizer.param_groups, wanted, strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * share
         optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
+        losses.sum().backward()
         optimizer.step()
-    return {key: layer.detach() for key, layer in zip(wanted, layers, strict=True)}
+    finished = torch.cat([layer.detach() for layer in layers]).unflatten(0, padding.shape)
+    return {key: layer[: num_classes[key[0]]] for key, layer in zip(ordered, finished, strict=True)}
