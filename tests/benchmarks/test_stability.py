@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import yaml
 
 from benchmarks import stability
 from benchmarks.stability import Skills
@@ -27,8 +28,11 @@ def test_groups_that_hold_the_same_factors_are_alike_in_any_order_and_mixtures_a
     assert "twin z" not in table
 
 
-def test_a_finished_run_is_as_like_itself_as_can_be_and_so_is_its_twin(finished_run):
-    run = stability.read_skills(finished_run.root)
+def test_a_finished_run_is_as_like_itself_as_can_be_and_so_is_its_twin(finished_run, tmp_path):
+    (tmp_path / "artifacts").symlink_to(finished_run.root / "artifacts")
+    tree = finished_run.params.model_dump(mode="json", by_alias=True)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    run = stability.read_skills(tmp_path)
     (row,) = stability.pairs([run, run]).to_dict("records")
     assert np.isclose(row["encoder stability"], 1) and np.isclose(row["twin stability"], 1)
 
