@@ -178,7 +178,9 @@ def read_studies() -> dict[str, pd.DataFrame]:
 
 def over_seeds(images: str, view: str) -> tuple[str, ...]:
     """The default over the seeds of the study of a set; view: "" for the encoder, ", twin" for the twin.
-    The device is that of the committed run."""
+
+    The device is that of the committed run; the study's page says how many threads its runs had.
+    """
     study = read_studies()[images]
     rows = study[study["setting"] == "default"]
     run = metrics("twin" if view else "pretrain")
@@ -213,7 +215,7 @@ def without_zeros(studies: dict[str, pd.DataFrame]) -> str:
 
 
 def device(text: str) -> str:
-    return text.removeprefix("cpu: ").replace("1 threads", "1 thread")
+    return re.sub(r", \d+ threads?", "", text.removeprefix("cpu: "))
 
 
 def seeds(rows: list[Any]) -> str:
