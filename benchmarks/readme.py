@@ -54,13 +54,13 @@ def finding() -> str:
         f"Linear probes read {len(labels)} labels of generated images at "
         f"{100 * accuracy['encoder']:.1f} % on average,\n"
         f"from the dense twin at {100 * accuracy['twin']:.1f} %.\n"
-        f"The difference is {points[0]} points (95 % interval {points[1]} to {points[2]}), "
-        f"by seed {less_twin(scenes, 'default')}.\n"
+        f"The difference is {points[0]} points (95 % interval {points[1]} to {points[2]}); "
+        f"over seeds: {less_twin(scenes, 'default')}.\n"
         f"One label, {most}, gains {signed(100 * labels[most])} points, "
         f"{100 * labels[most] / sum(labels.values()):.0f} % of the gain; "
         f"count changes by {signed(100 * labels['count'])}.\n"
-        f"On CIFAR-100, the paper's set, it is {less_twin(photographs, 'default')} points by seed.\n"
-        f"With lambda 0, without zeros: {without_zeros(studies)}."
+        f"On CIFAR-100, the paper's set, over seeds: {less_twin(photographs, 'default')}.\n"
+        f"With lambda 0, which makes no zeros: {without_zeros(studies)}."
     )
 
 

@@ -58,6 +58,10 @@ def row(setting: str, measured: Measured) -> dict[str, Any]:
         if ENCODER in views and views[ENCODER].accuracy is not None:
             values[f"{label}, less twin"] = _percent(views[ENCODER].less_twin)
     values |= {"zero share": measured.pretrain.zero_share, "RankMe": measured.pretrain.final.rankme}
+    sparsity = measured.pretrain.sparsity
+    if sparsity.groups is not None and sparsity.zero_share_live is not None:
+        groups = sparsity.groups * (1 - sparsity.zero_share_live)
+        values |= {"live latents": sparsity.live_latents, "groups a live latent": groups}
     if measured.interpret is not None:
         codes = measured.interpret.sets[name].codes
         for code, ending in ((ENCODER, ""), (TWIN, ", twin")):
@@ -137,7 +141,11 @@ def _probes(run: dict[str, Any]) -> dict[str, str]:
         if key in run and not pd.isna(run[key]):
             cells[key] = f"{run[key]:.1f} ({run[key] - run[f'{key}, twin']:+.1f})"
     zeros = run["zero share"]
-    return cells | {"zero share": "–" if pd.isna(zeros) else f"{zeros:.3f}", "RankMe": f"{run['RankMe']:.0f}"}
+    cells["zero share"] = "–" if pd.isna(zeros) else f"{zeros:.3f}"
+    for key, digits in (("live latents", 0), ("groups a live latent", 1)):
+        if key in run:
+            cells[key] = "–" if pd.isna(run[key]) else f"{run[key]:.{digits}f}"
+    return cells | {"RankMe": f"{run['RankMe']:.0f}"}
 
 
 def _groups(run: dict[str, Any]) -> dict[str, str]:

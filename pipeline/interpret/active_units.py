@@ -99,12 +99,7 @@ def strongest_groups(features: Features, partition: Int[np.ndarray, "groups size
     return np.where((strongest_units(energies, groups) > 0)[:, owner], features, 0.0)
 
 
-def linear_accuracy(
-    train: Features,
-    test: Others,
-    labels: list[LabelClasses],
-    l2: float,
-) -> float:
+def linear_accuracy(train: Features, test: Others, labels: list[LabelClasses], l2: float) -> float:
     """Of a ridge classifier on features of one scale; mean over labels."""
     scale = np.sqrt(np.square(train).mean() + 1e-30)
     x, other = (np.pad(part / scale, ((0, 0), (0, 1)), constant_values=1.0) for part in (train, test))
@@ -121,18 +116,19 @@ def linear_accuracy(
 
 
 def nearest_accuracy(
-    train: Features,
-    test: Float[np.ndarray, "first dim"],
-    labels: list[LabelClasses],
+    train: Features, test: Float[np.ndarray, "first dim"], labels: list[LabelClasses]
 ) -> float:
-    """Share of the test images whose nearest training image by cosine is of their class; mean over labels.
+    """Share of the test images whose nearest training image with the label is of their class, by cosine.
 
-    test: of the first images of the labels.
+    Mean over labels. test: of the first images of the labels.
     """
     x, other = (normalize(torch.from_numpy(part).float(), dim=1) for part in (train, test))
-    nearest = (other @ x.T).argmax(1).numpy()
+    cosines = other @ x.T
     accuracies = []
     for classes, other_classes in labels:
-        known = other_classes[: len(test)] >= 0
-        accuracies.append(float((classes[nearest] == other_classes[: len(test)])[known].mean()))
-    return float(np.mean(accuracies))
+        unknown, truth = torch.from_numpy(classes < 0), other_classes[: len(test)]
+        nearest = (cosines.masked_fill(unknown, -2.0) if unknown.any() else cosines).argmax(1).numpy()
+        right = (classes[nearest] == truth)[truth >= 0]
+        if len(right):
+            accuracies.append(float(right.mean()))
+    return float(np.mean(accuracies)) if accuracies else 0.0

@@ -5,6 +5,7 @@ The controls need no network: k-means of each patch's mean colour and place, and
 Legend: images, patches of an image, clusters of an image, objects.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,17 +34,15 @@ def cluster_tokens(
 ) -> Int[np.ndarray, "images patches"]:
     """k-means of the tokens of each image by itself, from one start by k-means++.
 
-    Equal tokens share a cluster, so there may be fewer than CLUSTERS.
+    Equal tokens share a cluster, and a cluster may lose all its tokens, so there may be fewer than CLUSTERS.
     """
     random = np.random.default_rng(seed)
     labels = []
-    for image in np.asarray(tokens, np.float64):
-        distinct = len(np.unique(image, axis=0))
-        labels.append(
-            kmeans2(image, min(CLUSTERS, distinct), minit="++", rng=random, missing="raise")[1]
-            if distinct > 1
-            else np.zeros(len(image))
-        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        for image in np.asarray(tokens, np.float64):
+            distinct = len(np.unique(image, axis=0))
+            labels.append(kmeans2(image, min(CLUSTERS, distinct), minit="++", rng=random)[1])
     return np.array(labels).astype(np.int64)
 
 

@@ -36,7 +36,8 @@ class InterpretParams(Section):
     l2: float = Field(gt=0, description="Strength of the penalty of the ridge probes of groups.")
     bins: int = Field(ge=2, description="Number of bins of a feature in estimates of its mutual information.")
     knn_images: Positive = Field(
-        description="Number of images in the nearest-neighbour estimate of total correlation."
+        description="Number of images in the nearest-neighbour estimate of total correlation, and of test "
+        "images whose nearest neighbours are looked up at equal numbers of active units."
     )
     knn_neighbors: Positive = Field(description="Number of neighbours in that estimate.")
     object_images: int = Field(

@@ -11,8 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.params import ProbeParams
-from pipeline.probe.linear_probe import fit_classes, validation_rows
-from pipeline.probe.low_shot import Draw
+from pipeline.probe.low_shot import Draw, fit_draw, suffix
 from pipeline.probe.targets import Targets
 from pipeline.views import ENCODER, LATENT, RANDOM_INIT, TWIN
 
@@ -27,20 +26,18 @@ def fit_noisy(
     params: ProbeParams,
 ) -> list[Draw]:
     """A fit of every label with classes at every share of wrong labels."""
-    if not targets.classes or not params.label_noise.shares:
+    if not targets.classes:
         return []
     order = np.random.default_rng(params.seed).permutation(len(train))
     rows = torch.from_numpy(np.sort(order[: params.label_noise.images])).to(train.device)
-    chosen = validation_rows(len(rows), params.validation_fraction, params.seed)
-    validation = torch.from_numpy(chosen).to(train.device)
     draws = []
     for share in params.label_noise.shares:
         wrong = {
-            name: with_noise(classes[rows], num_classes[name], share, params.seed)
+            name: with_noise(classes, num_classes[name], share, params.seed)
             for name, classes in targets.classes.items()
         }
-        classes = fit_classes(train[rows], variance, wrong, num_classes, params.l2, validation)
-        draws.append(Draw(f"noise{100 * share:g}pct".replace(".", "_"), classes, {}))
+        name = f"noise{suffix(share)}"
+        draws.append(fit_draw(name, rows, train, variance, Targets(wrong, {}), num_classes, params))
     return draws
 
 

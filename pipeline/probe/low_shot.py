@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.params import ProbeParams
@@ -50,14 +50,27 @@ def fit_few(
             rows = torch.from_numpy(drawn_rows(len(train), fraction, draw, params.seed)).to(train.device)
             if len(rows) < MIN_DRAWN:
                 continue
-            few = targets.rows(rows)
-            few = few.only({*few.classes, *few.numbers} - set(unusable(few)))
-            chosen = validation_rows(len(rows), params.validation_fraction, params.seed)
-            validation = torch.from_numpy(chosen).to(train.device)
-            classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
-            numbers = fit_numbers(train[rows], few.numbers, params.l2, validation)
-            draws.append(Draw(suffix(fraction), classes, numbers))
+            draws.append(fit_draw(suffix(fraction), rows, train, variance, targets, num_classes, params))
     return draws
+
+
+def fit_draw(
+    name: str,
+    rows: Int[Tensor, " drawn"],
+    train: Float[Tensor, "images components"],
+    variance: Float[Tensor, " components"],
+    targets: Targets,
+    num_classes: dict[str, int],
+    params: ProbeParams,
+) -> Draw:
+    """Every label that varies in the drawn images, fitted to them alone; strengths are chosen on a part of
+    them."""
+    few = targets.rows(rows)
+    few = few.only({*few.classes, *few.numbers} - set(unusable(few)))
+    chosen = validation_rows(len(rows), params.validation_fraction, params.seed)
+    validation = torch.from_numpy(chosen).to(train.device)
+    classes = fit_classes(train[rows], variance, few.classes, num_classes, params.l2, validation)
+    return Draw(name, classes, fit_numbers(train[rows], few.numbers, params.l2, validation))
 
 
 def suffix(fraction: float) -> str:

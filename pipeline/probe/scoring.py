@@ -65,7 +65,7 @@ def score_set(
             specs,
             params.knn_temperature,
             bootstrap,
-            test.under_corruptions(view) if probes.neighbors and searched is train else {},
+            test.under_corruptions(view) if searched is train else {},
         )
         for name, of_label in scores.items():
             metrics[name][view] = of_label

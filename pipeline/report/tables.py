@@ -171,7 +171,7 @@ def kinds_table(summary: Summary, robustness: bool = False) -> KindsTable | None
     kinds = order_kinds(
         kind
         for kind in means
-        if not kind.endswith("_sd") and (kind == "accuracy" or tests_robustness(kind) == robustness)
+        if not kind.endswith("_sd") and (kind == "accuracy" or is_robustness(kind) == robustness)
     )
     if len(kinds) < 2:
         return None
@@ -186,7 +186,7 @@ def kinds_table(summary: Summary, robustness: bool = False) -> KindsTable | None
     return KindsTable(tuple(map(kind_title, kinds)), tuple(zip(views, cells, strict=True)))
 
 
-def tests_robustness(kind: str) -> bool:
+def is_robustness(kind: str) -> bool:
     """Whether a kind of probe is of wrong labels or of corrupted images."""
     rest = kind.removeprefix("accuracy_")
     return rest != kind and not rest[0].isdigit()
@@ -197,7 +197,7 @@ def order_kinds(kinds: Iterable[str]) -> list[str]:
     return sorted(
         kinds,
         key=lambda kind: (
-            tests_robustness(kind),
+            is_robustness(kind),
             kind == "knn_accuracy",
             kind.startswith("accuracy_"),
             kind != "accuracy",
@@ -211,7 +211,7 @@ def kind_title(kind: str) -> str:
     share = kind.removeprefix("accuracy_").removesuffix("pct").replace("_", ".")
     if share.startswith("noise"):
         return f"{share.removeprefix('noise')} % wrong labels"
-    if tests_robustness(kind):
+    if is_robustness(kind):
         return f"under {share.replace('.', ' ')}"
     return KIND_TITLES.get(kind) or f"{share} % of the labels"
 

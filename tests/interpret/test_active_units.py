@@ -44,7 +44,9 @@ def test_both_probes_tell_separate_classes_and_not_noise():
     noise = RANDOM.standard_normal((400, 4))
     labels = [(classes[:300], classes[300:])]
     assert linear_accuracy(told[:300], told[300:], labels, 1e-3) == 1
-    assert nearest_accuracy(told[50:300], told[300:], [(classes[50:300], classes[300:])]) == 1
+    assert nearest_accuracy(told[:300], told[300:], labels) == 1  # unknown ones look like class 0
+    nothing = [(classes[:300], np.full(100, -1))]
+    assert nearest_accuracy(told[:300], told[300:], nothing) == 0
     assert linear_accuracy(noise[:300], noise[300:], labels, 1e-3) < 0.5
     assert nearest_accuracy(noise[:300], noise[300:], labels) < 0.5
 

@@ -67,6 +67,18 @@ def test_the_true_labels_of_replaced_images_do_not_matter():
     assert ours.classes["a"].l2 == theirs.classes["a"].l2
 
 
+def test_a_label_that_the_drawn_images_do_not_have_is_left_out():
+    """It is known of two images in 400, and 20 are drawn."""
+    features, target = data(400)
+    components = principal_components(features)
+    rare = torch.full_like(target, -1)
+    rare[:2] = torch.tensor([0, 1])
+    params = probe_params(shares=[0.5], images=20)
+    targets = Targets({"a": target, "rare": rare}, {})
+    (draw,) = fit_noisy(components(features), components.variance, targets, {"a": 4, "rare": 2}, params)
+    assert set(draw.classes) == {"a"}
+
+
 def test_without_classes_or_shares_nothing_is_fitted():
     features, target = data(100)
     components = principal_components(features)

@@ -32,22 +32,31 @@ def sparse_classification(statistics: CodeStatistics) -> Metrics:
     train, test = standardise(code.train, code.train), standardise(code.test, code.train)
     discriminants = [Discriminant(factor, train, test, l2) for factor in statistics.factors]
 
-    def accuracy(partition: Int[np.ndarray, "groups size"], most: int) -> float:
-        chosen = best_groups(statistics.moments, partition, most, l2)
-        scores = [
-            discriminant.accuracy(np.unique(partition[best][partition[best] >= 0]))
-            for discriminant, best in zip(discriminants, chosen, strict=True)
-        ]
-        return float(np.mean(scores))
+    def accuracies(partition: Int[np.ndarray, "groups size"]) -> Float[np.ndarray, " probed"]:
+        ranked = best_groups(statistics.moments, partition, max(NUM_PROBED), l2)
+        scores = np.array(
+            [
+                [discriminant.accuracy(_members(partition, best[:k])) for k in NUM_PROBED]
+                for discriminant, best in zip(discriminants, ranked, strict=True)
+            ]
+        )
+        return scores.mean(0)
 
-    single = singletons(code.train.shape[1])
+    of_features = accuracies(singletons(code.train.shape[1]))
+    of_groups = np.array([accuracies(each) for each in statistics.partitions[: 1 + NULL_PARTITIONS]])
     metrics: Metrics = {}
-    for k in NUM_PROBED:
-        metrics[f"feature_accuracy_{k}"] = accuracy(single, k)
-        candidates = statistics.partitions[: 1 + NULL_PARTITIONS]
-        of_groups = [accuracy(partition, k) for partition in candidates]
-        metrics |= with_null(f"group_accuracy_{k}", np.array(of_groups), code.grouped)
+    for at, k in enumerate(NUM_PROBED):
+        metrics[f"feature_accuracy_{k}"] = float(of_features[at])
+        metrics |= with_null(f"group_accuracy_{k}", of_groups[:, at], code.grouped)
     return metrics
+
+
+def _members(
+    partition: Int[np.ndarray, "groups size"], groups: Int[np.ndarray, " best"]
+) -> Int[np.ndarray, " chosen"]:
+    """The features of some groups."""
+    members = partition[groups]
+    return np.unique(members[members >= 0])
 
 
 class Discriminant:

@@ -26,8 +26,9 @@ def matrix_chart(
     largest: float,
     colour: str = "encoder",
 ) -> str:
-    """Factors x groups of every code side by side; the darker, the larger, blank at or below 0. largest: the
-    number that is shown in full colour, as all above it.
+    """Factors x groups of every code side by side; the darker, the larger, blank near or below 0.
+
+    largest: the number that is shown in full colour, as all above it.
 
     Groups are in the order of the factor that each tells best.
     """

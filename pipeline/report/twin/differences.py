@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.contracts.probe import Labels, Scores, Summary
-from pipeline.report.tables import Metric, kind_title, order_kinds, tests_robustness
+from pipeline.report.tables import Metric, is_robustness, kind_title, order_kinds
 from pipeline.views import ENCODER
 
 LOW_LEVEL = ("count", "distance_bucket", "distance", "count_all", "closest_object_distance")  # the paper's
@@ -97,8 +97,8 @@ def differences(labels: Labels, summary: Summary) -> Differences | None:
         return None
     return Differences(
         labels=summary.labels,
-        means=tuple(mean for kind, mean in means.items() if not tests_robustness(kind)),
-        robustness=tuple(mean for kind, mean in means.items() if tests_robustness(kind)),
+        means=tuple(mean for kind, mean in means.items() if not is_robustness(kind)),
+        robustness=tuple(mean for kind, mean in means.items() if is_robustness(kind)),
         low_level=tuple(difference for difference in single if difference.name in LOW_LEVEL),
         others=tuple(difference for difference in single if difference.name not in LOW_LEVEL),
     )
