@@ -16,6 +16,7 @@ TINY: dict[str, Any] = SMALL | {
     "sparsity.latent_dim": 6,
     "pretrain.monitor_images": 100,
     "embed.token_images": 40,
+    "embed.corrupted_images": 40,
     "probe.labels": ["count", "shape", "orientation", "distance", "patch_object"],
     "probe.l2": [1e-3, 1e-1],
     "probe.knn_neighbors": [3, 5],

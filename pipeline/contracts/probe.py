@@ -57,6 +57,7 @@ class Difference(Record):
     mean: Number = Field(description="of the difference over labels")
     ci95_low: Number = Field(description="95 % interval of the mean")
     ci95_high: Number = Field(description="its upper end")
+    n_test: int = Field(description="test images that were answered; fewer where they are corrupted")
 
 
 class Summary(Record):

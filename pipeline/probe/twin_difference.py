@@ -42,7 +42,8 @@ def label_differences(
 
 
 def mean_differences(encoder: Answers, twin: Answers, bootstrap: Bootstrap) -> dict[str, Metrics]:
-    """By kind of accuracy that both views have for every label with classes: mean, ci95_low, ci95_high.
+    """By kind of accuracy that both views have for every label with classes: mean, ci95_low, ci95_high, and
+    n_test, the images that have such an answer.
 
     The mean is over labels. A resample of images is drawn for all labels at once, so the interval is that of
     this mean, however much the answers to two labels depend on each other.
@@ -58,6 +59,7 @@ def mean_differences(encoder: Answers, twin: Answers, bootstrap: Bootstrap) -> d
             mean = float(np.nanmean(of_rows, axis=0, dtype=np.float64).mean())
             scores = {"mean": mean, "ci95_low": low, "ci95_high": high}
             differences[kind] = {key: round(value, DIGITS) for key, value in scores.items()}
+            differences[kind]["n_test"] = int(np.isfinite(of_rows).any(1).sum())
     return differences
 
 

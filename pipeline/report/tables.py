@@ -26,6 +26,10 @@ KIND_TITLES = {
     "accuracy": "linear probe",
     "sgd_accuracy": "linear probe as papers train it",
     "knn_accuracy": "k-NN",
+    "accuracy_gaussian_noise": "under noise",
+    "accuracy_gaussian_blur": "under blur",
+    "accuracy_pixelate": "under pixelation",
+    "accuracy_jpeg": "under JPEG compression",
 }
 WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_TWIN, FINE_TUNED_RANDOM_INIT)  # no probes of features
 ONLY_IN_KINDS = (TWIN_LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS)  # they would crowd the tables of labels
@@ -207,13 +211,13 @@ def order_kinds(kinds: Iterable[str]) -> list[str]:
 
 def kind_title(kind: str) -> str:
     """The words for a kind of probe: accuracy_1pct is "1 % of the labels", accuracy_noise60pct is
-    "60 % wrong labels", accuracy_gaussian_blur is "under gaussian blur"."""
+    "60 % wrong labels", accuracy_contrast is "under contrast"."""
+    if kind in KIND_TITLES:
+        return KIND_TITLES[kind]
     share = kind.removeprefix("accuracy_").removesuffix("pct").replace("_", ".")
     if share.startswith("noise"):
         return f"{share.removeprefix('noise')} % wrong labels"
-    if is_robustness(kind):
-        return f"under {share.replace('.', ' ')}"
-    return KIND_TITLES.get(kind) or f"{share} % of the labels"
+    return f"under {share.replace('.', ' ')}" if is_robustness(kind) else f"{share} % of the labels"
 
 
 def _row(label: str, views: dict[str, Scores], metric: Metric) -> Row:

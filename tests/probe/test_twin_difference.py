@@ -69,7 +69,7 @@ def test_equal_features_differ_by_nothing_with_certainty():
     of_labels, of_means = differences(first, second)
     assert of_labels.keys() == SPECS.keys() and of_means.keys() == KINDS
     for scores in (*of_labels.values(), *of_means.values()):
-        assert list(scores.values()) == [0, 0, 0]
+        assert list(scores.values()) == [0, 0, 0, 200]
 
 
 def test_differences_are_those_of_the_scores_and_of_their_means():

@@ -113,7 +113,10 @@ def test_differences_to_the_twin_are_those_of_the_scores(
     for kind, difference in summary.less_twin.items():
         means = summary.means[kind]
         assert difference.mean == pytest.approx(means["encoder"] - means["twin"], abs=2e-6)
-    mean, low, high = (100 * value for value in summary.less_twin["accuracy"].content().values())
+        corrupted = kind.removeprefix("accuracy_") in CORRUPTIONS
+        assert difference.n_test == (40 if corrupted else 120)
+    of_linear = summary.less_twin["accuracy"]
+    mean, low, high = (100 * (end or 0) for end in (of_linear.mean, of_linear.ci95_low, of_linear.ci95_high))
     line = f"scenes: less its dense twin {mean:+z.1f} points ({low:z.1f} to {high:z.1f})"
     assert line in capsys.readouterr().out
 

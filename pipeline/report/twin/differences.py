@@ -84,11 +84,10 @@ def differences(labels: Labels, summary: Summary) -> Differences | None:
         if ENCODER in views and (difference := _of_label(label, views[ENCODER]))
     ]
     single.sort(key=lambda difference: -difference.value)
-    num_test = max((difference.num_test for difference in single), default=0)
     paired = summary.less_twin or {}
     means = {
         kind: PairedDifference(
-            kind_title(kind), mean, paired[kind].ci95_low, paired[kind].ci95_high, num_test
+            kind_title(kind), mean, paired[kind].ci95_low, paired[kind].ci95_high, paired[kind].n_test
         )
         for kind in order_kinds(paired)
         if (mean := paired[kind].mean) is not None

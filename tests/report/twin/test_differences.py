@@ -30,7 +30,7 @@ def test_means_stand_first_then_the_papers_tasks_then_other_labels(inputs: Input
     assert list(paired.blocks) == ["mean over 3 labels", "count and distance", "other labels", robust]
     every = [*paired.means, *paired.robustness]
     assert {mean.value for mean in every} == {it.mean for it in summary.less_twin.values()}
-    assert {"60 % wrong labels", "under gaussian noise"} <= {it.name for it in paired.robustness}
+    assert {"60 % wrong labels", "under noise"} <= {it.name for it in paired.robustness}
     assert {"linear probe", "20 % of the labels"} <= {it.name for it in paired.means}
     assert paired.means[0] == paired.linear_probe
     assert {it.name: it.metric for it in paired.low_level} == {"count": "accuracy", "distance": "r2"}
