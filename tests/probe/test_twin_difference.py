@@ -68,8 +68,8 @@ def test_equal_features_differ_by_nothing_with_certainty():
     first, second = (answer(*draw_features(1.0, seed=0))[1] for _ in range(2))
     of_labels, of_means = differences(first, second)
     assert of_labels.keys() == SPECS.keys() and of_means.keys() == KINDS
-    for scores in (*of_labels.values(), *of_means.values()):
-        assert list(scores.values()) == [0, 0, 0, 200]
+    assert all(list(scores.values()) == [0, 0, 0] for scores in of_labels.values())
+    assert all(list(scores.values()) == [0, 0, 0, TEST] for scores in of_means.values())
 
 
 def test_differences_are_those_of_the_scores_and_of_their_means():
