@@ -14,6 +14,9 @@ LATENT = "latent"
 GROUPS = "groups"
 RANDOM_INIT = "random_init"
 RANDOM_INIT_LAST_BLOCKS = "random_init_last_blocks"
+SAE = "sae"
+TWIN_SAE = "twin_sae"
+ENCODER_PCA = "encoder_pca"
 PIXELS_PCA = "pixels_pca"
 FOREGROUND_AREA = "foreground_area"
 FINE_TUNED = "fine_tuned"
@@ -50,6 +53,14 @@ VIEWS = {  # in the order of the report's tables
         "group energies",
         "a probe on how much each group of features holds, one number a group (view groups).",
     ),
+    SAE: View(
+        "sparse autoencoder",
+        "a probe on a sparse code that was fitted to the finished features (view sae).",
+    ),
+    TWIN_SAE: View(
+        "sparse autoencoder of the twin", "the same on the features of the dense twin (view twin_sae)."
+    ),
+    ENCODER_PCA: View("components of the encoder, as many as latents"),
     RANDOM_INIT: View(
         "at initialisation", "the same encoder with its first, untrained weights (view random_init)."
     ),
@@ -69,3 +80,4 @@ VIEWS = {  # in the order of the report's tables
     ),
 }
 BASELINES = (RANDOM_INIT, PIXELS_PCA)
+POST_HOC = (SAE, TWIN_SAE, ENCODER_PCA)  # codes fitted to finished features; they have linear probes alone

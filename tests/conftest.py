@@ -41,7 +41,7 @@ SMALL: dict[str, Any] = {
     "pretrain.monitor_images": 200,
     "probe.bootstrap": 100,
     "interpret.subsamples": 5,
-    "interpret.sae.steps": 20,
+    "embed.sae.steps": 20,
     "runtime.device": "cpu",
     "runtime.precision": "fp32",
     "runtime.threads": 1,

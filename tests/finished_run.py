@@ -27,7 +27,7 @@ TINY: dict[str, Any] = SMALL | {
     "interpret.subsamples": 3,
     "interpret.noise": [0.1],
     "interpret.object_images": 20,
-    "interpret.sae.steps": 5,
+    "embed.sae.steps": 5,
 }
 COMPARED = "lambda-0"  # the folder of the run that interpret.compare names
 

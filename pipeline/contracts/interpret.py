@@ -165,14 +165,6 @@ class Images(Record):
     test: int = Field(description="of the test split")
 
 
-class SparseAutoencoder(Record):
-    """What is said of the sparse autoencoder of the features."""
-
-    units: int = Field(description="its units")
-    active: int = Field(description="units that an image may use")
-    explained: Number = Field(description="share of variance that it explains on the training split")
-
-
 class InterpretedSet(Record):
     """One set."""
 
@@ -185,7 +177,6 @@ class InterpretedSet(Record):
     )
     compare: dict[str, ComparedScores] = Field(description="run of interpret.compare -> numbers")
     objects: Objects = Field(description="groups against objects")
-    sae: SparseAutoencoder = Field(description="the sparse autoencoder")
     sentence: str = Field(description="what holds by theorem and what was measured, in words")
 
 

@@ -76,8 +76,8 @@ def embed_sets(sets: Mapping[str, ImageSet], context: Context, folder: Path) -> 
     names: list[str] = []
     for name, image_set in sets.items():
         (folder / name).mkdir()
-        names = embed_images(image_set, context, folder)
-        embed_corrupted(image_set, context, folder)
+        names, sources = embed_images(image_set, context, folder)
+        embed_corrupted(image_set, context, sources, folder)
         if context.params.token_images and SOURCE in image_set.split("train").patch_labels:
             if fits(context.patch_size):
                 embed_patches(image_set, context, folder)
@@ -98,8 +98,10 @@ def embed_sets(sets: Mapping[str, ImageSet], context: Context, folder: Path) -> 
     return meta
 
 
-def embed_images(image_set: ImageSet, context: Context, folder: Path) -> list[str]:
-    """Write the views of every image of both splits; returns their names."""
+def embed_images(
+    image_set: ImageSet, context: Context, folder: Path
+) -> tuple[list[str], dict[Source, ComputeViews]]:
+    """Write the views of every image of both splits; returns their names, and the fitted sources."""
 
     def samples() -> Iterator[Stored]:
         for split in SPLITS:
@@ -111,21 +113,25 @@ def embed_images(image_set: ImageSet, context: Context, folder: Path) -> list[st
     return write_views(IMAGE_SOURCES, context, samples())
 
 
-def embed_corrupted(image_set: ImageSet, context: Context, folder: Path) -> None:
-    """Write the encoders' views of `corrupted_images` test images, evenly spaced, under every corruption."""
+def embed_corrupted(
+    image_set: ImageSet, context: Context, sources: Mapping[Source, ComputeViews], folder: Path
+) -> None:
+    """Write the views of `corrupted_images` test images, evenly spaced, under every corruption.
+
+    sources: as they were fitted to clean images.
+    """
     images = image_set.split("test").images
     num_images = min(context.params.corrupted_images, len(images))
     if not num_images:
         return
     rows = np.linspace(0, len(images) - 1, num_images).astype(int)
     chosen = np.asarray(images[rows])
-    nothing = Sample(image_set.name, chosen[:0])  # these sources are fitted on nothing
-    compute = [source(context, nothing) for source in CORRUPTED_SOURCES]
     for name in CORRUPTIONS:
         title = f"{image_set.name} test, {name.replace('_', ' ')}"
         sample = Sample(title, corrupt(chosen, name))
-        for views in filter(None, compute):
-            sample.views.update(views(sample))
+        for source in CORRUPTED_SOURCES:
+            if source in sources:
+                sample.views.update(sources[source](sample))
         corrupted_views(folder, image_set.name, name).write(rows, sample.views)
 
 
@@ -143,31 +149,33 @@ def embed_patches(image_set: ImageSet, context: Context, folder: Path) -> None:
     write_views(PATCH_SOURCES, context, samples())
 
 
-def write_views(sources: tuple[Source, ...], context: Context, samples: Iterable[Stored]) -> list[str]:
+def write_views(
+    sources: tuple[Source, ...], context: Context, samples: Iterable[Stored]
+) -> tuple[list[str], dict[Source, ComputeViews]]:
     """Fit all sources on the first sample, the training split, and write the views of every sample to its
-    file. One sample's views are in memory at a time. Returns their names."""
-    fitted: list[ComputeViews] = []
+    file. One sample's views are in memory at a time. Returns their names, and the fitted sources."""
+    fitted: dict[Source, ComputeViews] = {}
     names: list[str] = []
     for file, index, sample in samples:
         if not fitted:
             fitted = fit_sources(sources, context, sample)
         else:
-            for compute in fitted:
+            for compute in fitted.values():
                 sample.views.update(compute(sample))
         file.write(index, sample.views)
         names = list(sample.views)
-    return names
+    return names, fitted
 
 
-def fit_sources(sources: tuple[Source, ...], context: Context, train: Sample) -> list[ComputeViews]:
-    """Fit each source; returns the functions that compute the views of any split. The views of `train` are
-    added to it on the way, because later sources may be fitted on them."""
-    fitted = []
+def fit_sources(sources: tuple[Source, ...], context: Context, train: Sample) -> dict[Source, ComputeViews]:
+    """Fit each source; returns the functions that compute the views of any split, without the sources that
+    have none. The views of `train` are added to it on the way: later sources may be fitted on them."""
+    fitted: dict[Source, ComputeViews] = {}
     for source in sources:
         compute = source(context, train)
         if compute is not None:
             train.views.update(compute(train))
-            fitted.append(compute)
+            fitted[source] = compute
     return fitted
 
 

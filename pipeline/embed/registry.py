@@ -12,6 +12,7 @@ from pipeline.embed.encoder_views import (
     twin_encoder_patches,
 )
 from pipeline.embed.pixels import patch_components, pixel_components
+from pipeline.embed.post_hoc import encoder_components, sparse_autoencoder, twin_sparse_autoencoder
 from pipeline.embed.reference_views import reference_model
 from pipeline.embed.source import Source
 
@@ -19,10 +20,19 @@ IMAGE_SOURCES: tuple[Source, ...] = (
     trained_encoder,
     twin_encoder,
     initial_encoder,
+    sparse_autoencoder,
+    twin_sparse_autoencoder,
+    encoder_components,
     pixel_components,
     reference_model,
 )
-CORRUPTED_SOURCES: tuple[Source, ...] = (trained_encoder, twin_encoder, initial_encoder)
+CORRUPTED_SOURCES: tuple[Source, ...] = (
+    trained_encoder,
+    twin_encoder,
+    initial_encoder,
+    sparse_autoencoder,
+    twin_sparse_autoencoder,
+)
 PATCH_SOURCES: tuple[Source, ...] = (
     trained_encoder_patches,
     twin_encoder_patches,

@@ -19,7 +19,7 @@ from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor, LabelClasses, label_classes
 from pipeline.interpret.partitions import group_energies, standardise
 from pipeline.params import InterpretParams
-from pipeline.views import ENCODER, LATENT, RANDOM_INIT, TWIN
+from pipeline.views import ENCODER, LATENT, RANDOM_INIT, SAE, TWIN
 
 ACTIVE_UNITS = (2, 4, 8, 16, 32)
 GROUPS, RECTIFIED = "groups", "rectified"
@@ -71,7 +71,7 @@ def _forms(codes: Mapping[str, Code]) -> dict[str, tuple[np.ndarray, np.ndarray,
     rotated, other = codes["rotated"].train, codes["rotated"].test
     forms[RECTIFIED] = (np.maximum(rotated, 0), np.maximum(other, 0), strongest_units)
     forms["pca"] = (codes["pca"].train, codes["pca"].test, lambda x, units: x[:, :units])
-    for name in (LATENT, "sae"):
+    for name in (LATENT, SAE):
         if name in codes:
             forms[name] = (codes[name].train, codes[name].test, strongest_units)
     return forms

@@ -4,7 +4,6 @@ Legend: images of the training split, others of the test split, dim features, gr
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,16 +11,13 @@ from jaxtyping import Float, Int
 from pipeline.interpret.code import Code
 from pipeline.interpret.partitions import (
     contiguous,
-    group_energies,
     kmeans_groups,
     singletons,
     standardise,
 )
-from pipeline.interpret.sparse_autoencoder import train_sparse_autoencoder
 from pipeline.params import InterpretParams
-from pipeline.sparsity.groups import ACTIVE_SHARE
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, SAE, TWIN
 
 Arrays = Mapping[str, np.ndarray]
 KMEANS = "kmeans"  # the code of the encoder's features in k-means groups
@@ -30,15 +26,15 @@ NO_VARIANCE = 1e-9  # of the largest component: below is rounding of float32 fea
 
 def build_codes(
     train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int, params: InterpretParams
-) -> tuple[dict[str, Code], dict[str, Any]]:
-    """Codes by name from a run's views, and the sizes and explained variance of the sparse autoencoder.
+) -> dict[str, Code]:
+    """Codes by name from a run's views.
 
     encoder: features in the run's groups (contiguous where it has none). kmeans: the same features in
     k-means groups. pca, pixels_pca: principal components, neighbours in variance grouped. rotated: the
     features turned at random, which keeps all that a linear probe reads. twin, random_init: the run's groups
     of the features of its dense twin, where it has one, and of the features before training. latent,
-    energies: the module's code, and the root of each group's energy. sae: a sparse autoencoder of the
-    features with as many active units as the run has active groups.
+    energies: the module's code, and the root of each group's energy. sae: a sparse autoencoder's code of the
+    features.
 
     groups: how many, where there is no method. No code depends on which others there are: each draws its
     random numbers anew from params.seed.
@@ -68,11 +64,9 @@ def build_codes(
         if LATENT in train:
             values, other_values = (np.asarray(part[LATENT], np.float64) for part in (train, test))
             codes[LATENT] = Code(values, other_values, latent_groups(method, values.shape[1]), True)
-    active = count_active(train[GROUPS] if GROUPS in train else group_energies(standard, partition))
-    model, explained = train_sparse_autoencoder(standard, active, params.sae, params.seed)
-    values, other_values = (model(part).astype(np.float64) for part in (standard, other_standard))
-    codes["sae"] = Code(values, other_values, singletons(params.sae.units), True)
-    return codes, {"units": params.sae.units, "active": model.active, "explained": explained}
+    values, other_values = (np.asarray(part[SAE], np.float64) for part in (train, test))
+    codes[SAE] = Code(values, other_values, singletons(values.shape[1]), True)
+    return codes
 
 
 def encoder_code(train: Arrays, test: Arrays, method: SparsityMethod | None, groups: int) -> Code:
@@ -91,11 +85,6 @@ def latent_groups(method: SparsityMethod, latents: int) -> Int[np.ndarray, "grou
     """The method's groups of latents; each by itself where every latent may serve every group."""
     partition = method.latent_groups()
     return singletons(latents) if partition is None else partition.cpu().numpy()
-
-
-def count_active(energies: Float[np.ndarray, "images groups"]) -> int:
-    """Groups per image with more than a tenth of the mean energy, rounded, at least one."""
-    return max(round(float((energies > ACTIVE_SHARE * energies.mean()).sum(1).mean())), 1)
 
 
 def principal(

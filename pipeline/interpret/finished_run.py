@@ -14,9 +14,9 @@ from pipeline.files import InputError, read_json
 from pipeline.measure.embedding_store import ViewFile, check_images, image_views, read_meta, twin_folder
 from pipeline.sparsity.exported import load_method
 from pipeline.sparsity.method import SparsityMethod
-from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, TWIN
+from pipeline.views import ENCODER, GROUPS, LATENT, PIXELS_PCA, RANDOM_INIT, SAE, TWIN
 
-VIEWS = (ENCODER, TWIN, LATENT, GROUPS, RANDOM_INIT, PIXELS_PCA)
+VIEWS = (ENCODER, TWIN, LATENT, GROUPS, SAE, RANDOM_INIT, PIXELS_PCA)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def interpret_set(
     run = open_run((root / EMBEDDINGS).parent, image_set, rows, "")
     labels = {split: splits[split].labels.iloc[rows[split]] for split in SPLITS}
     factors, left_out = read_factors(labels["train"], labels["test"], image_set.labels)
-    codes, autoencoder = build_codes(run.views["train"], run.views["test"], run.method, run.groups, params)
+    codes = build_codes(run.views["train"], run.views["test"], run.method, run.groups, params)
     measured: dict[str, MeasuredCode] = {}
     metrics: Metrics = {
         "images": {split: len(rows[split]) for split in SPLITS},
@@ -49,7 +49,6 @@ def interpret_set(
         "codes": {},
         "compare": {},
         "objects": {},
-        "sae": autoencoder,
     }
     for label, code in codes.items():
         measured[label] = measure_code(code, factors, params)

@@ -43,6 +43,8 @@ def architecture(model: ModelParams, image_size: int) -> tuple[str, dict[str, An
 def build_encoder(model: ModelParams, image_size: int, seed: int) -> VisionTransformer:
     """An encoder with weights drawn from `seed` (Xavier-uniform matrices, as in timm's `jax` scheme).
 
+    Its `blocks` name every block as often as it runs: model.iterations times.
+
     Raises ParamsError where model.name is not a plain timm Vision Transformer.
     """
     name, arguments = architecture(model, image_size)
@@ -57,6 +59,7 @@ def build_encoder(model: ModelParams, image_size: int, seed: int) -> VisionTrans
         raise ParamsError(f"model.name: {name!r} is not a plain Vision Transformer of timm")
     if encoder.embed_dim % 4:
         raise ParamsError(f"model.name: {name!r} has embed_dim {encoder.embed_dim}, not a multiple of 4")
+    encoder.blocks = nn.Sequential(*list(encoder.blocks) * model.iterations)
     grid = image_size // model.patch_size
     encoder.pos_embed = nn.Parameter(sincos_positions(encoder.embed_dim, grid)[None], requires_grad=False)
     return encoder
@@ -120,14 +123,23 @@ def patchify(
 
 
 def timm_config(
-    model: ModelParams, image_size: int, embed_dim: int, mean: tuple[float, ...], std: tuple[float, ...]
+    model: ModelParams,
+    image_size: int,
+    encoder: VisionTransformer,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
 ) -> dict[str, Any]:
-    """config.json in timm's format: `timm.create_model("local-dir:<folder>", pretrained=True)` reads it."""
+    """config.json in timm's format: `timm.create_model("local-dir:<folder>", pretrained=True)` reads it.
+
+    A block that runs several times is as many blocks there, with equal weights: timm knows no iterations.
+    """
     name, arguments = architecture(model, image_size)
+    if model.iterations > 1:
+        arguments["depth"] = len(encoder.blocks)
     return {
         "architecture": name,
         "num_classes": 0,
-        "num_features": embed_dim,
+        "num_features": encoder.embed_dim,
         "model_args": arguments,
         "pretrained_cfg": {
             "input_size": [3, image_size, image_size],

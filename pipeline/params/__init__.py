@@ -7,8 +7,8 @@ mistake in it; docs/params.md is made from it by `python -m pipeline.params`.
 from pipeline.params.augment import AugmentParams
 from pipeline.params.base import Section
 from pipeline.params.data import DataParams, ScenesParams
-from pipeline.params.embed import EmbedParams, ReferenceParams
-from pipeline.params.interpret import InterpretParams, SparseAutoencoderParams
+from pipeline.params.embed import EmbedParams, ReferenceParams, SparseAutoencoderParams
+from pipeline.params.interpret import InterpretParams
 from pipeline.params.masking import MaskingParams
 from pipeline.params.model import ModelParams, PredictorParams
 from pipeline.params.objective import ObjectiveParams

@@ -51,6 +51,24 @@ class ReferenceParams(Section):
         return weights
 
 
+class SparseAutoencoderParams(Section):
+    """The sparse code that is fitted to frozen features, of the encoder and of its dense twin."""
+
+    units: Positive = Field(description="Number of units of its code.")
+    active: Positive = Field(description="Number of units that an image may use; at most units.")
+    steps: Positive = Field(description="Number of steps of Adam.")
+    batch_size: Positive = Field(description="Images per step.")
+    learning_rate: float = Field(gt=0, description="Learning rate of Adam.")
+
+    @field_validator("active")
+    @classmethod
+    def _among_units(cls, active: int, info: ValidationInfo) -> int:
+        units = info.data.get("units")
+        if units is not None and active > units:
+            raise ValueError(f"must be at most embed.sae.units ({units}), got {active}")
+        return active
+
+
 class EmbedParams(Section):
     """What is embedded with the frozen encoder."""
 
@@ -74,6 +92,7 @@ class EmbedParams(Section):
         description="Number of test images that are embedded under noise, blur, other light and compression "
         "too, for the probes to be scored on; 0: none.",
     )
+    sae: SparseAutoencoderParams
     reference: ReferenceParams
 
     @field_validator("sets")

@@ -8,17 +8,6 @@ from pipeline.params.base import Section
 from pipeline.params.types import Positive, Seed
 
 
-class SparseAutoencoderParams(Section):
-    """The rival that is fitted to frozen features."""
-
-    units: Positive = Field(
-        description="Number of units of its code; as many are active per image as the run has groups."
-    )
-    steps: Positive = Field(description="Number of steps of Adam.")
-    batch_size: Positive = Field(description="Images per step.")
-    learning_rate: float = Field(gt=0, description="Learning rate of Adam.")
-
-
 class InterpretParams(Section):
     """What groups of features stand for."""
 
@@ -46,7 +35,4 @@ class InterpretParams(Section):
     compare: tuple[str, ...] = Field(
         description="Folders artifacts/ of other runs on the same images, such as one with lambda 0."
     )
-    sae: SparseAutoencoderParams
-    seed: Seed = Field(
-        description="Seed of partitions, noise, subsamples, k-means and the sparse autoencoder."
-    )
+    seed: Seed = Field(description="Seed of partitions, noise, subsamples and k-means.")

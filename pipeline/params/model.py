@@ -50,6 +50,10 @@ class ModelParams(Section):
         description="Width of the encoder.",
     )
     depth: Positive = Field(description="Number of blocks of the encoder.")
+    iterations: Positive = Field(
+        description="Times that the blocks run in turn, with the same weights: depth 1 and 4 iterations are "
+        "one block four times."
+    )
     num_heads: Positive = Field(
         description="Number of attention heads of the encoder; must divide embed_dim."
     )

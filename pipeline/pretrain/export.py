@@ -26,13 +26,13 @@ def export_encoder(trainer: Trainer, images: ImageSet, folder: Path, twin: bool 
         INITIAL_WEIGHTS: build_encoder(params.model, size, params.pretrain.seed),
         SPARSITY_WEIGHTS: trainer.model.method,
     }
-    config = timm_config(params.model, size, encoder.embed_dim, images.mean, images.std)
+    config = timm_config(params.model, size, encoder, images.mean, images.std)
     if not twin:
         config["sparsity"] = params.sparsity.model_dump(mode="json", by_alias=True)
     with atomic_folder(folder) as temporary:
         for name, module in modules.items():
             if module is not None:
-                state = {key: value.contiguous() for key, value in module.state_dict().items()}
+                state = {key: value.contiguous().clone() for key, value in module.state_dict().items()}
                 save_file(state, temporary / name)
         write_json(temporary / CONFIG, config)
 

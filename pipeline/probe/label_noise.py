@@ -13,9 +13,9 @@ from torch import Tensor
 from pipeline.params import ProbeParams
 from pipeline.probe.low_shot import Draw, fit_draw, suffix
 from pipeline.probe.targets import Targets
-from pipeline.views import ENCODER, LATENT, RANDOM_INIT, TWIN
+from pipeline.views import ENCODER, LATENT, RANDOM_INIT, SAE, TWIN, TWIN_SAE
 
-VIEWS = (ENCODER, TWIN, LATENT, RANDOM_INIT)  # that are probed so; each costs as much as a linear probe
+VIEWS = (ENCODER, TWIN, LATENT, SAE, TWIN_SAE, RANDOM_INIT)  # each costs as much as a linear probe
 
 
 def fit_noisy(

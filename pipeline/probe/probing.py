@@ -27,7 +27,13 @@ from pipeline.probe.held_out import Examples, ProbedSet
 from pipeline.probe.linear_probe import validation_rows
 from pipeline.probe.targets import Targets, unusable
 from pipeline.runtime import Runtime
-from pipeline.views import FINE_TUNED, FINE_TUNED_RANDOM_INIT, FINE_TUNED_TWIN, FOREGROUND_AREA
+from pipeline.views import (
+    FINE_TUNED,
+    FINE_TUNED_RANDOM_INIT,
+    FINE_TUNED_TWIN,
+    FOREGROUND_AREA,
+    POST_HOC,
+)
 
 AREA_LABEL = "foreground"  # the label whose number alone predicts counts where objects are alike
 
@@ -60,8 +66,15 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
     validation = _validation(len(train), params, probed.device)
     for view in views:
         with fitted.timed(view):
-            features, noisy = train.features(view), view in label_noise.VIEWS
-            fitted.views[view] = fit_view(features, targets, labels, params, validation, with_noise=noisy)
+            fitted.views[view] = fit_view(
+                train.features(view),
+                targets,
+                labels,
+                params,
+                validation,
+                only_linear=view in POST_HOC,
+                with_noise=view in label_noise.VIEWS,
+            )
     counts = [name for name, spec in labels.items() if spec.kind == "count"]
     if counts and AREA_LABEL in train.targets.numbers and AREA_LABEL not in unusable(train.targets):
         # Where objects are alike their number follows from the area they cover, so that alone is a baseline.

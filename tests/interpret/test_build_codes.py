@@ -8,7 +8,7 @@ from pipeline.interpret.build_codes import build_codes, feature_groups
 from pipeline.jepa.independence import group_variance_covariance
 from pipeline.params import SparsityParams
 from pipeline.sparsity.build import build_method
-from pipeline.views import ENCODER, GROUPS, RANDOM_INIT, TWIN
+from pipeline.views import ENCODER, GROUPS, RANDOM_INIT, SAE, TWIN
 from tests.stages.tiny_run import tiny_params
 
 DIM, NUM_GROUPS = 16, 4
@@ -17,7 +17,7 @@ PARAMS = tiny_params().interpret
 
 def views(images: int, seed: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
-    features = {name: random.standard_normal((images, DIM)) for name in (ENCODER, TWIN, RANDOM_INIT)}
+    features = {name: random.standard_normal((images, DIM)) for name in (ENCODER, TWIN, RANDOM_INIT, SAE)}
     return features | {GROUPS: random.random((images, NUM_GROUPS))}
 
 
@@ -31,7 +31,7 @@ def test_the_twin_is_judged_in_the_groups_that_the_run_has_learned():
     assert method is not None
     method.regroup(torch.randperm(DIM, generator=torch.Generator().manual_seed(0)))
     train, test = views(60, 0), views(40, 1)
-    codes, _ = build_codes(train, test, method, NUM_GROUPS, PARAMS)
+    codes = build_codes(train, test, method, NUM_GROUPS, PARAMS)
     learned = method.order.view(NUM_GROUPS, -1).numpy()
     for name in (ENCODER, TWIN, RANDOM_INIT):
         assert np.array_equal(codes[name].partition, learned)
@@ -41,11 +41,10 @@ def test_the_twin_is_judged_in_the_groups_that_the_run_has_learned():
 @pytest.mark.parametrize("without", [TWIN, RANDOM_INIT])
 def test_no_other_code_changes_where_one_is_absent(without: str):
     train, test = views(60, 0), views(40, 1)
-    every, autoencoder = build_codes(train, test, None, NUM_GROUPS, PARAMS)
+    every = build_codes(train, test, None, NUM_GROUPS, PARAMS)
     del train[without], test[without]
-    fewer, same_autoencoder = build_codes(train, test, None, NUM_GROUPS, PARAMS)
+    fewer = build_codes(train, test, None, NUM_GROUPS, PARAMS)
     assert set(every) - set(fewer) == {without}
-    assert autoencoder == same_autoencoder
     for name, code in fewer.items():
         assert np.array_equal(code.train, every[name].train)
         assert np.array_equal(code.partition, every[name].partition)

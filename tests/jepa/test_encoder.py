@@ -10,7 +10,7 @@ from conftest import default_tree, override
 from safetensors.torch import save_file
 
 from pipeline.files import InputError, ParamsError
-from pipeline.jepa.encoder import build_encoder, encode, timm_config
+from pipeline.jepa.encoder import build_encoder, embed_patches, encode, timm_config
 from pipeline.jepa.kernels import fit_attention
 from pipeline.jepa.positions import sincos_positions
 from pipeline.jepa.pretrained import load_encoder
@@ -76,13 +76,37 @@ def test_positions_are_those_of_the_formula():
 def test_exported_encoder_loads_into_timm_with_the_documented_call(tmp_path, images):
     encoder = build_encoder(params(), 32, seed=0).eval()
     save_file(encoder.state_dict(), tmp_path / "encoder.safetensors")
-    config = timm_config(params(), 32, encoder.embed_dim, (0.5,) * 3, (0.2,) * 3)
+    config = timm_config(params(), 32, encoder, (0.5,) * 3, (0.2,) * 3)
     (tmp_path / "config.json").write_text(json.dumps(config))
     theirs = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     ours = load_encoder(tmp_path)
     assert theirs.pretrained_cfg["mean"] == [0.5] * 3
     assert torch.allclose(theirs(images), encoder(images), atol=1e-5)
     assert torch.allclose(ours(images), encoder(images), atol=1e-5)
+
+
+def test_one_block_four_times_has_the_weights_of_one_and_the_outputs_of_four(images):
+    model = params(depth=1, iterations=4)
+    tied, single = build_encoder(model, 32, seed=0).eval(), build_encoder(params(depth=1), 32, seed=0).eval()
+    count = [sum(weight.numel() for weight in each.parameters()) for each in (tied, single)]
+    assert count[0] == count[1]
+    tokens = embed_patches(single, images)
+    for _ in range(4):
+        tokens = single.blocks[0](tokens)
+    torch.testing.assert_close(encode(tied, images), single.norm(tokens))
+    torch.testing.assert_close(tied(images), encode(tied, images).mean(1))
+
+
+def test_an_iterated_block_learns_from_every_time_that_it_runs(images):
+    """Its gradient is the sum of those of four blocks with equal weights."""
+    tied = build_encoder(params(depth=1, iterations=4), 32, seed=0)
+    four = build_encoder(params(depth=4), 32, seed=1)
+    four.load_state_dict(tied.state_dict())
+    for encoder in (tied, four):
+        encode(encoder, images).square().sum().backward()
+    name = "attn.proj.weight"
+    parts = [block.get_parameter(name).grad for block in four.blocks]
+    torch.testing.assert_close(tied.blocks[0].get_parameter(name).grad, sum(parts))
 
 
 def test_unknown_or_unfit_architecture_is_named():
@@ -93,7 +117,9 @@ def test_unknown_or_unfit_architecture_is_named():
 
 
 def test_broken_export_is_named(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(timm_config(params(), 32, 32, (0.5,) * 3, (0.2,) * 3)))
+    encoder = build_encoder(params(), 32, seed=0)
+    config = timm_config(params(), 32, encoder, (0.5,) * 3, (0.2,) * 3)
+    (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"encoder\.safetensors: not found"):
         load_encoder(tmp_path)
     (tmp_path / "encoder.safetensors").write_bytes(b"not weights")

@@ -25,8 +25,13 @@ WIDTHS = {
     "groups": 4,
     "random_init": 16,
     "random_init_last_blocks": 16,
+    "sae": 8,
+    "encoder_pca": 8,
     "pixels_pca": 16,
 }
+
+
+OF_MODULE = ("latent", "groups", "encoder_pca")
 
 
 def whitened_encoder(_context: Context, train: Sample) -> ComputeViews:
@@ -60,7 +65,7 @@ def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
     content["sparsity"]["method"] = "none"
     write_json(config, content)
     embed.main(run, tmp_path)
-    assert read_json(meta)["views"] == [view for view in views if view not in ("latent", "groups")]
+    assert read_json(meta)["views"] == [view for view in views if view not in OF_MODULE]
 
 
 def test_a_module_behind_the_predictor_has_no_views(tmp_path: Path):
@@ -70,7 +75,25 @@ def test_a_module_behind_the_predictor_has_no_views(tmp_path: Path):
     write_encoder(tmp_path / ENCODER, run)
     embed.main(run, tmp_path)
     views = read_json(tmp_path / "artifacts/embeddings/meta.json")["views"]
-    assert views == [view for view in WIDTHS if view not in ("latent", "groups")]
+    assert views == [view for view in WIDTHS if view not in OF_MODULE]
+
+
+def test_codes_of_finished_features_are_fitted_to_clean_training_images(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    embed.main(run, tmp_path)
+    folder = tmp_path / "artifacts/embeddings/scenes"
+    for split in COUNTS:
+        views = np.load(folder / f"{split}.npz")
+        assert ((views["sae"] > 0).sum(1) <= 3).all() and views["sae"].any() and (views["sae"] >= 0).all()
+        components = views["encoder_pca"]
+        assert components.std(0).argsort()[::-1].tolist()[0] == 0
+    train = np.load(folder / "train.npz")
+    standard = (train["encoder"] - train["encoder"].mean(0)) / train["encoder"].std(0)
+    explained = np.linalg.svd(standard, compute_uv=False)[:8] / len(standard) ** 0.5
+    assert train["encoder_pca"].std(0) == pytest.approx(explained, rel=1e-3)
+    codes = np.load(folder / "corrupted_contrast.npz")
+    again = np.load(folder / "test.npz")["sae"][codes["rows"]]
+    assert codes["sae"].shape == again.shape and not np.array_equal(codes["sae"], again)
 
 
 def test_corrupted_images_give_other_features_of_the_same_images(tmp_path: Path):

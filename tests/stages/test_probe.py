@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_label_is_scored_in_every_view(finished: Path):
     labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
     views = {"encoder", "last_blocks", "latent", "groups", "pixels_pca"}
-    views |= {"random_init", "random_init_last_blocks"}
+    views |= {"random_init", "random_init_last_blocks", "sae", "encoder_pca"}
     assert set(labels["colour"]) == views | {"majority"}
     assert set(labels["count"]) == views | {"majority", "foreground_area"}
     assert set(labels["foreground"]) == views

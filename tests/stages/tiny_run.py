@@ -40,7 +40,10 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
         "data": {"image_size": SIZE},
         "model": {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4},
         "sparsity": {"groups": 4, "latent_dim": 8},
-        "embed": {"batch_size": 50},
+        "embed": {
+            "batch_size": 50,
+            "sae": {"units": 8, "active": 3, "steps": 5, "batch_size": 50, "learning_rate": 0.003},
+        },
         "probe": {
             "l2": [1e-4, 1e-2],
             "bootstrap": 100,
@@ -51,7 +54,6 @@ def tiny_params(**changes: dict[str, object]) -> params.Params:
         "interpret": {
             "subsamples": 4,
             "noise": [0.1],
-            "sae": {"units": 8, "steps": 5, "batch_size": 50, "learning_rate": 0.003},
         },
         "runtime": {"device": "cpu", "threads": 1},
     }
@@ -91,15 +93,14 @@ def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
     """An encoder and an oi-VAE module of 4 groups and 8 latents."""
     image_set = open_set(folder.parents[1] / DATA / "scenes")
     folder.mkdir(parents=True, exist_ok=True)
-    for weights, seed_of_weights in ((TRAINED, seed), (INITIAL, 0)):
-        state = build_encoder(run.model, SIZE, seed_of_weights).state_dict()
-        save_file(
-            {key: value.contiguous() for key, value in state.items()}, folder / f"{weights}.safetensors"
-        )
+    encoder = build_encoder(run.model, SIZE, seed)
+    for weights, network in ((TRAINED, encoder), (INITIAL, build_encoder(run.model, SIZE, 0))):
+        state = {key: value.contiguous() for key, value in network.state_dict().items()}
+        save_file(state, folder / f"{weights}.safetensors")
     module = build_method(run.sparsity, 16, seed)
     assert module is not None
     save_file(module.state_dict(), folder / SPARSITY_WEIGHTS)
-    config = timm_config(run.model, SIZE, 16, image_set.mean, image_set.std)
+    config = timm_config(run.model, SIZE, encoder, image_set.mean, image_set.std)
     write_json(folder / CONFIG, config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)})
 
 

@@ -10,7 +10,6 @@ Legend: images, dim features, units.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,11 +31,10 @@ class SparseAutoencoder:
     offset: Tensor
     active: int
 
-    def __call__(self, features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "images units"]:
+    def __call__(self, features: Float[Tensor, "images dim"]) -> Float[Tensor, "images units"]:
         """The code of each image: `active` units at most are not zero, none is negative."""
-        parts = torch.from_numpy(np.asarray(features, dtype=np.float32)).split(CHUNK)
         with torch.inference_mode():
-            return torch.cat([self.code(part) for part in parts]).numpy()
+            return torch.cat([self.code(part) for part in features.split(CHUNK)])
 
     def code(self, features: Float[Tensor, "images dim"]) -> Float[Tensor, "images units"]:
         raw = F.relu((features - self.shift) @ self.encode.T + self.offset)
@@ -48,19 +46,17 @@ class SparseAutoencoder:
 
 
 def train_sparse_autoencoder(
-    features: Float[np.ndarray, "images dim"], active: int, params: SparseAutoencoderParams, seed: int
+    inputs: Float[Tensor, "images dim"], params: SparseAutoencoderParams, seed: int
 ) -> tuple[SparseAutoencoder, float]:
     """Fit to standardised features; the model and the share of variance it explains on them.
 
-    active: units per image, at most params.units. The result depends on the arguments alone.
+    The result depends on the arguments alone.
     """
     generator = torch.Generator().manual_seed(seed)
-    inputs = torch.from_numpy(np.asarray(features, dtype=np.float32))
     images, dim = inputs.shape
-    active = min(active, params.units)
     decode = F.normalize(torch.randn(dim, params.units, generator=generator), dim=0)
     weights = [decode.T.clone(), decode, inputs.mean(0), torch.zeros(params.units)]
-    model = SparseAutoencoder(*(weight.requires_grad_() for weight in weights), active=active)
+    model = SparseAutoencoder(*(weight.requires_grad_() for weight in weights), active=params.active)
     optimiser = torch.optim.Adam(weights, params.learning_rate)
     fired = torch.zeros(params.units, dtype=torch.bool)
     for step in range(1, params.steps + 1):
@@ -77,7 +73,7 @@ def train_sparse_autoencoder(
                 if step < params.steps * 0.8:
                     _revive(model, batch, missed, ~fired)
                 fired.zero_()
-    model = SparseAutoencoder(*(weight.detach() for weight in weights), active=active)
+    model = SparseAutoencoder(*(weight.detach() for weight in weights), active=params.active)
     with torch.inference_mode():
         residual = (model.reconstruct(model.code(inputs)) - inputs).square().sum()
         around = (inputs - inputs.mean(0)).square().sum()
