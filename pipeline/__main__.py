@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 
-from pipeline.files import InputError
+from pipeline.files import InputError, outside
 
 # Command -> what it does. pipeline/orchestration/commands/COMMAND.py has add_arguments(parser) and
 # main(arguments) -> exit status.
@@ -26,7 +26,11 @@ def main() -> int:
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == asked:
-            command = importlib.import_module(f"pipeline.orchestration.commands.{name}")
+            try:
+                command = importlib.import_module(f"pipeline.orchestration.commands.{name}")
+            except ModuleNotFoundError as error:
+                print(f"error: {outside(error)}", file=sys.stderr)
+                return 1
             command.add_arguments(subparser)
     arguments = parser.parse_args()
     assert command is not None

@@ -29,6 +29,11 @@ class ParamsError(InputError):
     exit_status = 2
 
 
+def outside(error: ModuleNotFoundError) -> str:
+    """What to do where a library is missing: most often the environment is not active."""
+    return f"Python has no module {error.name} here; try `source .venv/bin/activate`, after `make setup`"
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`, renamed to `path` if the body succeeds, removed if it fails."""

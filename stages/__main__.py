@@ -7,8 +7,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pipeline.orchestration.prefect import observe
-from stages import command
+from pipeline.files import outside
+
+try:
+    from pipeline.orchestration.prefect import observe
+    from stages import command
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {outside(error)}")
 
 STAGES = ("prepare", "pretrain", "twin", "embed", "probe", "interpret", "report")  # in the order of dvc.yaml
 

@@ -49,7 +49,8 @@ Labels = dict[str, dict[str, Scores]]  # label -> view
 
 
 class Difference(Record):
-    """The encoder less its dense twin on the same test images, as a share: .012 is 1.2 points.
+    """The encoder less its dense twin, or less a baseline, on the same test images, as a share: .012 is 1.2
+    points.
 
     The interval is the bootstrap's over these images, drawn in pairs. It does not cover other seeds.
     """
@@ -75,6 +76,9 @@ class Summary(Record):
     gain_over_random_init: Number = Field(description="of mean_accuracy, points; null without such a label")
     less_twin: dict[str, Difference] | None = Field(
         None, description="kind of accuracy (accuracy, knn_accuracy, ...) -> encoder less dense twin"
+    )
+    less_baselines: dict[str, dict[str, Difference]] = Field(
+        description="random_init, pixels_pca -> kind of accuracy -> encoder less this view"
     )
     labels: int = Field(description="labels in the means")
     labels_clear_of_random_init: int = Field(

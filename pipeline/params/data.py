@@ -28,7 +28,7 @@ class DataParams(Section):
     name: Annotated[str, OneOf(DATA_SETS)] = Field(description="The set to pretrain on.")
     root: Path | None = Field(
         description="Folder that holds the set's files. folder and clevr need one. cifar10 and cifar100 are "
-        "downloaded where it is null. scenes are generated and take none."
+        "downloaded where it is null. scenes are generated and take none. ~ is the home folder."
     )
     image_size: int = Field(
         ge=8,
@@ -53,6 +53,7 @@ class DataParams(Section):
     @classmethod
     def _fits_the_set(cls, root: Path | None, info: ValidationInfo) -> Path | None:
         name = info.data.get("name")
+        root = root and root.expanduser()
         if name is not None and root is None and origin(name) == "folder":
             raise ValueError(f"must name a folder of images where data.name is {name}")
         if name is not None and root is not None and origin(name) == "generated":

@@ -1,5 +1,7 @@
 """Section `model`: encoder and predictor."""
 
+import difflib
+
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
@@ -59,6 +61,19 @@ class ModelParams(Section):
     )
     mlp_ratio: float = Field(gt=0, description="Hidden width of a block's MLP, as a multiple of embed_dim.")
     predictor: PredictorParams
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str | None) -> str | None:
+        if name is not None:
+            from timm import list_models  # here: it takes seconds, and the default names no model
+
+            known = list_models()
+            if name.partition(".")[0] not in known:
+                close = " or ".join(difflib.get_close_matches(name, known, n=2))
+                hint = f"did you mean {close}?" if close else "timm.list_models() lists all"
+                raise ValueError(f"timm has no model {name!r}; {hint}")
+        return name
 
     @field_validator("num_heads")
     @classmethod

@@ -54,6 +54,7 @@ def probe_sets(
         metrics[name] = scored.labels
         of_images = {label: views for label, views in scored.labels.items() if label not in SPECS}
         summary = summarise(of_images) | {"rankme": scored.rankme, "seconds": probes.seconds}
+        summary["less_baselines"] = scored.less_baselines
         metrics[SUMMARY][name] = summary | ({"less_twin": scored.less_twin} if scored.less_twin else {})
     return metrics
 

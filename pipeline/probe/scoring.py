@@ -19,16 +19,18 @@ from pipeline.probe.probing import FittedSet, area_of
 from pipeline.probe.scores import DIGITS, Answers, class_scores, majority, score_view
 from pipeline.probe.targets import Targets, unscorable, unusable
 from pipeline.probe.twin_difference import label_differences, mean_differences
-from pipeline.views import ENCODER, FOREGROUND_AREA, MAJORITY, TWIN
+from pipeline.views import BASELINES, ENCODER, FOREGROUND_AREA, MAJORITY, TWIN
 
 
 class ScoredSet(NamedTuple):
     """labels: scores by label and view. rankme: of each view on the test images. less_twin: by kind of
-    accuracy, the mean over labels of images of the encoder less its twin; empty without a twin."""
+    accuracy, the mean over labels of images of the encoder less its twin; empty without a twin.
+    less_baselines: by baseline, the same less its view."""
 
     labels: dict[str, dict[str, Metrics]]
     rankme: dict[str, float]
     less_twin: dict[str, Metrics]
+    less_baselines: dict[str, dict[str, Metrics]]
 
 
 def score_set(
@@ -83,11 +85,15 @@ def score_set(
         features = test.features(view)
         with fitted.timed(view):
             of_view = score(view, probes, train, targets, features, bootstrap)
-        if view in (ENCODER, TWIN):
+        if view in (ENCODER, TWIN, *BASELINES):
             answers[view] = of_view
         rankme[view] = round(spread(features).rankme, DIGITS)
     compare(answers, targets, bootstrap)
-    less_twin = mean_differences(answers[ENCODER], answers[TWIN], bootstrap) if TWIN in answers else {}
+    less = {
+        view: mean_differences(answers[ENCODER], of_view, bootstrap)
+        for view, of_view in answers.items()
+        if view != ENCODER
+    }
     if fitted.area is not None:
         of_counts = targets.only(fitted.area.classes)
         score(FOREGROUND_AREA, fitted.area, train, of_counts, area_of(test), bootstrap)
@@ -115,4 +121,5 @@ def score_set(
     for train_targets, test_targets in with_majority:
         for name, target in test_targets.classes.items():
             metrics[name][MAJORITY] = majority(train_targets.classes[name], target)
-    return ScoredSet({name: views for name, views in metrics.items() if views}, rankme, less_twin)
+    scored = {name: views for name, views in metrics.items() if views}
+    return ScoredSet(scored, rankme, less.pop(TWIN, {}), less)

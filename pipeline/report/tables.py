@@ -14,6 +14,7 @@ from pipeline.views import (
     FINE_TUNED,
     FINE_TUNED_RANDOM_INIT,
     FINE_TUNED_TWIN,
+    POST_HOC,
     RANDOM_INIT,
     RANDOM_INIT_LAST_BLOCKS,
     TWIN_LAST_BLOCKS,
@@ -32,7 +33,11 @@ KIND_TITLES = {
     "accuracy_jpeg": "under JPEG compression",
 }
 WHOLE_NETWORKS = (FINE_TUNED, FINE_TUNED_TWIN, FINE_TUNED_RANDOM_INIT)  # no probes of features
-ONLY_IN_KINDS = (TWIN_LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS)  # they would crowd the tables of labels
+ONLY_IN_KINDS = (
+    TWIN_LAST_BLOCKS,
+    RANDOM_INIT_LAST_BLOCKS,
+    *POST_HOC,
+)  # they would crowd the tables of labels
 DASH = "–"
 
 

@@ -12,13 +12,21 @@ import pandas as pd
 
 from pipeline.contracts.prepare import Prepare
 from pipeline.contracts.pretrain import Augment, Pretrain, Sparsity
-from pipeline.contracts.probe import Summary
+from pipeline.contracts.probe import Difference, Summary
 from pipeline.data.labels import Label
-from pipeline.report.tables import DASH, duration, number, percent
-from pipeline.views import BASELINES, ENCODER
+from pipeline.report.tables import DASH, duration, number, percent, points
+from pipeline.views import (
+    BASELINES,
+    ENCODER,
+    LAST_BLOCKS,
+    PIXELS_PCA,
+    RANDOM_INIT,
+    RANDOM_INIT_LAST_BLOCKS,
+)
 
 Tone = Literal["good", "mixed", "bad"]
 SHOWN_LABELS = 5
+BASELINE_WORDS = {RANDOM_INIT: "the same encoder at initialisation", PIXELS_PCA: "pixels + PCA"}
 METHODS = {  # another method is called by the name that params.yaml gives it
     "oi_vae": "oi-VAE",
     "group_lasso": "group lasso",
@@ -90,26 +98,55 @@ def _comparison(name: str, encoder: float, summary: Summary) -> tuple[str, Tone]
     labels, clear = summary.labels, summary.labels_clear_of_random_init
     which = "the label" if labels == 1 else f"the {labels} labels"
     reads = f"reads {which} of {name} at {percent(encoder)} %" + ("" if labels == 1 else " on average")
-    start, pixels = (summary.mean_accuracy.get(view) for view in BASELINES)
-    over_start = None if start is None else encoder - start
-    over_pixels = None if pixels is None else encoder - pixels
-    parts = []
-    if over_start is not None:
-        parts.append(f"{_distance(over_start)} the same encoder at initialisation")
-    if over_pixels is not None:
-        parts.append(f"{_distance(over_pixels)} pixels + PCA")
-    worse = over_start is not None and _shown(over_start) <= 0
-    contrary = over_pixels is not None and (_shown(over_pixels) <= 0) != worse
+    linear = {view: summary.less_baselines.get(view, {}).get("accuracy") for view in BASELINES}
+    parts = [f"{_distance(it)} {BASELINE_WORDS[view]} ({_ends(it)})" for view, it in linear.items() if it]
+    signs = {_outcome(it) for it in linear.values() if it}
     text = f"The trained encoder {reads}."
     if parts:
-        text += f" That is {(', but ' if contrary else ' and ').join(parts)}."
-    if over_start is not None:
+        joint = " and " if len(signs) == 1 else ", but "
+        text += f" That is {joint.join(parts)}; in brackets, 95 % intervals."
+    text += _by_neighbors(summary)
+    text += _by_last_blocks(summary)
+    start = linear[RANDOM_INIT]
+    if start is not None:
         text += f" {_clear(clear, labels)}"
-    if worse:
-        how = "worse" if _shown(over_start or 0.0) < 0 else "no better"
-        return f"Pretraining did not help: the encoder is {how} than its own initialisation. {text}", "bad"
-    beaten = over_pixels is not None and _shown(over_pixels) <= 0
-    return text, "mixed" if beaten or clear == 0 else "good"
+    outcomes = {view: _outcome(it) for view, it in linear.items() if it}
+    if start is not None and outcomes[RANDOM_INIT] <= 0:
+        if outcomes[RANDOM_INIT] < 0:
+            return (
+                "Pretraining did not help: the encoder is worse than its own initialisation. " + text,
+                "bad",
+            )
+        seen = f"Pretraining made no difference that {start.n_test:,} test images can show. "
+        return seen + text, "mixed"
+    return text, "mixed" if min(outcomes.values(), default=0) <= 0 else "good"
+
+
+def _by_neighbors(summary: Summary) -> str:
+    """The same comparison by k-NN."""
+    knn = {view: summary.less_baselines.get(view, {}).get("knn_accuracy") for view in BASELINES}
+    mean = summary.mean_knn_accuracy.get(ENCODER)
+    parts = [f"{_distance(it)} {BASELINE_WORDS[view]} ({_ends(it)})" for view, it in knn.items() if it]
+    return f" k-NN reads {percent(mean)} %, {', '.join(parts)}." if mean is not None and parts else ""
+
+
+def _by_last_blocks(summary: Summary) -> str:
+    """The last blocks side by side, beside those at initialisation: what width alone gives."""
+    trained, start = (summary.mean_accuracy.get(it) for it in (LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS))
+    if trained is None or start is None:
+        return ""
+    blocks = f"From the last blocks side by side a probe reads {percent(trained)} %"
+    return f" {blocks}, at initialisation {percent(start)} %."
+
+
+def _outcome(difference: Difference) -> int:
+    """1 where the interval lies above 0, -1 where it lies below, 0 where no difference is seen."""
+    low, high = difference.ci95_low or 0.0, difference.ci95_high or 0.0
+    return int(low > 0) - int(high < 0)
+
+
+def _ends(difference: Difference) -> str:
+    return f"{points(difference.ci95_low)} to {points(difference.ci95_high)}"
 
 
 def _clear(clear: int, labels: int) -> str:
@@ -120,13 +157,8 @@ def _clear(clear: int, labels: int) -> str:
     return f"On {clear} of {labels} labels its interval lies wholly above that at initialisation."
 
 
-def _shown(gain: float) -> float:
-    """The difference as printed, so that "0.0 points above" is never called a gain."""
-    return round(100 * gain, 1)
-
-
-def _distance(gain: float) -> str:
-    shown = _shown(gain)
+def _distance(difference: Difference) -> str:
+    shown = round(100 * (difference.mean or 0.0), 1)
     if shown == 0:
         return "level with"
     return f"{abs(shown):.1f} points {'above' if shown > 0 else 'below'}"

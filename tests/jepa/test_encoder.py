@@ -111,7 +111,7 @@ def test_an_iterated_block_learns_from_every_time_that_it_runs(images):
 
 def test_unknown_or_unfit_architecture_is_named():
     with pytest.raises(ParamsError, match=r"^model\.name: timm cannot build 'vit_enormous'"):
-        build_encoder(params(name="vit_enormous"), 32, seed=0)
+        build_encoder(params().model_copy(update={"name": "vit_enormous"}), 32, seed=0)
     with pytest.raises(ParamsError, match=r"^model\.name: "):
         build_encoder(params(name="resnet18"), 32, seed=0)
 

@@ -85,6 +85,19 @@ def test_groups_matter_only_where_there_are_groups_of_a_known_width(changes):
     assert validate(override(TREE, {"sparsity.groups": 24} | changes)).sparsity.groups == 24
 
 
+def test_a_model_that_timm_does_not_have_is_named_before_anything_runs():
+    said = message_of({"model.name": "vit_tiny_patch16_22"})
+    assert said.startswith(
+        "model.name: timm has no model 'vit_tiny_patch16_22'; did you mean vit_tiny_patch16_224"
+    )
+
+
+def test_a_folder_below_home_is_found(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    params = validate(override(TREE, {"data.name": "folder", "data.root": "~/images"}))
+    assert str(params.data.root) == "/home/someone/images"
+
+
 def test_only_multiblock_has_blocks_of_a_size_that_is_given():
     changes = {"masking.mode": "ijepa", "masking.target_sizes": [[9, 9]]}
     assert validate(override(TREE, changes)).masking.mode == "ijepa"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.contracts.probe import Labels, Probe, Scores, Summary
+from pipeline.contracts.probe import Difference, Labels, Probe, Scores, Summary
 from pipeline.data.labels import Label
 from pipeline.report.inputs import Inputs
 
@@ -83,10 +83,30 @@ def gains(labels: Labels) -> Labels:
 
 
 def compared(
-    summary: Summary, encoder: float, start: float, pixels: float, labels: int = 11, clear: int = 9
+    summary: Summary,
+    encoder: float,
+    start: float,
+    pixels: float,
+    labels: int = 11,
+    clear: int = 9,
+    half: float = 0.01,
 ) -> Summary:
-    """A summary with other means."""
+    """A summary with other means, and differences in the middle of an interval of width 2 * half."""
     means = {"encoder": encoder, "random_init": start, "pixels_pca": pixels}
+    less = {
+        view: {"accuracy": difference(encoder - means[view], half)} for view in ("random_init", "pixels_pca")
+    }
     return summary.model_copy(
-        update={"mean_accuracy": means, "labels": labels, "labels_clear_of_random_init": clear}
+        update={
+            "mean_accuracy": means,
+            "labels": labels,
+            "labels_clear_of_random_init": clear,
+            "less_baselines": less,
+        }
     )
+
+
+def difference(mean: float, half: float) -> Difference:
+    """A paired difference over 120 test images."""
+    ends = {"ci95_low": mean - half, "ci95_high": mean + half}
+    return Difference.model_validate({"mean": mean, "n_test": 120} | ends)

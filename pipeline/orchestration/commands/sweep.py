@@ -28,10 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--preset", help="a file of presets/ without .yaml")
     parser.add_argument("--name", default="sweep", help="of the sweep; begins the experiments' names")
-    parser.add_argument("--jobs", type=int, default=0, help="cells at a time; more than GPUs share them")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=0,
+        help="cells at a time; more than GPUs share them (default: one per GPU, or one)",
+    )
     parser.add_argument(
         "--together",
-        type=int,
+        type=_positive,
         default=0,
         metavar="N",
         help="pretrain up to N cells in one process, for a GPU",
@@ -90,6 +95,16 @@ def print_plan(sweep: Sweep) -> None:
     for cell in sweep.cells:
         print(f"{'done   ' if cell.name in sweep.done else 'to run '} {cell.title}  {cell.name}")
     print(f"sweep {sweep.request.name}: {len(sweep.cells)} cells, {len(sweep.waiting())} to run")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+_positive.__name__ = "number"  # argparse names it: invalid number value: 'x'
 
 
 def _list(kind: type) -> Callable[[str], tuple]:

@@ -49,6 +49,21 @@ def test_a_port_that_no_machine_has_is_refused():
     assert done.returncode == 2 and "--port: must be from 1 to 65535, got 80000" in done.stderr
 
 
+@pytest.mark.parametrize("flag", ["--jobs", "--together"])
+def test_no_cells_at_a_time_is_refused(flag):
+    done = pipeline("sweep", "--seeds", "0", flag, "0")
+    assert done.returncode == 2 and f"{flag}: must be at least 1, got 0" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["pipeline", "stages"])
+def test_outside_the_environment_one_line_says_what_to_do(module):
+    words = {"pipeline": ["sweep"], "stages": ["prepare"]}[module]
+    command = [sys.executable, "-S", "-m", module, *words]  # -S: without the libraries of the environment
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "source .venv/bin/activate" in done.stderr
+
+
 def test_the_result_is_the_accuracies_the_verdict_and_where_the_report_is(tmp_path):
     done = pipeline("result")
     assert done.returncode == 0 and "encoder" in done.stdout
