@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.contracts import pretrain as contract
 from pipeline.layout import metrics_file, table_file
 from pipeline.params import Params
 from pipeline.pretrain.export import interaction_table
+from pipeline.pretrain.history import write_table
 from pipeline.pretrain.parallel.launch import distributed
 from pipeline.pretrain.parallel.ranks import process_group
-from pipeline.pretrain.train_stage import train_stage, write_table
+from pipeline.pretrain.train_stage import train_stage
 from stages import command
 
 
@@ -24,7 +23,6 @@ def main(params: Params, root: Path) -> None:
     if trained is None:
         return
     trainer, metrics = trained
-    write_table(root / table_file("training"), pd.DataFrame(trainer.history))
     write_table(root / table_file("interaction"), interaction_table(trainer))
     contract.write(root / metrics_file("pretrain"), metrics)
 

@@ -9,9 +9,10 @@ from pipeline.contracts.pretrain import TRAINING
 from pipeline.files import atomic_folder
 from pipeline.layout import TWIN, metrics_file, table_file
 from pipeline.params import Params
+from pipeline.pretrain.history import write_table
 from pipeline.pretrain.parallel.launch import distributed
 from pipeline.pretrain.parallel.ranks import process_group
-from pipeline.pretrain.train_stage import train_stage, write_table
+from pipeline.pretrain.train_stage import train_stage
 from pipeline.pretrain.twin import dense_twin
 from stages import command
 
@@ -31,9 +32,7 @@ def main(params: Params, root: Path) -> None:
         write_table(root / table_file("twin"), pd.DataFrame(columns=list(TRAINING)))
         contract.write(root / metrics_file("twin"), None)
     if trained is not None:
-        trainer, metrics = trained
-        write_table(root / table_file("twin"), pd.DataFrame(trainer.history))
-        contract.write(root / metrics_file("twin"), metrics)
+        contract.write(root / metrics_file("twin"), trained[1])
 
 
 start = distributed(main, "stages.twin")  # what `python -m stages twin` calls

@@ -54,10 +54,11 @@ def advance(runs: Sequence[TrainingRun], train_steps: TrainSteps) -> None:
     num_steps = params.pretrain.steps
     if step == num_steps:
         return
-    for trainer, _, _, monitor, _ in runs:
+    for run in runs:
+        trainer = run.trainer
         trainer.together = len(runs)
         if not trainer.history:
-            trainer.history.append({"step": 0, "images_seen": 0, **monitor(trainer.features)})
+            trainer.history.append({"step": 0, "images_seen": 0, **run.monitor(trainer.features)})
     clock = Clock(step)
     images = params.pretrain.batch_size * len(runs)
     progress = Progress(runs[0].stage, step, num_steps, images, params.runtime.log_seconds)
@@ -104,10 +105,12 @@ def _record(runs: list[TrainingRun], step: int, clock: Clock, progress: Progress
         progress.show(step, sum(losses) / len(losses))
     if row:
         rate = clock.rate(step) * pretrain.batch_size * first.together
-        for trainer, _, _, monitor, _ in runs:
+        for run in runs:
+            trainer = run.trainer
             trainer.history.append(trainer.row(rate))
             if last or step % pretrain.monitor_every == 0:
-                trainer.history[-1] |= monitor(trainer.features)
+                trainer.history[-1] |= run.monitor(trainer.features)
+            run.show_history(trainer.history)
         clock.start_row(step)
     return runs
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from pipeline.params import AugmentParams, Params
 from pipeline.pretrain.batches import Batches, hold_out
 from pipeline.pretrain.checkpoint import Checkpoints
 from pipeline.pretrain.fingerprint import run_fingerprint
+from pipeline.pretrain.history import no_table
 from pipeline.pretrain.monitor import Encode, Monitor, no_monitor
 from pipeline.pretrain.parallel.ranks import SINGLE_PROCESS, Ranks
 from pipeline.pretrain.trainer import Trainer
@@ -19,13 +20,17 @@ from pipeline.runtime import Runtime
 
 
 class TrainingRun(NamedTuple):
-    """A trainer with what feeds, keeps and watches it. stage: that trains it, for what is printed."""
+    """A trainer with what feeds, keeps and watches it.
+
+    stage: that trains it, for what is printed. show_history: called with the history when it has grown.
+    """
 
     trainer: Trainer
     batches: Batches
     checkpoints: Checkpoints
     monitor: Callable[[Encode], dict[str, float]]
     stage: str = "pretrain"
+    show_history: Callable[[list[dict[str, Any]]], None] = no_table
 
 
 def build_run(

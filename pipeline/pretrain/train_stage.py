@@ -7,12 +7,12 @@ import pandas as pd
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.data import augment
 from pipeline.data.store import open_set
-from pipeline.files import atomic_file
-from pipeline.layout import DATA, ENCODER, TWIN
+from pipeline.layout import DATA, ENCODER, TWIN, table_file
 from pipeline.params import Params
 from pipeline.pretrain.checkpoint import runs_folder
 from pipeline.pretrain.export import export_encoder
 from pipeline.pretrain.fingerprint import commit
+from pipeline.pretrain.history import LiveTable, write_table
 from pipeline.pretrain.loop import train
 from pipeline.pretrain.parallel.ranks import Ranks
 from pipeline.pretrain.run import build_run
@@ -21,6 +21,7 @@ from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import Runtime
 
 FOLDERS = {"pretrain": ENCODER, "twin": TWIN}  # stage -> where its encoder goes
+TABLES = {"pretrain": "training", "twin": "twin"}  # stage -> the table of its history
 
 
 def train_stage(
@@ -28,22 +29,19 @@ def train_stage(
 ) -> tuple[Trainer, Pretrain] | None:
     """Train, or continue, the run of `params`, and export its encoder: the trainer, and what it measured.
 
-    None in a process that is not the main one, which writes nothing.
+    The table of its history grows while it trains, and is whole at the end. None in a process that is not the
+    main one, which writes nothing.
     """
     images = open_set(root / DATA / params.data.name)
     augmentation, disabled = augment.allowed(params.augment, images.labels)
     print_disabled(disabled, stage)
     run = build_run(params, augmentation, images, runs_folder(root), runtime, ranks, stage)
-    train(run)
+    table = root / table_file(TABLES[stage])
+    train(run._replace(show_history=LiveTable(table)) if ranks.is_main else run)
     if not ranks.is_main:
         return None
+    write_table(table, pd.DataFrame(run.trainer.history))
     export_encoder(run.trainer, images, root / FOLDERS[stage], twin=stage == "twin")
     metrics = summarise(run, disabled)
     print(last_line(metrics, stage), flush=True)
     return run.trainer, Pretrain.model_validate(metrics | {"commit": commit(root)})
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV file whole."""
-    with atomic_file(path) as temporary:
-        table.to_csv(temporary, index=False)

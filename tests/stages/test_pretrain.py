@@ -86,7 +86,10 @@ def test_a_polite_stop_saves_says_where_and_continues(root, small_tree, number):
     assert "\n" not in line and line.startswith(f"error: stopped by {number.name} after step ")
     stopped_after = int(line.split("after step ")[1].split()[0])
     assert list(root.glob(f"runs/*/step-{stopped_after}.json"))
-    assert not (root / "artifacts/encoder").exists() and not (root / "reports/plots/training.csv").exists()
+    assert not (root / "artifacts/encoder").exists()
+    shown = pd.read_csv(root / "reports/plots/training.csv")  # the curve up to here
+    assert shown["step"].is_monotonic_increasing and shown["step"].iloc[-1] <= stopped_after
+    assert shown["loss"][1:].notna().all()
 
 
 def test_outputs_are_the_ones_promised(root, small_tree):
