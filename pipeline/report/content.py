@@ -10,10 +10,11 @@ import yaml
 from pipeline.contracts.interpret import Headline
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.probe import Labels, Probe, Summary
-from pipeline.report import figures, images, reading, tables, training, words
+from pipeline.params import Params
+from pipeline.report import figures, images, reading, rerun, tables, training, words
 from pipeline.report.charts import probe_chart
 from pipeline.report.figures import Chart
-from pipeline.report.inputs import Inputs
+from pipeline.report.inputs import Inputs, bare_commit
 from pipeline.report.interpretation import section
 from pipeline.report.interpretation.words import signed
 from pipeline.report.labels import AboutLabel, about_labels
@@ -63,7 +64,7 @@ class Content:
     examples: list[tuple[np.ndarray, Sequence[tuple[str, str]]]]
     ran: list[tuple[str, str]]
     params_yaml: str
-    commit: str
+    rerun: str
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
@@ -88,7 +89,7 @@ def compose(inputs: Inputs) -> Content:
     # The runtime section is no key of a result: a page that showed it could be stale without being wrong.
     tree = inputs.params.model_dump(mode="json", by_alias=True, exclude={"runtime"})
     return Content(
-        title=words.title(name, sparsity.method),
+        title=words.title(set_title(inputs.params), sparsity.method),
         twin=inputs.twin is not None,
         verdict=sets[0].verdict,
         stats=_stats(
@@ -104,8 +105,14 @@ def compose(inputs: Inputs) -> Content:
         examples=list(zip(tiles, inputs.captions, strict=True)),
         ran=words.what_ran(name, inputs.prepare, inputs.pretrain, inputs.twin),
         params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
-        commit=(inputs.pretrain.commit or "").partition("+")[0],
+        rerun=rerun.commands(tree, inputs.committed, bare_commit(inputs.pretrain)),
     )
+
+
+def set_title(params: Params) -> str:
+    """The set's name; of a folder of images, the folder's."""
+    root = params.data.root
+    return f"the images of {root.name}" if params.data.name == "folder" and root else params.data.name
 
 
 def _order(probe: Probe, name: str) -> list[str]:

@@ -15,7 +15,7 @@ from pipeline.files import InputError
 from pipeline.jepa import masking
 from pipeline.layout import DATA, metrics_file, table_file
 from pipeline.params import Params
-from pipeline.report import words
+from pipeline.report import rerun, words
 from pipeline.report.interpretation import section
 
 NUM_PICTURES = 8
@@ -25,7 +25,8 @@ NUM_PICTURES = 8
 class Inputs:
     """What the page is about; the metrics and tables as their stages wrote them.
 
-    twin: of the dense twin, None without one; twin_training is empty then.
+    twin: of the dense twin, None without one; twin_training is empty then. committed: params.yaml of the
+    run's commit, None where Git does not have it.
     pictures: (n, size, size, 3) uint8 with captions[i] = ((label, value), ...). context (n, num_context) and
     targets (n, blocks, patches): masks of those pictures, flat positions in a grid x grid raster.
     """
@@ -43,6 +44,7 @@ class Inputs:
     context: np.ndarray
     targets: np.ndarray
     grid: int
+    committed: rerun.Tree | None
     interpretation: section.Inputs
 
 
@@ -65,10 +67,11 @@ def read_inputs(params: Params, root: Path) -> Inputs:
     chosen = np.linspace(0, len(test) - 1, min(NUM_PICTURES, len(test))).astype(int)
     grid = image_set.image_size // params.model.patch_size
     masks = masking.sample(params.masking, grid, len(chosen), params.pretrain.seed, step=0, device="cpu")
+    run = pretrain.read(root / metrics_file(pretrain.STAGE))
     return Inputs(
         params=params,
         prepare=prepared,
-        pretrain=pretrain.read(root / metrics_file(pretrain.STAGE)),
+        pretrain=run,
         twin=dense_twin.read(root / metrics_file(dense_twin.STAGE)),
         probe=probed,
         training=read_table(root / table_file("training"), pretrain.TRAINING, pretrain.STAGE),
@@ -79,8 +82,14 @@ def read_inputs(params: Params, root: Path) -> Inputs:
         context=masks.context.numpy(),
         targets=masks.targets.numpy(),
         grid=grid,
+        committed=rerun.committed_params(root, bare_commit(run)),
         interpretation=_read_interpretation(root, image_set, interpreted, grid),
     )
+
+
+def bare_commit(run: pretrain.Pretrain) -> str:
+    """The commit without a mark of changes; empty where there is none."""
+    return (run.commit or "").partition("+")[0]
 
 
 def _read_interpretation(

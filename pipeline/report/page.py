@@ -44,7 +44,7 @@ def _render(template: str, content: Content) -> str:
     ]
     environment.filters |= {function.__name__: function for function in functions}
     environment.filters |= {"data_uri": _data_uri, "jpeg_uri": _jpeg_uri}
-    environment.filters |= {"markdown": _markdown, "spaced": _spaced}
+    environment.filters |= {"markdown": _markdown, "spaced": _spaced, "fenced": _fenced}
     return environment.get_template(template).render(content=content, light=figures.LIGHT, dark=figures.DARK)
 
 
@@ -60,6 +60,11 @@ def _markdown(text: str) -> Markup:
     """Text as Markdown shows it: on one line, with nothing that Markdown or HTML would act on."""
     escaped = re.sub(r"([\\`*_{}\[\]|#~$])", r"\\\1", " ".join(str(text).split()))
     return Markup(escape(escaped))
+
+
+def _fenced(text: str) -> Markup:
+    """Text for a fenced block of Markdown, which it cannot end."""
+    return Markup(text.replace("```", "` ` `"))
 
 
 def _spaced(name: str) -> str:

@@ -1,6 +1,6 @@
 """What the terms of the report mean: the list at its end."""
 
-from pipeline.views import TWIN, VIEWS
+from pipeline.views import TWIN, TWIN_SAE, VIEWS
 
 Terms = tuple[tuple[str, str], ...]
 _SCORES: Terms = (
@@ -15,7 +15,7 @@ _SCORES: Terms = (
         "the share of a quantity's variance that a probe explains; 1 is all, 0 is no better than its mean.",
     ),
 )
-_VIEWS: Terms = tuple((view.title, view.meaning) for view in VIEWS.values() if view.meaning)
+_OF_TWIN = (TWIN, TWIN_SAE)
 _TWIN: Terms = (
     (
         "paired difference",
@@ -101,5 +101,9 @@ _GROUPS: Terms = (
 def terms(sparse: bool, twin: bool) -> Terms:
     """Term and meaning, in the order of the report; sparse: whether there is a sparse module; twin: whether a
     dense twin stands beside the run."""
-    views = _VIEWS + _TWIN if twin else tuple(term for term in _VIEWS if term[0] != VIEWS[TWIN].title)
-    return _SCORES + views + _OTHER_PROBES + (_SPARSE if sparse else ()) + _GROUPS
+    views = tuple(
+        (view.title, view.meaning)
+        for name, view in VIEWS.items()
+        if view.meaning and (twin or name not in _OF_TWIN)
+    )
+    return _SCORES + views + (_TWIN if twin else ()) + _OTHER_PROBES + (_SPARSE if sparse else ()) + _GROUPS

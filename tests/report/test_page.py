@@ -206,7 +206,7 @@ def test_numbers_that_are_null_are_dashes(inputs: Inputs, content: Content):
     fields = ("epochs", "minutes", "images_per_second", "peak_memory_mb", "commit")
     unknown = inputs.pretrain.model_copy(update=dict.fromkeys(fields))
     nothing = words.what_ran("scenes", inputs.prepare, unknown)
-    shown = page.render_page(replace(content, ran=nothing, commit=""))
+    shown = page.render_page(replace(content, ran=nothing))
     assert "None" not in shown
     assert "<dd>–, – images per second</dd>" in shown
     assert "git checkout" not in shown
