@@ -65,9 +65,15 @@ def finding() -> str:
 
 
 def ending() -> str:
-    """What `make repro` prints last, without the table before it."""
+    """What `make repro` prints last, without the table before it and the end of the verdict."""
     *_, less_twin, verdict, report = result(ROOT).split("\n\n")
-    printed = [less_twin, "", *textwrap.wrap(verdict, 96), "", report.replace(str(ROOT), "...")]
+    printed = [
+        less_twin,
+        "",
+        *textwrap.wrap(textwrap.shorten(verdict, 240, placeholder=" ..."), 96),
+        "",
+        report.replace(str(ROOT), "..."),
+    ]
     return "\n".join(["```text", *printed, "```"])
 
 
