@@ -53,7 +53,7 @@ def test_modules_exist():
 
 
 def test_overrides_are_params_of_the_right_type():
-    found = matches(r"(?:-S|--set) ([a-z_.]+=[^\s<]+)(?=[\s`])")
+    found = matches(r"(?:-S|--set) ([a-z_.]+=[^\s<`]+)(?=[\s`])")
     named = [match for match in found if not match[1].startswith("section.key=")]
     assert named
     for _, flag in named:
