@@ -79,7 +79,7 @@ def probe():
     if pathlib.Path("reports/metrics/twin.json").exists():
         summary["mean_accuracy"]["twin"] = base
         less = accuracy - base
-        interval = {"ci95_low": less - 0.01, "ci95_high": less + 0.01}
+        interval = {"ci95_low": less - 0.01, "ci95_high": less + 0.01, "n_test": 5000}
         summary["less_twin"] = {"accuracy": {"mean": less} | interval}
     return written
 

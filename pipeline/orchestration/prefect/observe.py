@@ -131,7 +131,7 @@ class Sender:
             self._send()
             metrics = Path(f"reports/metrics/{self.stage}.json")
             if state.is_completed() and metrics.exists():
-                self._artifact("metrics", "markdown", f"```json\n{metrics.read_text()}\n```")
+                self._artifact(f"{self.stage}-metrics", "markdown", f"```json\n{metrics.read_text()}\n```")
             self.client.set_flow_run_state(self.run.id, state, force=True)
 
     def _send_on(self) -> None:

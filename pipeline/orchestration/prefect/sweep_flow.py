@@ -17,6 +17,7 @@ from prefect.futures import as_completed
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.files import InputError
+from pipeline.layout import PAGE
 from pipeline.orchestration import presets
 from pipeline.orchestration.prefect.reporter import Reporter, artifact_key
 from pipeline.orchestration.prefect.runners import runner
@@ -176,7 +177,10 @@ def job_flow(
             return _state(Outcome(job.name, "stopped", 0.0, reason="cancelled before it began"))
         if here:
             here.console.started(job.title)
-        return _state(run_job(job, slot, stop, Reporter(job.name)))
+        outcome = run_job(job, slot, stop, Reporter(job.name))
+        if outcome.headline:
+            publish_cell(outcome)
+        return _state(outcome)
 
 
 def _state(outcome: Outcome) -> State[Any]:
@@ -208,6 +212,16 @@ def _in_tasks(sweep: Sweep) -> RunJobs:
                 sweeps_here.pop(sweep_id, None)
 
     return run_jobs
+
+
+def publish_cell(outcome: Outcome) -> None:
+    """What a cell measured, on its own page, and how to open its report."""
+    numbers = outcome.headline
+    create_table_artifact(
+        key=artifact_key("cell", outcome.name),
+        table=[{sweep_page.TITLES[name]: sweep_page.value(name, numbers[name]) for name in numbers}],
+        description=f"Its report: `dvc exp apply {outcome.name}`, then open {PAGE}. Its log: {outcome.log}",
+    )
 
 
 def publish_table(sweep: Sweep) -> None:

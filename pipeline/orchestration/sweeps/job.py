@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -16,7 +16,7 @@ from pipeline.files import InputError
 from pipeline.orchestration.processes.guarded import DVC, environment
 from pipeline.orchestration.processes.listen import Listener, Reader, run_command
 from pipeline.orchestration.processes.stop import Stop
-from pipeline.orchestration.sweeps import workspaces
+from pipeline.orchestration.sweeps import results, workspaces
 from pipeline.orchestration.sweeps.once import Once
 
 PUSH_UNCACHED = str(Path(__file__).with_name("push_uncached.py"))
@@ -54,7 +54,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. ran: the stages that were not cached; reason: one line, where it failed."""
+    """How a job ended.
+
+    ran: the stages that were not cached. reason: one line, where it failed. headline: what a finished cell
+    measured; empty where it only pretrained.
+    """
 
     name: str
     state: State
@@ -62,6 +66,7 @@ class Outcome:
     ran: tuple[str, ...] = ()
     reason: str = ""
     log: str = ""
+    headline: dict[str, float | None] = field(default_factory=dict)
 
 
 def run_job(job: Job, slot: dict[str, str], stop: Stop, listener: Listener) -> Outcome:
@@ -74,11 +79,13 @@ def run_job(job: Job, slot: dict[str, str], stop: Stop, listener: Listener) -> O
     log = job.site.folder / "logs" / f"{job.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     state: State = "failed"
-    reason = ""
+    reason, headline = "", {}
     with log.open("w") as handle:
         reader = _LoggingReader(listener, handle)
         try:
             state, reason = _run(job, folder, slot, stop, reader)
+            if state == "done" and not job.together:
+                headline = results.headline(results.read_measured(folder))
         except (InputError, OSError) as error:
             reason = str(error)
             handle.write(f"{reason}\n")
@@ -86,7 +93,8 @@ def run_job(job: Job, slot: dict[str, str], stop: Stop, listener: Listener) -> O
             workspaces.discard(folder)
     if stop.event.is_set() and state != "done":
         state, reason = "stopped", "stopped; the same command continues"
-    return Outcome(job.name, state, time.monotonic() - began, tuple(reader.reading.ran), reason, str(log))
+    seconds = time.monotonic() - began
+    return Outcome(job.name, state, seconds, tuple(reader.reading.ran), reason, str(log), headline)
 
 
 class _LoggingReader(Reader):

@@ -113,6 +113,10 @@ def test_the_page_shows_cells_their_params_and_their_metrics(project):
     assert seen(f"{site}/runs/flow-run/{failed['id']}", "Failed", "the loss is not finite")
     table = f"{site}/artifacts/artifact/{artifacts(project)['sweep-seen']['id']}"
     assert seen(table, "lambda=0 groups=4 seed=3", "done", "73.0", "failed", "the loss is not finite")
+    (done_run,) = runs(project, "lambda=0 groups=4 seed=3")
+    (cell,) = [each for key, each in artifacts(project).items() if key.startswith("cell-seen-")]
+    assert cell["flow_run_id"] == done_run["id"] and '"73.0"' in cell["data"]
+    assert "dvc exp apply seen_lambda-0_groups-4_seed-3_" in cell["description"]
     params = f"{site}/runs/flow-run/{failed['id']}?tab=Parameters"
     assert seen(params, 'sparsity.lambda" : 7', 'pretrain.seed" : 3')
     assert artifacts(project)["pareto-seen"]["data"].startswith("data:image/svg+xml;base64,")
