@@ -28,7 +28,7 @@ from pipeline.interpret.metrics.multiinformation import measure_information, mul
 from pipeline.interpret.metrics.registry import METRICS, measure_code
 from pipeline.sparsity.build import build_method
 
-IMAGES, DIM, GROUPS, LATENTS, FACTORS, CLASSES = 10_000, 192, 16, 32, 12, 8
+IMAGES, DIM, GROUPS, LATENTS, UNITS, FACTORS, CLASSES = 10_000, 192, 16, 32, 128, 12, 8
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     spent: dict[str, float] = {}
     start, processor = time.perf_counter(), time.process_time()
     factors, _ = read_factors(*tables, specs)
-    codes, _ = timed(spent, "codes", lambda: build_codes(train, test, method.eval(), GROUPS, run.interpret))
+    codes = timed(spent, "codes", lambda: build_codes(train, test, method.eval(), GROUPS, run.interpret))
     others = tuple(metric for metric in METRICS if metric is not multiinformation)
     for code in codes.values():
         timed(spent, "interpretability", lambda code=code: measure_code(code, factors, run.interpret, others))
@@ -93,6 +93,7 @@ def draw(random: np.random.Generator) -> dict[str, np.ndarray]:
         "random_init": features(),
         "pixels_pca": features(),
         "latent": random.standard_normal((IMAGES, LATENTS)).astype(np.float32),
+        "sae": np.maximum(random.standard_normal((IMAGES, UNITS)) - 1, 0).astype(np.float32),
         "groups": random.standard_exponential((IMAGES, GROUPS)).astype(np.float32),
     }
 

@@ -61,7 +61,8 @@ def test_a_sparse_code_loses_less_than_the_same_turned_at_random():
             {"encoder": (np.eye(16)[part] + 0.2 * RANDOM.standard_normal((1500, 16))) @ turn}
             for part in labels
         ]
-        codes[name] = build_codes(views[0], views[1], None, 4, interpret_params())[0]
+        train, test = ({**view, "sae": np.maximum(view["encoder"], 0)} for view in views)
+        codes[name] = build_codes(train, test, None, 4, interpret_params())
     tables = [pd.DataFrame({"label": part % 4, "other": part // 4}).astype(np.int16) for part in labels]
     factors = planted_factors(*tables)
     curves = {

@@ -50,9 +50,10 @@ def test_a_port_that_no_machine_has_is_refused():
 
 
 @pytest.mark.parametrize("flag", ["--jobs", "--together"])
-def test_no_cells_at_a_time_is_refused(flag):
-    done = pipeline("sweep", "--seeds", "0", flag, "0")
-    assert done.returncode == 2 and f"{flag}: must be at least 1, got 0" in done.stderr
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_no_cells_at_a_time_is_refused(flag, number):
+    done = pipeline("sweep", "--seeds", "0", flag, number)
+    assert done.returncode == 2 and f"{flag}: must be at least 1, got {number}" in done.stderr
 
 
 @pytest.mark.parametrize("module", ["pipeline", "stages"])

@@ -136,7 +136,6 @@ def test_where_training_together_fails_the_cells_run_alone(tmp_path):
 def test_impossible_flags_are_refused(swept):
     project, _ = swept
     for words, reason in (
-        (("--jobs", "-1"), "--jobs: must be at least 1, or 0 to let the machine decide, got -1"),
         (("--together", "1"), "--together: must be at least 2"),
         (("--together", "4", "--runner", "dask"), "--together: needs --runner threads, got dask"),
     ):
