@@ -1,11 +1,15 @@
 """dvc.yaml read as a graph."""
 
+import json
+
+import pandas as pd
 import yaml
 from conftest import REPOSITORY
 
 from pipeline import graph
 
-GRAPH = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+FILE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+GRAPH = FILE["stages"]
 
 
 def test_the_stages_run_in_the_order_of_the_graph_whatever_the_order_of_the_file():
@@ -26,3 +30,18 @@ def test_a_file_is_inside_its_folder_and_a_longer_name_is_not():
     assert graph.is_inside("pipeline/data/store.py", "pipeline/data")
     assert graph.is_inside("pipeline/data", "pipeline/data")
     assert not graph.is_inside("pipeline/database.py", "pipeline/data")
+
+
+def test_dvc_lists_one_small_metrics_file_and_plots_one_column_each_of_no_detail_table():
+    metrics = [next(iter(each)) for entry in GRAPH.values() for each in entry.get("metrics", [])]
+    assert metrics == ["reports/metrics/summary.json"]
+    assert not any("plots" in entry for entry in GRAPH.values())  # DVC would draw every column of them
+    curves = [plot for plot in FILE["plots"] if isinstance(plot, dict)]
+    for plot in curves:
+        ((name, curve),) = plot.items()
+        ((table, column),) = curve["y"].items()
+        assert column == name and curve["template"] == "curve"
+        assert pd.read_csv(REPOSITORY / table)[[curve["x"], column]].dropna().shape[0] > 1
+    template = json.loads((REPOSITORY / ".dvc/plots/curve.json").read_text())
+    assert "!== ''" in template["transform"][0]["filter"]  # a blank is no zero
+    assert len(curves) == 4

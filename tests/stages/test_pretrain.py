@@ -11,12 +11,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import timm
 import torch
 import yaml
 from conftest import REPOSITORY, override
 from safetensors.torch import load_file
 
 from pipeline.files import InputError
+from pipeline.jepa.pretrained import load_encoder
 from pipeline.params import Params
 from stages import prepare, pretrain
 
@@ -114,6 +116,22 @@ def test_outputs_are_the_ones_promised(root, small_tree):
     trained = weights(root)
     assert initial.keys() == trained.keys()
     assert any(not torch.equal(initial[name], trained[name]) for name in trained)
+
+
+def test_an_iterated_block_is_exported_as_equal_blocks_that_timm_loads(root, small_tree):
+    params = Params.model_validate(override(small_tree, {"model.depth": 1, "model.iterations": 3}))
+    pretrain.main(params, root)
+    state = weights(root)
+    names = [name.removeprefix("blocks.0.") for name in state if name.startswith("blocks.0.")]
+    assert names and not any(name.startswith("blocks.3.") for name in state)
+    assert all(
+        torch.equal(state[f"blocks.0.{name}"], state[f"blocks.{number}.{name}"])
+        for name in names
+        for number in (1, 2)
+    )
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    theirs = timm.create_model(f"local-dir:{root / 'artifacts/encoder'}", pretrained=True).eval()
+    torch.testing.assert_close(theirs(images), load_encoder(root / "artifacts/encoder")(images))
 
 
 def test_other_params_start_another_run(root, small_tree):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import override
 
-from pipeline.files import InputError
+from pipeline.files import InputError, read_json
 from pipeline.params import Params
 from stages import report
 from tests.finished_run import FinishedRun
@@ -40,6 +40,29 @@ def outputs(root: Path) -> dict[str, bytes]:
     reports = root / "reports"
     files = [reports / "index.html", reports / "README.md", *sorted((reports / "figures").iterdir())]
     return {str(path.relative_to(reports)): path.read_bytes() for path in files}
+
+
+def test_the_summary_has_the_numbers_of_the_metrics_files(finished: Path):
+    metrics = {
+        stage: read_json(finished / f"reports/metrics/{stage}.json")
+        for stage in ("summary", "probe", "pretrain", "interpret")
+    }
+    summary, probes = metrics["summary"], metrics["probe"]["summary"]["scenes"]
+    shares = {
+        "accuracy_percent": probes["mean_accuracy"]["encoder"],
+        "less_twin_points": probes["less_twin"]["accuracy"]["mean"],
+        "less_twin_ci95_low_points": probes["less_twin"]["accuracy"]["ci95_low"],
+        "less_twin_ci95_high_points": probes["less_twin"]["accuracy"]["ci95_high"],
+        "less_random_init_points": probes["less_baselines"]["random_init"]["accuracy"]["mean"],
+        "knn_accuracy_percent": probes["mean_knn_accuracy"]["encoder"],
+        "zeros_percent": metrics["pretrain"]["zero_share"],
+    }
+    assert {key: summary[key] for key in shares} == pytest.approx(
+        {key: 100 * share for key, share in shares.items()}, abs=1e-3
+    )
+    assert summary["groups_share_nats"] == metrics["interpret"]["summary"]["scenes"]["tc_between"]
+    assert summary["rankme_directions"] == metrics["pretrain"]["final"]["rankme"]
+    assert len(summary) == 12
 
 
 def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
