@@ -29,6 +29,9 @@ class Scores(Record):
     ci95_high: Number = Field(None, description="its upper end")
     r2_ci95_low: Number = Field(None, description="95 % interval of r2, where there is an accuracy too")
     r2_ci95_high: Number = Field(None, description="its upper end")
+    validation_accuracy: Number = Field(
+        None, description="on the validation part of the training images: what settings are to be chosen by"
+    )
     l2: Number = Field(None, description="chosen strength of the penalty")
     r2_l2: Number = Field(None, description="chosen strength of ridge regression, of a count")
     converged: bool | None = Field(None, description="whether the fit ended at a small gradient")
@@ -72,6 +75,9 @@ class Summary(Record):
 
     mean_accuracy: dict[str, Number] = Field(description="of linear probes")
     mean_knn_accuracy: dict[str, Number] = Field(description="of k-NN")
+    mean_validation_accuracy: dict[str, Number] | None = Field(
+        None, description="of linear probes on the validation part, by which settings are to be chosen"
+    )
     mean_sgd_accuracy: dict[str, Number] | None = Field(None, description="of linear probes by SGD")
     gain_over_random_init: Number = Field(description="of mean_accuracy, points; null without such a label")
     less_twin: dict[str, Difference] | None = Field(

@@ -14,6 +14,9 @@ class RunSummary(Record):
     """The whole file; units stand in the names. A number that a run does not have is null."""
 
     accuracy_percent: Number = Field(description="of linear probes, mean over labels")
+    validation_accuracy_percent: Number = Field(
+        description="the same on the validation part of the training images; choose settings by it"
+    )
     less_twin_points: Number = Field(description="accuracy less that of the dense twin")
     less_twin_ci95_low_points: Number = Field(description="95 % interval of it, over test images")
     less_twin_ci95_high_points: Number = Field(description="its upper end")

@@ -26,13 +26,15 @@ FINAL_TOLERANCE = 1e-3  # 5e-7 nats
 class Fit:
     """weights: (classes, components + 1), the bias last; of a number (1, components + 1). l2: the chosen one.
 
-    num_train: labelled images. converged, iterations, gradient_norm: of the final fit
+    num_train: labelled images. validation: accuracy on the validation part at the chosen strength, of a fit
+    that saw none of it; None where nothing was chosen, and of a number. converged, iterations, gradient_norm: of the final fit
     (pipeline.probe.logistic.solve); ridge regression is solved exactly: True, 0, 0.0.
     """
 
     weights: Float[Tensor, "outputs components_and_bias"]
     l2: float
     num_train: int
+    validation: float | None = None
     converged: bool = True
     iterations: int = 0
     gradient_norm: float = 0.0
@@ -86,6 +88,7 @@ def fit_classes(
             weights=solution.weights,
             l2=best[name][1],
             num_train=int((targets[name] >= 0).sum()),
+            validation=best[name][0] if name in warm else None,
             converged=solution.converged,
             iterations=solution.iterations,
             gradient_norm=solution.gradient_norm,

@@ -48,7 +48,8 @@ def score_view(
 ) -> tuple[dict[str, Metrics], Answers]:
     """Scores on the test split of every label that `test` holds, and the answers that they count.
 
-    categorical: accuracy of logistic regression, ci95_low, ci95_high, l2, converged, iterations; knn_accuracy
+    categorical: accuracy of logistic regression, ci95_low, ci95_high, validation_accuracy, l2, converged,
+    iterations; knn_accuracy
     and knn_neighbors (where `train_features` are given to search in); sgd_accuracy, sgd_learning_rate;
     accuracy_<share> and accuracy_<share>_sd of few labels, mean and deviation over draws (1pct, 10pct);
     accuracy_noise<share> of wrong labels (noise60pct); accuracy_<corruption> of the linear probe.
@@ -125,6 +126,8 @@ def class_scores(fit: Fit | None, predicted: Tensor, target: Tensor, bootstrap: 
         "ci95_high": round(high, DIGITS),
     }
     if fit is not None:
+        if fit.validation is not None:
+            scores["validation_accuracy"] = round(fit.validation, DIGITS)
         scores |= {
             "l2": fit.l2,
             "converged": fit.converged,

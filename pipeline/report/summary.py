@@ -19,6 +19,7 @@ def summarise(run: Pretrain, probes: Summary, groups: Headline) -> RunSummary:
 
     return RunSummary(
         accuracy_percent=_hundred(probes.mean_accuracy.get(ENCODER)),
+        validation_accuracy_percent=_hundred((probes.mean_validation_accuracy or {}).get(ENCODER)),
         less_twin_points=_hundred(mean(twin)),
         less_twin_ci95_low_points=_hundred(twin.ci95_low if twin else None),
         less_twin_ci95_high_points=_hundred(twin.ci95_high if twin else None),

@@ -139,6 +139,21 @@ def test_permuted_labels_give_chance():
     assert abs(accuracy(predict_class(probe, test), target[4000:]) - 0.25) < 0.06
 
 
+def test_the_validation_score_is_of_images_that_the_fit_did_not_see():
+    features, chosen = draw(2000, 20), split(2000)
+    target = labels_of(features, 4, noise=0.0)
+    elsewhere = torch.where(chosen, target.roll(1), target)
+    components = principal_components(features)
+    learnable, other = (
+        fit_classes(
+            components(features), components.variance, {"label": labels}, {"label": 4}, STRENGTHS, chosen
+        )["label"].validation
+        for labels in (target, elsewhere)
+    )
+    assert learnable is not None and learnable > 0.9
+    assert other is not None and other < 0.4  # chance is 1/4
+
+
 def test_a_class_that_only_validation_has_is_no_fault():
     features, target = draw(50, 3), torch.zeros(50, dtype=torch.int64)
     validation = split(50)

@@ -50,6 +50,7 @@ def test_the_summary_has_the_numbers_of_the_metrics_files(finished: Path):
     summary, probes = metrics["summary"], metrics["probe"]["summary"]["scenes"]
     shares = {
         "accuracy_percent": probes["mean_accuracy"]["encoder"],
+        "validation_accuracy_percent": probes["mean_validation_accuracy"]["encoder"],
         "less_twin_points": probes["less_twin"]["accuracy"]["mean"],
         "less_twin_ci95_low_points": probes["less_twin"]["accuracy"]["ci95_low"],
         "less_twin_ci95_high_points": probes["less_twin"]["accuracy"]["ci95_high"],
@@ -62,7 +63,7 @@ def test_the_summary_has_the_numbers_of_the_metrics_files(finished: Path):
     )
     assert summary["groups_share_nats"] == metrics["interpret"]["summary"]["scenes"]["tc_between"]
     assert summary["rankme_directions"] == metrics["pretrain"]["final"]["rankme"]
-    assert len(summary) == 12
+    assert len(summary) == 13
 
 
 def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
