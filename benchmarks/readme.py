@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks import tuning
 from pipeline.files import read_json
 from pipeline.orchestration.commands.result import result
 
@@ -36,8 +37,8 @@ COLUMNS = (
 
 
 def finding() -> str:
-    """What sparsity changed in the committed default run, in which labels, over seeds, on photographs, and
-    with lambda 0."""
+    """What sparsity changed in the committed run, in which labels, and over seeds; and on both sets beside a
+    tuned twin and lambda 0."""
     probes = metrics("probe")
     accuracy = probes["summary"]["scenes"]["mean_accuracy"]
     difference = probes["summary"]["scenes"]["less_twin"]["accuracy"]
@@ -48,8 +49,7 @@ def finding() -> str:
         if "accuracy" in views["encoder"] and not label.startswith("patch_")
     }
     most = max(labels, key=lambda label: labels[label])
-    studies = read_studies()
-    scenes, photographs = studies["scenes"], studies["CIFAR-100"]
+    scenes = read_studies()["scenes"]
     return (
         f"Linear probes read {len(labels)} labels of generated images at "
         f"{100 * accuracy['encoder']:.1f} % on average,\n"
@@ -59,8 +59,7 @@ def finding() -> str:
         f"One label, {most}, gains {signed(100 * labels[most])} points, "
         f"{100 * labels[most] / sum(labels.values()):.0f} % of the gain; "
         f"count changes by {signed(100 * labels['count'])}.\n"
-        f"On CIFAR-100, the paper's set, over seeds: {less_twin(photographs, 'default')}.\n"
-        f"What zeros add, in points over the same run without them (lambda 0):\n{of_zeros(studies)}."
+        f"{beside_tuned_twin()}"
     )
 
 
@@ -205,16 +204,21 @@ def less_twin(runs: pd.DataFrame, setting: str) -> str:
     return by_seed(list(rows["linear"] - rows["linear, twin"]))
 
 
-def of_zeros(studies: dict[str, pd.DataFrame]) -> str:
-    """The linear probe of the default less that with lambda 0, on the seeds that both have."""
-    parts = []
-    for title, study in studies.items():
-        default, dense = (
-            study[study["setting"] == setting].set_index("seed")["linear"]
-            for setting in ("default", "lambda-0")
-        )
-        parts.append(f"{title} {by_seed(list((default - dense).dropna()))}")
-    return "; ".join(parts)
+def beside_tuned_twin() -> str:
+    """The gain over the twin that validation chose, and what zeros add to it, on both sets (tuning.md)."""
+    gains, zeros = [], []
+    for title, dataset in (("scenes", "scenes"), ("CIFAR-100", "cifar100")):
+        settings = tuning.read_rows(dataset)
+        twin = settings[tuning.chosen_twin(settings)]
+        for rows, found in ((twin, gains), (settings["lambda0"], zeros)):
+            gain = tuning.difference(settings["default"], rows, "linear")
+            mean, low, high = map(signed, (gain.mean, gain.low, gain.high))
+            found.append(f"{title} {mean} ({low} to {high})")
+    return (
+        "Less the twin that validation chose, over six seeds (95 %):\n"
+        f"{'; '.join(gains)}.\n"
+        f"Zeros add to that, over lambda 0: {'; '.join(zeros)}."
+    )
 
 
 def by_seed(points: list[float]) -> str:

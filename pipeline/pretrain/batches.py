@@ -54,7 +54,7 @@ class Batches:
     @cached_property
     def resident(self) -> UInt8[Tensor, "images size size 3"] | None:
         """The whole set on the GPU if it fits, else None. Runs on the same images may share one copy."""
-        return torch.from_numpy(np.ascontiguousarray(self.images)).to(self.device) if self.fits else None
+        return torch.tensor(self.images, device=self.device) if self.fits else None
 
     def from_step(self, step: int, last: int) -> Iterator[UInt8[Tensor, "batch size size 3"]]:
         """The batches of the steps `step`..`last` - 1, on the device.

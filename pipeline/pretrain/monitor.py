@@ -58,7 +58,7 @@ class Monitor:
         class, argmax), each the mean over labels, in [0, 1].
         """
         with torch.no_grad():
-            features = encode(self.images).float()
+            features = encode(self.images).float().to(self.images.device)  # a GPU's come to the labels
         collapse = spread(features)
         scores = {
             "rankme": collapse.rankme,

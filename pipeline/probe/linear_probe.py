@@ -27,8 +27,8 @@ class Fit:
     """weights: (classes, components + 1), the bias last; of a number (1, components + 1). l2: the chosen one.
 
     num_train: labelled images. validation: accuracy on the validation part at the chosen strength, of a fit
-    that saw none of it; None where nothing was chosen, and of a number. converged, iterations, gradient_norm: of the final fit
-    (pipeline.probe.logistic.solve); ridge regression is solved exactly: True, 0, 0.0.
+    that saw none of it; None where nothing was chosen, and of a number. converged, iterations, gradient_norm:
+    of the final fit (pipeline.probe.logistic.solve); ridge regression is solved exactly: True, 0, 0.0.
     """
 
     weights: Float[Tensor, "outputs components_and_bias"]

@@ -1,6 +1,7 @@
 import math
 
 import pandas as pd
+import pytest
 import torch
 
 from pipeline.data.labels import Label
@@ -74,3 +75,10 @@ def test_the_encoder_is_called_without_gradients():
         return features
 
     Monitor(images, labels, SPECS)(encode)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_features_on_a_gpu_are_scored_as_on_the_cpu():
+    images, features, labels = sample()
+    monitor = Monitor(images, labels, SPECS)
+    assert monitor(lambda _: features.cuda()) == pytest.approx(monitor(lambda _: features), abs=1e-4)
