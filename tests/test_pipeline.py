@@ -61,7 +61,7 @@ def test_another_process_gives_the_same_scores(tmp_path, small_tree):
     np.random.seed(1)  # noqa: NPY002
     second = run_all(tmp_path / "b", params)
     assert first == second
-    for name in ("config.json", "encoder.safetensors"):
+    for name in ("config.json", "model.safetensors"):
         ours, theirs = (tmp_path / side / "artifacts/encoder" / name for side in "ab")
         assert ours.read_bytes() == theirs.read_bytes()
 
