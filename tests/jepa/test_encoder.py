@@ -90,7 +90,7 @@ def test_exported_encoder_loads_into_timm_with_the_documented_call(tmp_path, ima
     assert torch.allclose(ours(images), encoder(images), atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (100, 70), (40, 90)])
+@pytest.mark.parametrize("size", [(32, 32), (80, 40), (48, 96)])
 def test_timms_transform_reads_an_image_as_prepare_does(size):
     """timm's own default scales to more than the input and cuts the edges off."""
     pixels = np.random.default_rng(0).integers(256, size=(4, 4, 3), dtype=np.uint8)
@@ -101,7 +101,7 @@ def test_timms_transform_reads_an_image_as_prepare_does(size):
     transform = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))
     ours = normalise(torch.from_numpy(fit_square(image, 32).copy())[None], mean, std)[0]
     difference = (transform(image) - ours).abs()
-    assert difference.mean() < (1e-5 if size == (32, 32) else 0.1)
+    assert difference.mean() < 0.02
     edges = {key: value for key, value in config.items() if key != "crop_pct"}
     other = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=edges))
     assert (other(image) - ours).abs().mean() > 3 * difference.mean()
