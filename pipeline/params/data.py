@@ -44,6 +44,10 @@ class DataParams(Section):
         lt=1,
         description="Share of each class that is tested on, for a folder without train/ and test/.",
     )
+    class_folders: bool = Field(
+        description="Whether the folders inside a folder of images are its classes. Where false the images "
+        "have no label: pretraining needs none, and probes are left out."
+    )
     max_broken: int = Field(
         ge=0, description="Number of unreadable files that are left out of a set; one more is an error."
     )

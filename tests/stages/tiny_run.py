@@ -11,7 +11,7 @@ from pipeline.data.labels import Label
 from pipeline.data.store import CELL, SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
-from pipeline.layout import CONFIG, DATA, ENCODER, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.layout import CARD, CONFIG, DATA, ENCODER, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.sparsity.build import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +104,7 @@ def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
     assert module is not None
     save_file(module.state_dict(), folder / SPARSITY_WEIGHTS)
     config = timm_config(run.model, SIZE, encoder, image_set.mean, image_set.std)
+    (folder / CARD).write_text("# A card\n")
     write_json(folder / CONFIG, config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)})
 
 
