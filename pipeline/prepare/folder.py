@@ -20,7 +20,7 @@ from pipeline.data.labels import Label
 from pipeline.files import InputError
 from pipeline.params import DataParams
 from pipeline.prepare.image_file import DAMAGE, ENDINGS, describe_damage, printable, read_square
-from pipeline.prepare.source import Chunk, Request, Source
+from pipeline.prepare.source import Chunk, Request, Source, choose_test
 from pipeline.prepare.workers import chunks_of
 
 FILES_PER_TASK = 256
@@ -175,16 +175,13 @@ def _same_classes(root: Path, train: Part, test: Part, key: str) -> Files:
 
 def _split(root: Path, classes: list[str], files: Files, data: DataParams, key: str) -> tuple[Files, Files]:
     """Train and test files of a folder that has no split: of each class data.test_fraction, at least one."""
-    in_test = np.zeros(len(files), bool)
-    sizes = np.bincount([number for _, number in files])
-    for number, (size, end) in enumerate(zip(sizes, np.cumsum(sizes), strict=True)):
+    numbers = np.array([number for _, number in files])
+    for number, size in enumerate(np.bincount(numbers)):
         if size < 2:
             what = f"class {root / classes[number]}" if classes else str(root)
             raise InputError(
                 f"{key}: {what} has one image, too few to split; data.class_folders=false splits all as one"
             )
-        num_test = min(max(round(size * data.test_fraction), 1), size - 1)
-        rows = np.random.default_rng([data.seed, number]).permutation(size)[:num_test]
-        in_test[end - size + rows] = True
+    in_test = choose_test(numbers, data)
     train = [file for file, test in zip(files, in_test, strict=True) if not test]
     return train, [file for file, test in zip(files, in_test, strict=True) if test]
