@@ -88,7 +88,7 @@ def _open(request: Request) -> "dict[str, Dataset]":
             found = load_from_disk(str(root))
         else:
             files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
-            named: dict[str, list[str]] = {}
+            named: dict[str, list[Any]] = {}
             for file in files:
                 name = next((it for it in ("train", *TEST_NAMES[::-1]) if file.name.startswith(it)), "other")
                 named.setdefault(name, []).append(str(file))
@@ -105,7 +105,9 @@ def _open(request: Request) -> "dict[str, Dataset]":
         return {"train": found["train"], "test": found[test]}
     if len(found) == 1:
         return {"train": next(iter(found.values()))}
-    raise InputError(f"{request.key}: {root} has the splits {', '.join(found)} and needs train and test")
+    raise InputError(
+        f"{request.key}: {root} has the splits {', '.join(map(str, found))} and needs train and test"
+    )
 
 
 def _holds_images(kind: Any) -> bool:

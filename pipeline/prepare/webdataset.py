@@ -79,7 +79,7 @@ def _samples(request: Request, shards: list[Path]) -> Iterator[Sample]:
     except ModuleNotFoundError as error:
         raise missing(request, error) from None
     kinds = {ending[1:] for ending in ENDINGS}
-    reader = webdataset.WebDataset(
+    reader = webdataset.WebDataset(  # pyright: ignore[reportAttributeAccessIssue]  # it is exported by *
         [str(shard) for shard in shards],
         shardshuffle=False,
         empty_check=False,

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from pipeline.contracts import probe
-from pipeline.files import InputError, atomic_folder
+from pipeline.files import InputError, atomic_folder, read_json
 from pipeline.layout import CARD, CONFIG, EMBEDDINGS, ENCODER, metrics_file
 from pipeline.views import BASELINES, TWIN
 from pipeline.views import ENCODER as OURS
@@ -92,7 +92,7 @@ def write_onnx(folder: Path, path: Path) -> float:
     import torch
 
     encoder = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    size = encoder.pretrained_cfg["input_size"][-1]
+    size = read_json(folder / CONFIG)["pretrained_cfg"]["input_size"][-1]
     images = torch.randn(NUM_IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of torch about itself
