@@ -62,7 +62,7 @@ def model_card(
     """
     model, pretrain = params.model, params.pretrain
     dim, size = num_features, params.data.image_size
-    shape = model.name or f"Vision Transformer of width {dim} with {model.depth} blocks"
+    shape = model.name or f"Vision Transformer of width {dim} and depth {model.depth}"
     what = f"A {shape} for images of {size} pixels in patches of {model.patch_size}.\n"
     if twin or params.sparsity.method == "none":
         title = "I-JEPA encoder"
