@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.common import DEFAULTS, interleaved, median
 from benchmarks.record import command_line, save
 from pipeline import params
-from pipeline.prepare.folder import ENDINGS
 from pipeline.prepare.folder import source as folder_source
+from pipeline.prepare.image_file import ENDINGS
 from pipeline.prepare.scenes.render import render
 from pipeline.prepare.source import Request
 from pipeline.prepare.write import write_set

@@ -12,6 +12,8 @@ COMMANDS = {
     "run": "the pipeline once, stage by stage",
     "result": "the accuracies and the verdict of the last run, and where its report is",
     "sweep": "a grid of lambda, groups and seeds, as experiments",
+    "embed-images": "features of the trained encoder for a folder of images",
+    "export": "the trained encoder as a folder for model hubs, with ONNX",
     "dashboard": "start the page that shows runs and sweeps",
     "seeds": "compare settings over the seeds that they share",
     "preset": "print a preset as flags of `dvc exp run`",
@@ -27,7 +29,7 @@ def main() -> int:
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == asked:
             try:
-                command = importlib.import_module(f"pipeline.orchestration.commands.{name}")
+                command = importlib.import_module(f"pipeline.orchestration.commands.{name.replace('-', '_')}")
             except ModuleNotFoundError as error:
                 print(f"error: {outside(error)}", file=sys.stderr)
                 return 1

@@ -55,7 +55,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
-        temporary.chmod(0o755)
+        for entry in (temporary, *temporary.rglob("*")):  # some libraries write files for the owner alone
+            entry.chmod(0o755 if entry.is_dir() else 0o644)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)

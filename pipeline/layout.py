@@ -14,9 +14,10 @@ README = Path("reports/README.md")
 SWEEPS = Path("reports/sweeps")
 
 CONFIG = "config.json"  # in ENCODER: timm's, with the sparsity section
-TRAINED_WEIGHTS = "encoder.safetensors"
-INITIAL_WEIGHTS = "initial.safetensors"
-SPARSITY_WEIGHTS = "sparsity.safetensors"
+CARD = "README.md"  # in ENCODER: the model card
+TRAINED_WEIGHTS = "model.safetensors"  # the name that timm and model hubs look for
+INITIAL_WEIGHTS = "parts/initial.safetensors"  # in a folder of their own: timm looks at the top alone
+SPARSITY_WEIGHTS = "parts/sparsity.safetensors"
 CORRUPTED = "corrupted_"
 META = "meta.json"  # in EMBEDDINGS and in each set of DATA
 

@@ -30,7 +30,7 @@ def main(params: Params, root: Path) -> None:
         num_labels = summary["num_labels"]
         print(
             f"{name}: {summary['train']:,} train and {summary['test']:,} test images of {size}x{size}, "
-            f"{num_labels} label{'s' if num_labels > 1 else ''}"
+            f"{num_labels or 'no'} label{'s' if num_labels > 1 else ''}"
         )
 
 

@@ -10,6 +10,8 @@ from pipeline.measure.embedding_store import read_meta
 from pipeline.params import Params
 from pipeline.probe.probe_sets import SUMMARY, probe_sets, score_table
 from pipeline.runtime import resolve
+from pipeline.views import ENCODER as ENCODER_VIEW
+from pipeline.views import RANDOM_INIT
 from stages.command import run
 
 
@@ -29,6 +31,13 @@ def main(params: Params, root: Path) -> None:
         score_table(metrics, sets).to_csv(temporary, index=False)
     contract.write(root / metrics_file("probe"), contract.Probe.model_validate(metrics))
     for name, summary in metrics[SUMMARY].items():
+        if not metrics[name]:
+            ranks = summary["rankme"]
+            print(
+                f"{name}: no label to probe, so no accuracy says how good the features are; they use "
+                f"{ranks[ENCODER_VIEW]:.0f} directions (RankMe), at initialisation {ranks[RANDOM_INIT]:.0f}"
+            )
+            continue
         means = ", ".join(f"{view} {mean:.1%}" for view, mean in summary["mean_accuracy"].items())
         seconds = sum(summary["seconds"].values())
         print(

@@ -13,6 +13,7 @@ import yaml
 from conftest import REPOSITORY, SMALL, override
 from PIL import Image
 
+from pipeline.orchestration.commands.result import result
 from pipeline.params import Params
 from stages import embed, interpret, prepare, pretrain, probe, report, twin
 from tests.prepare.clevr_folder import write_clevr
@@ -61,7 +62,7 @@ def test_another_process_gives_the_same_scores(tmp_path, small_tree):
     np.random.seed(1)  # noqa: NPY002
     second = run_all(tmp_path / "b", params)
     assert first == second
-    for name in ("config.json", "encoder.safetensors"):
+    for name in ("config.json", "model.safetensors"):
         ours, theirs = (tmp_path / side / "artifacts/encoder" / name for side in "ab")
         assert ours.read_bytes() == theirs.read_bytes()
 
@@ -87,6 +88,36 @@ def test_a_folder_of_photographs_from_params_to_page(tmp_path, small_tree):
     metrics = json.loads((tmp_path / "reports/metrics/pretrain.json").read_text())
     assert metrics["augment"]["crop"] and metrics["augment"]["flip"]
     assert "dog &lt;&amp;&gt;" in (tmp_path / "reports/index.html").read_text()
+
+
+def test_images_without_labels_from_params_to_page(tmp_path, small_tree, capsys):
+    draw = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(240):
+        pixels = draw.integers(0, 200, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((32, 32)).save(tmp_path / f"photos/{number}.png")
+    changes = {
+        "data.name": "folder",
+        "data.root": str(tmp_path / "photos"),
+        "pretrain.monitor_images": 100,
+        "probe.knn_neighbors": 5,
+    }
+    scores = run_all(tmp_path, Params.model_validate(override(small_tree, changes)))
+    said = capsys.readouterr().out
+    assert "192 train and 48 test images of 32x32, no label" in said
+    assert "folder: no label to probe, so no accuracy says how good the features are" in said
+    assert scores["folder"] == {} and scores["summary"]["folder"]["mean_accuracy"] == {}
+    metrics = json.loads((tmp_path / "reports/metrics/pretrain.json").read_text())
+    assert metrics["final"]["rankme"] > 1 and "knn_accuracy" not in metrics["final"]
+    assert json.loads((tmp_path / "reports/metrics/interpret.json").read_text())["folder"]["factors"] == []
+    card = (tmp_path / "artifacts/encoder/README.md").read_text()
+    assert "RankMe" in card and "k-NN" not in card and "license: other" in card
+    page = (tmp_path / "reports/index.html").read_text()
+    assert "No label of folder has classes, so no accuracy says how good the features are" in page
+    assert page.count("No label of this set can be probed") == 1
+    assert "No label of this set can be probed" in (tmp_path / "reports/README.md").read_text()
+    assert "How training went" in page and "total correlation" in page
+    assert "They use" in result(tmp_path)
 
 
 def test_two_sets_are_embedded_and_probed_by_one_encoder(tmp_path, small_tree):

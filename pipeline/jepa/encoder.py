@@ -146,6 +146,9 @@ def timm_config(
             "fixed_input_size": True,
             "mean": list(mean),
             "std": list(std),
+            "crop_pct": 1.0,  # as prepare reads images: the whole shorter side
+            "crop_mode": "center",
+            "interpolation": "bicubic",
             "num_classes": 0,
             "pool_size": None,
             "first_conv": "patch_embed.proj",

@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from pipeline.data.normalise import normalise
 from pipeline.files import read_json
-from pipeline.layout import CONFIG, INITIAL_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.layout import CONFIG
 from pipeline.progress import report
 
 Forward = Callable[[Float[Tensor, "batch 3 size size"]], Float[Tensor, "batch dim"]]
 Normalise = Callable[[UInt8[Tensor, "batch size size 3"]], Float[Tensor, "batch 3 size size"]]
 
-TRAINED, INITIAL = (Path(file).stem for file in (TRAINED_WEIGHTS, INITIAL_WEIGHTS))  # for `load_encoder`
+TRAINED, INITIAL = "encoder", "initial"  # weights that `load_encoder` knows
 
 
 def encoder_normalise(encoder: Path) -> Normalise:

@@ -27,8 +27,9 @@ class DataParams(Section):
 
     name: Annotated[str, OneOf(DATA_SETS)] = Field(description="The set to pretrain on.")
     root: Path | None = Field(
-        description="Folder that holds the set's files. folder and clevr need one. cifar10 and cifar100 are "
-        "downloaded where it is null. scenes are generated and take none. ~ is the home folder."
+        description="Folder that holds the set's files. folder, clevr, huggingface and webdataset need one. "
+        "cifar10 and cifar100 are downloaded where it is null. scenes are generated and take none. ~ is the "
+        "home folder."
     )
     image_size: int = Field(
         ge=8,
@@ -43,6 +44,10 @@ class DataParams(Section):
         gt=0,
         lt=1,
         description="Share of each class that is tested on, for a folder without train/ and test/.",
+    )
+    class_folders: bool = Field(
+        description="Whether the folders inside a folder of images are its classes. Where false the images "
+        "have no label: pretraining needs none, and probes are left out."
     )
     max_broken: int = Field(
         ge=0, description="Number of unreadable files that are left out of a set; one more is an error."

@@ -74,7 +74,8 @@ class EmbedParams(Section):
 
     sets: tuple[SetEntry, ...] = Field(
         description="Sets to embed and probe besides data.name: scenes, cifar10, cifar100 (or cifar10:PATH, "
-        "an existing copy), clevr:PATH, and any other name:PATH for a folder of images."
+        "an existing copy), clevr:PATH, huggingface:PATH, webdataset:PATH, and any other "
+        "name:PATH for a folder of images."
     )
     batch_size: Positive = Field(description="Images per forward pass.")
     last_blocks: int = Field(

@@ -24,6 +24,8 @@ DATA_SETS = {
     "cifar100": DataSet("downloaded", "cifar"),
     "folder": DataSet("folder", "folder"),
     "clevr": DataSet("folder", "clevr"),
+    "huggingface": DataSet("folder", "huggingface"),
+    "webdataset": DataSet("folder", "webdataset"),
 }
 
 VARIANTS = ("textured", "factors", "mixed", "single")  # of generated scenes

@@ -40,12 +40,13 @@ NETWORK_TIMEOUT = 30.0  # seconds without an answer
 def source(request: Request) -> Source:
     """The source of "cifar10" (label `class`) or "cifar100" (labels `fine`, 100, and `coarse`, 20).
 
-    request.path: the folder that holds the archive or what was in it; None: the archive is downloaded to
-    request.downloads. Archives are unpacked there too, so `path` may be read-only. Raises InputError, naming
-    the file, its md5 and where it should be, where there is no network or a file is missing or changed.
+    request.path: the folder that holds the archive or what was in it, or the unpacked folder itself; None:
+    the archive is downloaded to request.downloads. Archives are unpacked there too, so `path` may be
+    read-only. Raises InputError, naming the file, its md5 and where it should be, where there is no network
+    or a file is missing or changed.
     """
     kind = _kind(request.name)
-    batches = _locate(kind, request) / kind.base_folder
+    batches = _locate(kind, request)
     keys, image_size = LABEL_KEYS[request.name], request.data.image_size
     meta = _unpickle(batches / kind.meta["filename"])
     labels = {label: Label("categorical", tuple(meta[classes])) for label, (_, classes) in keys.items()}
@@ -75,13 +76,13 @@ def _kind(name: str) -> "type[CIFAR10]":
 
 
 def _locate(kind: "type[CIFAR10]", request: Request) -> Path:
-    """The folder that holds `kind.base_folder`, unpacked and checked."""
+    """The folder of the unpacked batches, checked."""
     from torchvision.datasets.utils import check_integrity, download_and_extract_archive, extract_archive
 
     root, downloads = request.path, request.downloads
     wrong = _first_wrong(kind, root or downloads)
     if wrong is None:
-        return root or downloads
+        return _batches(kind, root or downloads)
     put = f"put {kind.filename} (md5 {kind.tgz_md5}, from {kind.url})"
     archive = (root or downloads) / kind.filename
     try:
@@ -103,7 +104,12 @@ def _locate(kind: "type[CIFAR10]", request: Request) -> Path:
     wrong = _first_wrong(kind, downloads)
     if wrong is not None:
         raise InputError(f"{wrong}: not what {archive} should hold; {put} into {archive.parent}")
-    return downloads
+    return _batches(kind, downloads)
+
+
+def _batches(kind: "type[CIFAR10]", folder: Path) -> Path:
+    """The unpacked folder: `folder` itself where it holds the meta file, else its sub-folder of that name."""
+    return folder if (folder / kind.meta["filename"]).is_file() else folder / kind.base_folder
 
 
 def _first_wrong(kind: "type[CIFAR10]", folder: Path) -> Path | None:
@@ -111,9 +117,7 @@ def _first_wrong(kind: "type[CIFAR10]", folder: Path) -> Path | None:
     from torchvision.datasets.utils import check_integrity
 
     meta = (kind.meta["filename"], kind.meta["md5"])
-    files = [
-        (folder / kind.base_folder / file, md5) for file, md5 in (*kind.train_list, *kind.test_list, meta)
-    ]
+    files = [(_batches(kind, folder) / file, md5) for file, md5 in (*kind.train_list, *kind.test_list, meta)]
     return next((path for path, md5 in files if not check_integrity(path, md5)), None)
 
 

@@ -22,7 +22,8 @@ from PIL import Image
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError
-from pipeline.prepare.folder import DAMAGE, FILES_PER_TASK, describe_damage, printable
+from pipeline.prepare.folder import FILES_PER_TASK
+from pipeline.prepare.image_file import DAMAGE, describe_damage, printable
 from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import chunks_of
 

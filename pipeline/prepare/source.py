@@ -1,7 +1,7 @@
 """What a source of images is: its labels, and how to make each chunk of a set.
 
-The function `source` of scenes/source.py, cifar.py, folder.py and clevr.py turns a Request into a Source;
-write.py writes what it makes.
+The function `source` of each set's module (pipeline.params.registry) turns a Request into a Source; write.py
+writes what it makes.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,6 +75,21 @@ MakeSource = Callable[[Request], Source]
 def chunk_size(image_size: int) -> int:
     """Images per chunk: 1000, or fewer where they are larger than 64 pixels: 12 MB and no more."""
     return max(1, min(1000, 2**22 // image_size**2))
+
+
+def choose_test(classes: np.ndarray, data: DataParams) -> np.ndarray:
+    """Which images of a set without a split are tested on: (images,) bool.
+
+    classes: (images,) int. data.test_fraction of each class, drawn by data.seed: at least one image and not
+    all; none of a class of one image.
+    """
+    in_test = np.zeros(len(classes), bool)
+    for number in np.unique(classes):
+        rows = np.flatnonzero(classes == number)
+        num_test = min(max(round(len(rows) * data.test_fraction), 1), len(rows) - 1)
+        order = np.random.default_rng([data.seed, abs(number)]).permutation(len(rows))
+        in_test[rows[order[:num_test]]] = True
+    return in_test
 
 
 def fit_square(image: Image.Image, size: int) -> np.ndarray:

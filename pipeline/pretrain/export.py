@@ -1,6 +1,7 @@
 """What a finished run leaves for the other stages: the folder of the encoder, and the table of W."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,17 @@ from pipeline.contracts.pretrain import INTERACTION
 from pipeline.data.store import ImageSet
 from pipeline.files import atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
-from pipeline.layout import CONFIG, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.layout import CARD, CONFIG, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
+from pipeline.pretrain.model_card import model_card
 from pipeline.pretrain.trainer import Trainer
 
 
-def export_encoder(trainer: Trainer, images: ImageSet, folder: Path, twin: bool = False) -> None:
-    """The target encoder, the same before the first step, the sparse module, and timm's config.json.
+def export_encoder(
+    trainer: Trainer, images: ImageSet, metrics: dict[str, Any], folder: Path, twin: bool = False
+) -> None:
+    """A model folder as timm and model hubs read it: config.json, the weights of the target encoder, and a
+    card with what `metrics` (pipeline.pretrain.summary.summarise) says. In a sub-folder lie the weights of
+    the same encoder before the first step, and those of the sparse module.
 
     The config holds the section sparsity, but not that of a twin, which does not depend on it.
     """
@@ -33,8 +39,10 @@ def export_encoder(trainer: Trainer, images: ImageSet, folder: Path, twin: bool 
         for name, module in modules.items():
             if module is not None:
                 state = {key: value.contiguous().clone() for key, value in module.state_dict().items()}
+                (temporary / name).parent.mkdir(exist_ok=True)
                 save_file(state, temporary / name)
         write_json(temporary / CONFIG, config)
+        (temporary / CARD).write_text(model_card(params, images, encoder.num_features, metrics, twin))
 
 
 def interaction_table(trainer: Trainer) -> pd.DataFrame:

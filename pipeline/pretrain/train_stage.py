@@ -41,7 +41,7 @@ def train_stage(
     if not ranks.is_main:
         return None
     write_table(table, pd.DataFrame(run.trainer.history))
-    export_encoder(run.trainer, images, root / FOLDERS[stage], twin=stage == "twin")
     metrics = summarise(run, disabled)
+    export_encoder(run.trainer, images, metrics, root / FOLDERS[stage], twin=stage == "twin")
     print(last_line(metrics, stage), flush=True)
     return run.trainer, Pretrain.model_validate(metrics | {"commit": commit(root)})

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from pipeline.data import recolour
 from pipeline.data.augment import augment_batch
 from pipeline.data.generators import generator
 from pipeline.data.normalise import normalise
@@ -84,6 +85,9 @@ class Trainer(TrainingStep[Tensor]):
         """What the model reads in each micro-batch: augmented images, masks, random numbers."""
         pretrain, device, shard = self.params.pretrain, self.runtime.device, self.ranks.shard
         size = len(images) * shard.world_size
+        if recolour.is_on(self.augment):
+            draw = generator(pretrain.seed, step, "recolour", device)
+            images = recolour.recolour(images, self.augment, draw, shard)
         draw = generator(pretrain.seed, step, "augment", device)
         augmented = augment_batch(normalise(images, self.mean, self.std), self.augment, draw, shard)
         masks = masking.sample(self.params.masking, self.grid, size, pretrain.seed, step, device)

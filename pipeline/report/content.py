@@ -147,9 +147,9 @@ def _set_report(name: str, inputs: Inputs) -> SetReport:
 
 
 def _beside_twin(name: str, labels: Labels, inputs: Inputs) -> twin_section.Section | None:
-    """None without a twin, and where nothing tells it from the run."""
+    """None without a twin, where nothing tells it from the run, and where no label does."""
     subject = twin_section.subject(inputs.params)
-    if inputs.twin is None or subject is None:
+    if inputs.twin is None or subject is None or not labels:
         return None
     codes = inputs.interpretation.metrics.codes if name == inputs.params.data.name else {}
     groups = codes.get(ENCODER), codes.get(TWIN)

@@ -79,7 +79,13 @@ def verdict(
     """
     encoder = summary.mean_accuracy.get(ENCODER)
     if encoder is None:
-        text, tone = f"No label of {name} has classes, so there is no mean accuracy to compare.", "mixed"
+        text, tone = (
+            f"No label of {name} has classes, so no accuracy says how good the features are.",
+            "mixed",
+        )
+        if pretrain is not None:
+            before, after = (number(row.rankme) for row in (pretrain.initial, pretrain.final))
+            text += f" They use {after} directions (RankMe); at initialisation it was {before}."
     else:
         text, tone = _comparison(name, encoder, summary)
     if pretrain is not None and pretrain.collapsed:

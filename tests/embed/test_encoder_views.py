@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from pipeline.embed.encoder_views import ImageViews, PatchViews
 from pipeline.files import InputError, write_json
 from pipeline.jepa.encoder import build_encoder
+from pipeline.layout import SPARSITY_WEIGHTS
 from pipeline.params import Params
 from pipeline.sparsity.build import build_method
 from pipeline.sparsity.exported import load_method
@@ -42,7 +43,8 @@ def test_a_module_survives_its_export_and_gives_its_views(tmp_path, method, site
     write_json(tmp_path / "config.json", config)
     module = build_method(params.sparsity, 32, seed=3)
     if module is not None:
-        save_file(module.state_dict(), tmp_path / "sparsity.safetensors")
+        (tmp_path / SPARSITY_WEIGHTS).parent.mkdir()
+        save_file(module.state_dict(), tmp_path / SPARSITY_WEIGHTS)
     read = load_method(tmp_path)
     encoder = build_encoder(params.model, 32, 0).eval()
     views = ImageViews(encoder, read, site)
@@ -104,6 +106,7 @@ def test_missing_and_foreign_weights_are_named(tmp_path):
     write_json(tmp_path / "config.json", config)
     with pytest.raises(InputError, match=r"sparsity\.safetensors: not found"):
         load_method(tmp_path)
-    save_file({"other": torch.zeros(2)}, tmp_path / "sparsity.safetensors")
+    (tmp_path / SPARSITY_WEIGHTS).parent.mkdir()
+    save_file({"other": torch.zeros(2)}, tmp_path / SPARSITY_WEIGHTS)
     with pytest.raises(InputError, match=r"sparsity\.safetensors: not the weights of"):
         load_method(tmp_path)

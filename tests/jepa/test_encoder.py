@@ -3,18 +3,22 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import timm
 import torch
 from conftest import default_tree, override
+from PIL import Image
 from safetensors.torch import save_file
 
+from pipeline.data.normalise import normalise
 from pipeline.files import InputError, ParamsError
 from pipeline.jepa.encoder import build_encoder, embed_patches, encode, timm_config
 from pipeline.jepa.kernels import fit_attention
 from pipeline.jepa.positions import sincos_positions
 from pipeline.jepa.pretrained import load_encoder
 from pipeline.params import ModelParams
+from pipeline.prepare.source import fit_square
 
 
 def params(**changes: object) -> ModelParams:
@@ -73,16 +77,34 @@ def test_positions_are_those_of_the_formula():
         assert positions[row * 3 + column, k::4].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_exported_encoder_loads_into_timm_with_the_documented_call(tmp_path, images):
+def test_exported_encoder_loads_into_timm_with_the_documented_call(tmp_path, images, caplog):
     encoder = build_encoder(params(), 32, seed=0).eval()
-    save_file(encoder.state_dict(), tmp_path / "encoder.safetensors")
+    save_file(encoder.state_dict(), tmp_path / "model.safetensors")
     config = timm_config(params(), 32, encoder, (0.5,) * 3, (0.2,) * 3)
     (tmp_path / "config.json").write_text(json.dumps(config))
     theirs = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     ours = load_encoder(tmp_path)
     assert theirs.pretrained_cfg["mean"] == [0.5] * 3
+    assert caplog.records == []
     assert torch.allclose(theirs(images), encoder(images), atol=1e-5)
     assert torch.allclose(ours(images), encoder(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (80, 40), (48, 96)])
+def test_timms_transform_reads_an_image_as_prepare_does(size):
+    """timm's own default scales to more than the input and cuts the edges off."""
+    pixels = np.random.default_rng(0).integers(256, size=(4, 4, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+    encoder = build_encoder(params(), 32, seed=0)
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+    config = timm_config(params(), 32, encoder, mean, std)["pretrained_cfg"]
+    transform = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))
+    ours = normalise(torch.from_numpy(fit_square(image, 32).copy())[None], mean, std)[0]
+    difference = (transform(image) - ours).abs()
+    assert difference.mean() < 0.02
+    edges = {key: value for key, value in config.items() if key != "crop_pct"}
+    other = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=edges))
+    assert (other(image) - ours).abs().mean() > 3 * difference.mean()
 
 
 def test_one_block_four_times_has_the_weights_of_one_and_the_outputs_of_four(images):
@@ -120,8 +142,8 @@ def test_broken_export_is_named(tmp_path):
     encoder = build_encoder(params(), 32, seed=0)
     config = timm_config(params(), 32, encoder, (0.5,) * 3, (0.2,) * 3)
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match=r"encoder\.safetensors: not found"):
+    with pytest.raises(InputError, match=r"model\.safetensors: not found"):
         load_encoder(tmp_path)
-    (tmp_path / "encoder.safetensors").write_bytes(b"not weights")
-    with pytest.raises(InputError, match=r"encoder\.safetensors: not the weights"):
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(InputError, match=r"model\.safetensors: not the weights"):
         load_encoder(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data.store import open_set
 from pipeline.files import InputError, write_json
-from pipeline.layout import DATA, EMBEDDINGS, ENCODER, META
+from pipeline.layout import DATA, EMBEDDINGS, ENCODER, META, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.measure.embedding_store import (
     EmbeddingsMeta,
     check_images,
@@ -86,9 +86,10 @@ def test_views_are_read_back_by_name(file_of, tmp_path: Path):
 
 
 def test_the_hash_is_of_the_weights_of_encoder_and_module(tmp_path: Path):
-    (tmp_path / "encoder.safetensors").write_bytes(b"abc")
+    (tmp_path / TRAINED_WEIGHTS).write_bytes(b"abc")
     assert weights_hash(tmp_path) == hashlib.sha256(b"abc").hexdigest()
-    (tmp_path / "sparsity.safetensors").write_bytes(b"def")
+    (tmp_path / SPARSITY_WEIGHTS).parent.mkdir()
+    (tmp_path / SPARSITY_WEIGHTS).write_bytes(b"def")
     assert weights_hash(tmp_path) == hashlib.sha256(b"abcdef").hexdigest()
-    with pytest.raises(InputError, match=r"encoder\.safetensors: not found"):
+    with pytest.raises(InputError, match=r"model\.safetensors: not found"):
         weights_hash(tmp_path / "elsewhere")

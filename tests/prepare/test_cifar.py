@@ -85,6 +85,17 @@ def read(source, split):
     return np.concatenate([chunk.images for chunk in chunks]), labels
 
 
+def test_the_unpacked_folder_itself_may_be_named(tmp_path, unpacked, name, kind):
+    requests = [
+        make_request(name, root, 32, tmp_path / "no") for root in (unpacked, unpacked / kind.base_folder)
+    ]
+    above, inside = (read(cifar.source(request), "test") for request in requests)
+    np.testing.assert_array_equal(above[0], inside[0])
+    (unpacked / kind.base_folder / kind.test_list[0][0]).write_bytes(b"changed")
+    with pytest.raises(InputError, match=rf"{kind.test_list[0][0]} is missing, partial or changed"):
+        cifar.source(requests[1])
+
+
 def test_images_and_labels_are_torchvisions(tmp_path, unpacked, name, kind):
     source = cifar.source(make_request(name, unpacked, 32, tmp_path / "downloads"))
     for split in ("train", "test"):

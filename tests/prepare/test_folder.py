@@ -9,6 +9,7 @@ from PIL import Image
 from pipeline.files import InputError
 from pipeline.prepare import folder
 from pipeline.prepare.folder import decode
+from pipeline.prepare.image_file import ENDINGS
 from tests.prepare.make_request import make_request
 
 RED = (255, 0, 0)
@@ -27,7 +28,7 @@ def source(root, test_fraction=0.25, seed=0):
 def files(root, split, **options):
     """(path, class name) of each image of a split, in order."""
     images = source(root, **options)
-    classes = images.labels["class"].classes
+    classes = images.labels["class"].classes if images.labels else [None]
     return [(path, classes[number]) for task in images.tasks(split) for path, number in task[1]]
 
 
@@ -82,7 +83,8 @@ def test_endings_of_any_case_are_read_hidden_files_skipped_and_others_counted(tm
         f"train/x/{name}" for name in ("a.JPG", "b.jpeg", "c.Png", "d.webp")
     ]
     assert capsys.readouterr().err.splitlines() == [
-        f"{tmp_path}: 2 files that are not .jpg, .jpeg, .png, .webp were ignored"
+        f"{tmp_path / 'train'}: 2 files that are not {', '.join(ENDINGS)} were ignored",
+        f"{tmp_path}: all images are of one class, so they have no label",
     ]
 
 
@@ -131,8 +133,8 @@ def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_pa
     jpeg = save(tmp_path / "whole.jpg", RED, size=(64, 64)).read_bytes()
     (tmp_path / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     (tmp_path / "text.png").write_text("no image")
-    Image.fromarray(np.zeros((16, 16), np.uint16)).save(tmp_path / "deep.png")
-    names = ["half.png", "whole.png", "text.png", "half.jpg", "gone.png", "whole.jpg", "deep.png"]
+    Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "deep.tif")
+    names = ["half.png", "whole.png", "text.png", "half.jpg", "gone.png", "whole.jpg", "deep.tif"]
     chunk = decode(tmp_path, [(name, number) for number, name in enumerate(names)], 16)
     assert chunk.paths == ["whole.png", "whole.jpg"]
     assert chunk.labels["class"].tolist() == [1, 5]
@@ -141,20 +143,123 @@ def test_broken_files_are_named_and_left_out_and_the_rest_keeps_its_order(tmp_pa
         "text.png",
         "half.jpg",
         "gone.png",
-        "deep.png",
+        "deep.tif",
     ]
     assert chunk.broken[1] == "text.png (not an image)"
     assert not any("\n" in line for line in chunk.broken)
 
 
+def test_images_in_no_folder_have_no_label_and_are_split_as_one_class(tmp_path):
+    for number in range(8):
+        save(tmp_path / f"{number}.png")
+    assert source(tmp_path).labels == {}
+    train, test = files(tmp_path, "train"), files(tmp_path, "test")
+    assert (len(train), len(test)) == (6, 2)
+    assert sorted(train + test) == [(f"{number}.png", None) for number in range(8)]
+
+
+@pytest.mark.parametrize("folder", ["val", "valid"])
+def test_a_folder_val_is_tested_on_where_there_is_no_folder_test(tmp_path, folder):
+    for path in ("train/b/0.png", "train/a/0.png", f"{folder}/b/1.png"):
+        save(tmp_path / path)
+    assert files(tmp_path, "test") == [(f"{folder}/b/1.png", "b")]
+    for name in ("a", "b"):
+        save(tmp_path / "test" / name / "2.png")
+    assert [path for path, _ in files(tmp_path, "test")] == ["test/a/2.png", "test/b/2.png"]
+
+
+def test_a_nested_folder_of_images_is_a_class_named_by_its_path(tmp_path):
+    for path in (
+        "pet/cat/0.png",
+        "pet/cat/1.png",
+        "pet/dog/0.png",
+        "pet/dog/1.png",
+        "car/0.png",
+        "car/1.png",
+    ):
+        save(tmp_path / path)
+    assert source(tmp_path, test_fraction=0.5).labels["class"].classes == ("car", "pet/cat", "pet/dog")
+    for split in ("train", "test"):
+        assert all(path.rpartition("/")[0] == name for path, name in files(tmp_path, split))
+
+
+def test_folders_that_are_no_classes_leave_images_without_labels(tmp_path):
+    for path in ("2024/a.png", "2024/may/b.png", "2025/c.png", "d.png"):
+        save(tmp_path / path)
+    request = make_request("folder", tmp_path, 16, test_fraction=0.25, class_folders=False)
+    images = folder.source(request)
+    read = [path for split in ("train", "test") for task in images.tasks(split) for path, _ in task[1]]
+    assert images.labels == {} and images.counts == {"train": 3, "test": 1}
+    assert sorted(read) == ["2024/a.png", "2024/may/b.png", "2025/c.png", "d.png"]
+
+
+def test_one_class_is_no_label(tmp_path, capsys):
+    for number in range(4):
+        save(tmp_path / "only" / f"{number}.png")
+    assert source(tmp_path).labels == {}
+    assert "one class, so they have no label" in capsys.readouterr().err
+
+
+def test_a_link_to_a_folder_above_is_refused_and_one_beside_is_followed(tmp_path):
+    for number in range(2):
+        save(tmp_path / "elsewhere" / f"{number}.png")
+        save(tmp_path / "root" / "a" / f"{number}.png")
+    (tmp_path / "root" / "b").symlink_to(tmp_path / "elsewhere")
+    assert source(tmp_path / "root").labels["class"].classes == ("a", "b")
+    (tmp_path / "root" / "a" / "loop").symlink_to(tmp_path / "root")
+    with pytest.raises(InputError, match=r"a/loop links to a folder that holds it"):
+        source(tmp_path / "root")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_is_read(tmp_path, ending):
+    save(tmp_path / f"a{ending}", (255, 255, 255))
+    assert decode(tmp_path, [(f"a{ending}", 0)], 16).images.min() >= 250
+
+
+def test_transparency_is_dropped_and_the_colour_under_it_counts(tmp_path):
+    Image.new("RGBA", (16, 16), (*RED, 0)).save(tmp_path / "clear.png")
+    palette = Image.new("P", (16, 16), 1)
+    palette.putpalette([0, 0, 0, *RED])
+    palette.save(tmp_path / "palette.png", transparency=1)
+    chunk = decode(tmp_path, [("clear.png", 0), ("palette.png", 0)], 16)
+    assert (chunk.images == RED).all()
+
+
+def test_an_orientation_of_exif_is_not_applied(tmp_path):
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter to show it
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path, [("turned.png", 0)], 16).images[0], pixels)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.tif"])
+def test_the_first_picture_of_several_is_read(tmp_path, name):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("white", "black")]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    assert decode(tmp_path, [(name, 0)], 16).images.min() >= 250
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_of_16_bits_the_upper_8_are_kept(tmp_path, name):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels * 256 + 255).save(tmp_path / name)
+    image = decode(tmp_path, [(name, 0)], 16).images[0]
+    np.testing.assert_array_equal(image, np.repeat(levels[..., None], 3, 2))
+
+
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "has no folder per class"),
-        (["a.png"], "has no folder per class"),
+        ([], r"has no \.jpg"),
+        (["a.png"], "has one image"),
+        (["a/0.png", "b/0.png", "0.png"], r"images beside its classes \(0\.png beside a/\)"),
+        (["train/a/0.png", "train/b/0.png", "val/0.png"], "train/ alone has folders of classes"),
         (["train/a/0.png"], "has train/ and needs both"),
         (["test/a/0.png"], "has test/ and needs both"),
-        (["train/a/0.png", "test/"], "test has no folder per class"),
+        (["train/a/0.png", "test/"], r"test has no \.jpg"),
         (["train/a/0.png", "test/a/0.png", "test/b/0.png"], "has classes that train/ lacks: b"),
         (["train/a/0.png", "train/c/", "test/a/0.png"], r"class .*/train/c has no \.jpg"),
         (["a/0.png", "a/1.png", "b/0.txt"], r"class .*/b has no \.jpg"),

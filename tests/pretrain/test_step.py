@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pipeline.data.recolour import to_grey
 from pipeline.pretrain.loop import train
 from pipeline.pretrain.optimizer import learned_parameters
 from tests.pretrain.small_run import IMAGES, build_run
@@ -34,6 +35,19 @@ def test_gradients_are_clipped_to_the_given_norm(small_tree, tmp_path, monkeypat
     terms = trainer.train_step(torch.from_numpy(IMAGES[:32]), step=0)
     assert terms["grad_norm"] > 1e-3
     assert norms == [pytest.approx(1e-3, rel=1e-3)]
+
+
+def test_changes_of_colour_leave_crops_flips_and_masks_as_they_are(small_tree, tmp_path):
+    """A crop of a grey image is the grey of the crop, so both runs agree where the streams do."""
+    images = torch.from_numpy(IMAGES[:32])
+    plain, grey = (
+        next(build_run(small_tree, tmp_path, **{"augment.grayscale": share}).trainer.micro_batches(images, 3))
+        for share in (0.0, 1.0)
+    )
+    assert torch.equal(plain.masks.targets, grey.masks.targets)
+    assert not torch.allclose(plain.images, grey.images, atol=0.1)
+    levels = to_grey(plain.images)  # mean and deviation are those of every channel
+    torch.testing.assert_close(grey.images, levels, atol=0.02, rtol=0)
 
 
 def test_features_are_those_of_the_target_encoder_and_move_with_it(small_tree, tmp_path):

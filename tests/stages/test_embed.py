@@ -158,13 +158,11 @@ def test_a_second_set_is_embedded_beside_the_first_and_named_once(tmp_path: Path
 
 def test_features_that_are_not_finite_are_refused(tmp_path: Path):
     run = tiny_run(tmp_path)
-    path = tmp_path / "artifacts/encoder/encoder.safetensors"
+    path = tmp_path / "artifacts/encoder/model.safetensors"
     weights = load_file(path)
     weights["norm.weight"][:] = torch.nan
     save_file(weights, path)
-    with pytest.raises(
-        InputError, match=r"encoder\.safetensors: its features of scenes train are not finite"
-    ):
+    with pytest.raises(InputError, match=r"model\.safetensors: its features of scenes train are not finite"):
         embed.main(run, tmp_path)
 
 

@@ -11,6 +11,7 @@ import pytest
 from pipeline.contracts.interpret import Headline
 from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import InputError, read_json
+from pipeline.layout import SPARSITY_WEIGHTS
 from stages import embed, interpret, twin
 from tests.finished_run import FinishedRun
 from tests.stages.tiny_run import COUNTS, LABELS, SIZE, tiny_params, tiny_run, write_encoder, write_set
@@ -162,7 +163,7 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
         config = read_json(folder / "config.json")
         config["sparsity"]["method"] = "none"
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "sparsity.safetensors").unlink()
+        (folder / SPARSITY_WEIGHTS).unlink()
         shutil.copytree(folder, tmp_path / "artifacts/twin")
     else:
         site = "predictor" if method == "oi_vae" else "tokens"

@@ -49,7 +49,7 @@ def wait_for_state(root: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def weights(root: Path) -> dict[str, torch.Tensor]:
-    return load_file(root / "artifacts/encoder/encoder.safetensors")
+    return load_file(root / "artifacts/encoder/model.safetensors")
 
 
 LONG = {"pretrain.steps": 150, "runtime.checkpoint_seconds": 0.0}
@@ -112,10 +112,27 @@ def test_outputs_are_the_ones_promised(root, small_tree):
     assert (
         metrics["augment"]["flip"] is False and "orientation" in metrics["augment"]["off_because_of"]["flip"]
     )
-    initial = load_file(root / "artifacts/encoder/initial.safetensors")
+    initial = load_file(root / "artifacts/encoder/parts/initial.safetensors")
     trained = weights(root)
     assert initial.keys() == trained.keys()
     assert any(not torch.equal(initial[name], trained[name]) for name in trained)
+
+
+def test_the_export_is_a_model_folder_that_every_user_may_read(root, small_tree):
+    pretrain.main(Params.model_validate(small_tree), root)
+    folder = root / "artifacts/encoder"
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    weights = {"model.safetensors", "parts", "parts/initial.safetensors", "parts/sparsity.safetensors"}
+    assert set(files) == {"config.json", "README.md"} | weights
+    modes = {name: path.stat().st_mode & 0o777 for name, path in files.items()}
+    assert modes == {name: 0o755 if name == "parts" else 0o644 for name in files}
+    card = files["README.md"].read_text()
+    metadata = yaml.safe_load(card.split("---\n")[1])
+    assert metadata["library_name"] == "timm" and metadata["license"] == "apache-2.0"
+    final = json.loads((root / "reports/metrics/pretrain.json").read_text())["final"]
+    assert "| training set | scenes, " in card and f" {final['knn_accuracy']:.1%} |" in card
+    pretrain.main(Params.model_validate(small_tree), root)
+    assert files["README.md"].read_text() == card
 
 
 def test_an_iterated_block_is_exported_as_equal_blocks_that_timm_loads(root, small_tree):

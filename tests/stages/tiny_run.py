@@ -11,8 +11,7 @@ from pipeline.data.labels import Label
 from pipeline.data.store import CELL, SPLITS, SplitWriter, open_set, write_meta
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
-from pipeline.layout import CONFIG, DATA, ENCODER, SPARSITY_WEIGHTS
-from pipeline.measure.embeddings import INITIAL, TRAINED
+from pipeline.layout import CARD, CONFIG, DATA, ENCODER, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.sparsity.build import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -94,13 +93,18 @@ def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
     image_set = open_set(folder.parents[1] / DATA / "scenes")
     folder.mkdir(parents=True, exist_ok=True)
     encoder = build_encoder(run.model, SIZE, seed)
-    for weights, network in ((TRAINED, encoder), (INITIAL, build_encoder(run.model, SIZE, 0))):
+    (folder / SPARSITY_WEIGHTS).parent.mkdir(exist_ok=True)
+    for weights, network in (
+        (TRAINED_WEIGHTS, encoder),
+        (INITIAL_WEIGHTS, build_encoder(run.model, SIZE, 0)),
+    ):
         state = {key: value.contiguous() for key, value in network.state_dict().items()}
-        save_file(state, folder / f"{weights}.safetensors")
+        save_file(state, folder / weights)
     module = build_method(run.sparsity, 16, seed)
     assert module is not None
     save_file(module.state_dict(), folder / SPARSITY_WEIGHTS)
     config = timm_config(run.model, SIZE, encoder, image_set.mean, image_set.std)
+    (folder / CARD).write_text("# A card\n")
     write_json(folder / CONFIG, config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)})
 
 

@@ -1,0 +1,95 @@
+"""WebDataset shards on disk: tar files whose members share a name, `0001.jpg` with `0001.cls`.
+
+    <root>, a .tar file, or a folder of them       train... and test... are their splits
+
+`val` or `validation` stands in where there is no `test`; shards of one split alone are split here, stratified
+by class, seeded. `.cls` is the class, as a number or a name; an image without one has no label.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.labels import Label
+from pipeline.files import InputError
+from pipeline.prepare.encoded import TEST_NAMES, decode, missing
+from pipeline.prepare.folder import FILES_PER_TASK
+from pipeline.prepare.image_file import ENDINGS
+from pipeline.prepare.source import Request, Source, choose_test
+from pipeline.prepare.workers import chunks_of
+
+Sample = tuple[str, bytes, str]
+"""Name, bytes of the image, text of `.cls`; empty where there is none."""
+
+
+def source(request: Request) -> Source:
+    """The images of the shards, with the label `class` where there are at least two classes.
+
+    Shards are read twice: for the classes, and for the images. Raises InputError, naming request.key and the
+    path: no such shards, a broken one, no images, a class of test that train lacks; and where the library is
+    missing.
+    """
+    shards = _shards(request)
+    texts = {split: [text for *_, text in _samples(request, files)] for split, files in shards.items()}
+    names = sorted({text for text in texts["train"] if text}, key=lambda it: (len(it), it))
+    number = {name: index for index, name in enumerate(names)} | {"": -1}
+    if unknown := sorted(set(texts.get("test", ())) - set(number)):
+        raise InputError(f"{request.key}: {request.folder}: train has no class {', '.join(unknown)}")
+    classes = {split: np.array([number[it] for it in found], np.int64) for split, found in texts.items()}
+    rows = {split: np.ones(len(found), bool) for split, found in classes.items()}
+    if "test" not in shards:
+        in_test = choose_test(classes["train"], request.data)
+        shards["test"], classes["test"] = shards["train"], classes["train"]
+        rows = {"train": ~in_test, "test": in_test}
+    for split, chosen in rows.items():
+        if not chosen.any():
+            raise InputError(f"{request.key}: {request.folder}: no images for {split}")
+    labels = {"class": Label("categorical", tuple(names))} if len(names) > 1 else {}
+
+    def tasks(split: str) -> Iterator[tuple[Any, ...]]:
+        samples = zip(_samples(request, shards[split]), classes[split], rows[split], strict=True)
+        chosen = ((sample[:2], label) for sample, label, wanted in samples if wanted)
+        for part in chunks_of(chosen, FILES_PER_TASK):
+            items, numbers = zip(*part, strict=True)
+            yield items, {"class": np.array(numbers, np.int64)}, request.data.image_size
+
+    return Source(labels, {split: int(chosen.sum()) for split, chosen in rows.items()}, decode, tasks)
+
+
+def _shards(request: Request) -> dict[str, list[Path]]:
+    """Split to its shards, in order; "train" alone where none is for tests."""
+    root = request.folder
+    files = [root] if root.is_file() else sorted(root.rglob("*.tar"))
+    if not files:
+        raise InputError(f"{request.key}: {root} has no .tar files")
+    of_train = [file for file in files if file.name.startswith("train")]
+    for name in TEST_NAMES:
+        of_test = [file for file in files if file.name.startswith(name)]
+        if of_train and of_test:
+            return {"train": of_train, "test": of_test}
+    return {"train": files}
+
+
+def _samples(request: Request, shards: list[Path]) -> Iterator[Sample]:
+    try:
+        import webdataset
+    except ModuleNotFoundError as error:
+        raise missing(request, error) from None
+    kinds = {ending[1:] for ending in ENDINGS}
+    reader = webdataset.WebDataset(  # pyright: ignore[reportAttributeAccessIssue]  # it is exported by *
+        [str(shard) for shard in shards],
+        shardshuffle=False,
+        empty_check=False,
+        select_files=lambda name: name.lower().endswith((*ENDINGS, ".cls")),
+    )
+    try:
+        for sample in reader:
+            image = next((sample[kind] for kind in sorted(sample) if kind in kinds), None)
+            if image is not None:
+                yield sample["__key__"], image, sample.get("cls", b"").decode().strip()
+    except (OSError, ValueError, EOFError, tarfile.TarError) as error:
+        reason = " ".join(str(error.args[0] if error.args else error).split())
+        raise InputError(f"{request.key}: {request.folder}: not WebDataset shards ({reason})") from None
