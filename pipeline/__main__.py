@@ -11,7 +11,7 @@ from pipeline.files import InputError, outside
 COMMANDS = {
     "run": "the pipeline once, stage by stage",
     "result": "the accuracies and the verdict of the last run, and where its report is",
-    "sweep": "a grid of lambda, groups and seeds, as experiments",
+    "sweep": "a grid or a search over params, as experiments",
     "dashboard": "start the page that shows runs and sweeps",
     "seeds": "compare settings over the seeds that they share",
     "preset": "print a preset as flags of `dvc exp run`",
