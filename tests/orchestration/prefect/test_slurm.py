@@ -20,7 +20,7 @@ slurm = pytest.importorskip("pipeline.orchestration.prefect.slurm")
 SBATCH = """#!{shell}
 folder={folder}
 cp "$1" "$folder/script-$$"
-setsid bash "$1" > "$folder/job-$$.out" 2>&1 &
+setsid bash "$folder/script-$$" > "$folder/job-$$.out" 2>&1 &
 echo $! > "$folder/pid-$$"
 echo "Submitted batch job $$"
 """
