@@ -39,7 +39,7 @@ def test_the_tutorial_runs_from_a_clone_to_a_sweep(tmp_path):
     table = (project / "reports/sweeps/weights.md").read_text()
     assert "| weight | seeds done |" in table and table.count("dense twin: 1 of 1") == 2
     wrong = subprocess.run(
-        [sys.executable, *"-m pipeline run --set data.roots=my-images".split()],
+        [sys.executable, *["-m", "pipeline", "run", "--set", "data.roots=my-images"]],
         cwd=project, env=variables, capture_output=True, text=True,
     )  # fmt: skip
     assert wrong.returncode == 2
