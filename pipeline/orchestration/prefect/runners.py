@@ -49,9 +49,10 @@ def _slurm(options: tuple[str, ...], jobs: int) -> TaskRunner[Any]:
             raise InputError(f"--runner slurm: needs {package}: uv pip install {package}")
     from prefect_dask.task_runners import DaskTaskRunner
 
-    from pipeline.orchestration.prefect.slurm import cluster_options
+    from pipeline.orchestration.prefect.slurm import check, cluster_options
 
+    cluster = cluster_options(options)
+    check(cluster)
     return DaskTaskRunner(
-        cluster_class="dask_jobqueue.SLURMCluster",
-        cluster_kwargs=cluster_options(options) | {"n_workers": jobs},
+        cluster_class="dask_jobqueue.SLURMCluster", cluster_kwargs=cluster | {"n_workers": jobs}
     )

@@ -6,6 +6,9 @@ Options are those of dask_jobqueue.SLURMCluster, by `--cluster key=value` or in 
 
 import difflib
 import inspect
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,23 @@ def cluster_options(texts: tuple[str, ...]) -> dict[str, Any]:
         raise InputError("--cluster memory=16GB: a Slurm job needs it, here or in Dask's configuration")
     logs = {"log_directory": str(Path(".sweeps/slurm").resolve())}
     return OURS | logs | options
+
+
+def check(options: dict[str, Any]) -> None:
+    """Ask Slurm whether it would take such a job: Dask would wait for ever for a job that was refused.
+
+    Raises InputError with Slurm's own line.
+    """
+    from dask_jobqueue import SLURMCluster
+
+    if shutil.which("sbatch") is None:
+        raise InputError("--runner slurm: there is no sbatch here; start the sweep where jobs are submitted")
+    with SLURMCluster(**options) as cluster, tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(cluster.job_script())
+        file.flush()
+        done = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"--runner slurm: {(done.stderr.strip().splitlines() or ['sbatch failed'])[-1]}")
 
 
 def _value(key: str, text: str) -> Any:

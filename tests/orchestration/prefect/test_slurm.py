@@ -19,6 +19,10 @@ slurm = pytest.importorskip("pipeline.orchestration.prefect.slurm")
 
 SBATCH = """#!{shell}
 folder={folder}
+if [ "$1" = --test-only ]; then
+  grep -q "SBATCH -p none" "$2" && echo "sbatch: error: invalid partition specified: none" >&2 && exit 1
+  exit 0
+fi
 cp "$1" "$folder/script-$$"
 setsid bash "$folder/script-$$" > "$folder/job-$$.out" 2>&1 &
 echo $! > "$folder/pid-$$"
@@ -62,20 +66,38 @@ def test_options_that_slurm_jobs_do_not_have_are_refused(options, reason):
     assert str(error.value).startswith(reason)
 
 
+def stand_in(folder: Path) -> None:
+    """sbatch and scancel in the folder, where they also keep what they were given."""
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (folder / name).write_text(text.format(shell="/usr/bin/env bash", folder=folder))
+        (folder / name).chmod(0o755)
+
+
 @pytest.mark.slow
 def test_a_sweep_runs_in_jobs_that_are_cancelled_at_its_end(project, tmp_path):
-    commands, shell = tmp_path / "commands", "/usr/bin/env bash"
+    commands = tmp_path / "commands"
     commands.mkdir()
-    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
-        (commands / name).write_text(text.format(shell=shell, folder=tmp_path))
-        (commands / name).chmod(0o755)
+    stand_in(commands)
     options = [word for option in (*OPTIONS[:3], "interface=lo") for word in ("--cluster", option)]
     words = ("sweep", "--lambda", "0,1", "--name", "slurm", "--runner", "slurm", "--jobs", "2", *options)
     done = pipeline(project, *words, PATH=f"{commands}{os.pathsep}{os.environ['PATH']}")
-    outputs = "".join(path.read_text() for path in tmp_path.glob("job-*.out"))
+    outputs = "".join(path.read_text() for path in commands.glob("job-*.out"))
     assert done.returncode == 0, done.stdout + done.stderr + outputs
     assert len([name for name in experiments(project) if name.startswith("slurm")]) == 2
-    assert len(list(tmp_path.glob("script-*"))) == 2
-    assert len(Path(tmp_path / "cancelled").read_text().split()) == 2
-    missing = pipeline(project, *words, "--name", "more")
-    assert missing.returncode == 1 and "sbatch" in missing.stderr and "Traceback" not in missing.stderr
+    assert len(list(commands.glob("script-*"))) == 2
+    assert len((commands / "cancelled").read_text().split()) == 2
+
+
+def test_where_no_job_can_be_submitted_or_slurm_refuses_it_its_reason_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(InputError, match="there is no sbatch here"):
+        slurm.check(slurm.cluster_options(OPTIONS))
+    stand_in(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    slurm.check(slurm.cluster_options(OPTIONS))
+    with pytest.raises(
+        InputError, match=r"^--runner slurm: sbatch: error: invalid partition specified: none$"
+    ):
+        slurm.check(slurm.cluster_options(("queue=none", "memory=2GB")))
+    assert not list(tmp_path.glob("script-*"))  # nothing was submitted
