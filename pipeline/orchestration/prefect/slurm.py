@@ -58,11 +58,12 @@ def check(options: dict[str, Any]) -> None:
 
     Raises InputError with Slurm's own line.
     """
-    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMCluster
 
     if shutil.which("sbatch") is None:
         raise InputError("--runner slurm: there is no sbatch here; start the sweep where jobs are submitted")
-    with SLURMCluster(**options) as cluster, tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+    cluster: Any = SLURMCluster(**options)
+    with cluster, tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
         file.write(cluster.job_script())
         file.flush()
         done = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, text=True)

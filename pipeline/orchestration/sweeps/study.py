@@ -78,7 +78,9 @@ class Study:
     def known(self) -> list[Trial]:
         """The trials so far, in their order; those that no run could have are left out."""
         states = self._states()
-        return [self._trial(trial) for trial in self._all() if trial.state != states.FAIL]
+        return [
+            self._trial(trial) for trial in self._all() if trial.state != states.FAIL and self._whole(trial)
+        ]
 
     def over(self) -> bool:
         """Whether as many trials as were asked for have a value, or can have none."""
@@ -89,6 +91,10 @@ class Study:
         """Up to `count` trials to run now: first those that an earlier process left open, then new ones."""
         states = self._states()
         left = [trial for trial in self._all() if trial.state == states.RUNNING]
+        for trial in left:
+            if not self._whole(trial):
+                self._open().tell(trial.number, state=states.FAIL)
+        left = [trial for trial in left if self._whole(trial)]
         batch = [self._trial(trial) for trial in left if trial.number not in self.tried][:count]
         while len(batch) < count and len(self._all()) < self.trials:
             new = self._ask()
@@ -116,6 +122,10 @@ class Study:
         sign = 1 if self.objective.direction == "minimize" else -1
         best = min(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
         return f"{line}; best: {title(self._swept(best.params))}, {best.value:.4g}"
+
+    def _whole(self, found: "optuna.trial.FrozenTrial") -> bool:
+        """Whether all values of a trial were stored: a kill while Optuna chooses leaves some out."""
+        return found.params.keys() == self.choices.keys() | self.ranges.keys()
 
     def _trial(self, found: "optuna.trial.FrozenTrial | optuna.Trial") -> Trial:
         swept = self._swept(found.params)

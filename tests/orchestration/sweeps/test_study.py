@@ -1,17 +1,23 @@
 """A search by Optuna: its points are cells, it goes by validation images, and it survives a kill."""
 
+import argparse
+import dataclasses
+import json
 import os
 import re
+import shlex
 import signal
 
 import pytest
 from conftest import REPOSITORY
 
 from pipeline.files import InputError
+from pipeline.orchestration.commands import sweep as sweep_command
 from pipeline.orchestration.sweeps import results
 from pipeline.orchestration.sweeps.grid import Grid
 from pipeline.orchestration.sweeps.objective import objective
 from pipeline.orchestration.sweeps.study import Study, parse_range
+from pipeline.orchestration.sweeps.sweep import Request, command_line, open_sweep
 from tests.orchestration.mini_project import WITH_TWIN, make, pipeline, start
 from tests.orchestration.sweeps.test_sweep import experiments, held, none_left, rows, steps_of_each
 
@@ -50,6 +56,12 @@ def test_a_study_goes_on_where_a_kill_left_it_with_the_trials_it_would_have_had(
     whole = points(tmp_path / "whole", broken=False)
     assert len(whole) == 4 and len({point["pretrain.learning_rate"] for point in whole}) == 4
     assert points(tmp_path / "broken", broken=True) == whole
+
+
+def test_a_trial_that_was_killed_while_it_was_chosen_is_left_out(tmp_path):
+    search = study(tmp_path, trials=2)
+    search._open().ask()  # begun, without a value
+    assert search.known() == [] and [trial.number for trial in search.next(2)] == [1]
 
 
 def test_a_failed_trial_is_not_tried_again_by_the_same_command_but_by_the_next(tmp_path):
@@ -115,6 +127,32 @@ def test_a_search_that_cannot_be_is_refused_before_a_study_is_written(changes, r
     assert not (tmp_path / "folder").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"optuna": 3}, "--optuna: needs --objective"),
+        ({"optuna": -1}, "--optuna: must be at least 1"),
+        ({"objective": "dci_z"}, "--objective: needs --optuna N"),
+        ({"grid": Grid(**GRID, ranges=RATE)}, "--range: needs --optuna N"),
+        ({"cluster": ("queue=gpu",)}, "--cluster: needs --runner slurm, got threads"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags, reason, tmp_path):
+    plain = Request("trial", Grid(**GRID), 1, "threads", None, None, None)
+    with pytest.raises(InputError, match=re.escape(reason)):
+        open_sweep(dataclasses.replace(plain, **flags), tmp_path)
+
+
+def test_the_command_that_the_page_names_gives_the_search_again():
+    grid = Grid(**GRID, more=("masking.target_sizes=[[2, 2]],[[1, 2]]",), ranges=RATE)
+    request = Request("trial", grid, 1, "threads", None, None, None, optuna=3, objective="dci_z")
+    _, _, _, command, *words = shlex.split(command_line(request))
+    parser = argparse.ArgumentParser()
+    sweep_command.add_arguments(parser)
+    again = sweep_command.request_of(parser.parse_args(words))
+    assert command == "sweep" and (again.grid, again.optuna, again.objective) == (grid, 3, "dci_z")
+
+
 def test_where_validation_images_know_the_number_the_search_reads_them():
     assert MEASURED.twin is not None
     final, start, dense = MEASURED.pretrain.final, MEASURED.pretrain.initial, MEASURED.twin.final
@@ -130,8 +168,6 @@ def test_where_validation_images_know_the_number_the_search_reads_them():
 
 
 def test_every_number_of_the_summary_can_be_searched_for_and_is_the_one_of_the_summary():
-    import json
-
     summary = json.loads((REPOSITORY / "reports/metrics/summary.json").read_text())
     for name, value in summary.items():
         goal = objective(name)
