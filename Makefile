@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test test-all lint bench lock setup dashboard readme
+.PHONY: help repro test test-all lint bench lock setup dashboard readme docs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile | sort
@@ -48,6 +48,10 @@ bench: setup  ## speed and memory of this machine, written to benchmarks/results
 
 dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it
 	python -m pipeline dashboard
+
+docs: setup  ## these pages and the docstrings as a site in build/site; needs the extra `docs`
+	@python -c 'import mkdocs, mkdocstrings' 2>/dev/null || { echo "make docs: needs mkdocs: uv pip install 'mkdocs-material' 'mkdocstrings[python]'"; exit 1; }
+	python -m mkdocs build --quiet --strict
 
 readme: setup  ## write the numbers of README.md anew from reports/ and benchmarks/results
 	python -m benchmarks.readme

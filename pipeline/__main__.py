@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from importlib.util import find_spec
 
 from pipeline.files import InputError, outside
 
@@ -11,7 +12,7 @@ from pipeline.files import InputError, outside
 COMMANDS = {
     "run": "the pipeline once, stage by stage",
     "result": "the accuracies and the verdict of the last run, and where its report is",
-    "sweep": "a grid of lambda, groups and seeds, as experiments",
+    "sweep": "a grid or a search over params, as experiments",
     "embed-images": "features of the trained encoder for a folder of images",
     "export": "the trained encoder as a folder for model hubs, with ONNX",
     "dashboard": "start the page that shows runs and sweeps",
@@ -20,14 +21,22 @@ COMMANDS = {
 }
 
 
+COMPLETION = "--print-completion"
+SHELLS = ("bash", "zsh")
+
+
 def main() -> int:
+    completion = COMPLETION in sys.argv[1:2]
     parser = argparse.ArgumentParser(prog="python -m pipeline", description="Runs and sweeps.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument(
+        COMPLETION, choices=SHELLS, help='define the command sparsejepa, with completion: eval "$(...)"'
+    )
+    commands = parser.add_subparsers(dest="command", required=not completion, metavar="COMMAND")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     command = None
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if name == asked:
+        if name == asked or completion:
             try:
                 command = importlib.import_module(f"pipeline.orchestration.commands.{name.replace('-', '_')}")
             except ModuleNotFoundError as error:
@@ -37,6 +46,9 @@ def main() -> int:
     arguments = parser.parse_args()
     assert command is not None
     try:
+        if completion:
+            print(completion_script(parser, arguments.print_completion))
+            return 0
         return command.main(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,6 +56,20 @@ def main() -> int:
     except KeyboardInterrupt:
         print("error: stopped; the same command continues", file=sys.stderr)
         return 130
+
+
+def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """What a shell evaluates: the function `sparsejepa`, as no shell completes the words after `python -m`.
+
+    Raises InputError without shtab.
+    """
+    if find_spec("shtab") is None:
+        raise InputError(f"{COMPLETION}: needs shtab: uv pip install shtab")
+    import shtab
+
+    parser.prog = "sparsejepa"
+    function = 'sparsejepa() { python -m pipeline "$@"; }'
+    return f"{shtab.complete(parser, shell)}\n{function}"
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class Row(Record):
     step: int = Field(description="steps done")
     images_seen: int = Field(description="images seen, repeats counted")
     rankme: Number = Field(None, description="directions that the features use")
+    lidar: Number = Field(None, description="directions that tell images apart, however they are masked")
     feature_std: Number = Field(None, description="mean standard deviation of a feature")
     mean_cosine: Number = Field(None, description="mean cosine of two images' features; -1 to 1")
     collapsed: Number = Field(None, description="1 where images can no longer be told apart, else 0")

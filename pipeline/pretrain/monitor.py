@@ -17,6 +17,7 @@ from pipeline.data.labels import Label
 from pipeline.measure.collapse import is_collapsed, spread
 from pipeline.measure.components import principal_components
 from pipeline.measure.knn import classify
+from pipeline.measure.lidar import lidar
 from pipeline.measure.metrics import accuracy
 from pipeline.measure.ridge import apply_ridge, ridge
 
@@ -24,8 +25,11 @@ from pipeline.measure.ridge import apply_ridge, ridge
 NEIGHBORS = 10
 TEMPERATURE = 0.07
 STRENGTH = 1e-2
+LIDAR_IMAGES = 500
+LIDAR_VIEWS = 4
 
 Encode = Callable[[UInt8[Tensor, "images size size 3"]], Float[Tensor, "images dim"]]
+EncodeViews = Callable[[UInt8[Tensor, "images size size 3"], int], Float[Tensor, "images views dim"]]
 
 
 class Monitor:
@@ -33,14 +37,19 @@ class Monitor:
 
     Even rows fit, odd rows score. Labels that are not categorical or count, or that have fewer than two
     classes or ten labelled images in either half, are left out: which keys a monitor returns depends on the
-    labels alone. Nothing is drawn at random.
+    labels alone. Nothing is drawn at random. encode_views: of several views of each image, for LiDAR; None:
+    no LiDAR.
     """
 
     def __init__(
-        self, images: UInt8[Tensor, "images size size 3"], labels: pd.DataFrame, specs: dict[str, Label]
+        self,
+        images: UInt8[Tensor, "images size size 3"],
+        labels: pd.DataFrame,
+        specs: dict[str, Label],
+        encode_views: EncodeViews | None = None,
     ) -> None:
         assert len(images) == len(labels)
-        self.images = images
+        self.images, self.encode_views = images, encode_views
         self.targets: dict[str, Tensor] = {}
         self.num_classes: dict[str, int] = {}
         for name, spec in specs.items():
@@ -53,7 +62,8 @@ class Monitor:
                 self.num_classes[name] = len(spec.classes)
 
     def __call__(self, encode: Encode) -> dict[str, float]:
-        """rankme, feature_std, mean_cosine (pipeline.measure.collapse.Spread), collapsed (0 or 1); and,
+        """rankme, feature_std, mean_cosine (pipeline.measure.collapse.Spread), collapsed (0 or 1); lidar of
+        the first images, where the monitor can encode views; and,
         where there is a label to classify, knn_accuracy and ridge_accuracy (ridge regression on the one-hot
         class, argmax), each the mean over labels, in [0, 1].
         """
@@ -66,6 +76,9 @@ class Monitor:
             "mean_cosine": collapse.mean_cosine,
             "collapsed": float(is_collapsed(collapse)),
         }
+        if self.encode_views is not None:
+            with torch.no_grad():
+                scores["lidar"] = lidar(self.encode_views(self.images[:LIDAR_IMAGES], LIDAR_VIEWS).float())
         if not self.targets:
             return scores
         fit, score = features[0::2], features[1::2]

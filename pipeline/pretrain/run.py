@@ -54,10 +54,11 @@ def build_run(
     )
     trainer = Trainer(params, augment, images.mean, images.std, runtime, ranks)
     folder = runs / run_fingerprint(params, images.fingerprint, stage=stage)
-    monitor = _monitor(split, held_out, images) if ranks.is_main else no_monitor
+    monitor = _monitor(split, held_out, images, trainer) if ranks.is_main else no_monitor
     return TrainingRun(trainer, batches, Checkpoints(folder, writes=ranks.is_main), monitor, stage)
 
 
-def _monitor(split: Split, held_out: np.ndarray, images: ImageSet) -> Monitor:
+def _monitor(split: Split, held_out: np.ndarray, images: ImageSet, trainer: Trainer) -> Monitor:
     labels = split.labels.iloc[held_out].reset_index(drop=True)
-    return Monitor(torch.from_numpy(split.images[held_out]), labels, images.labels)
+    pixels = torch.from_numpy(split.images[held_out])
+    return Monitor(pixels, labels, images.labels, trainer.masked_features)

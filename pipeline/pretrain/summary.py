@@ -84,6 +84,8 @@ def last_line(metrics: dict[str, Any], stage: str) -> str:
         f"at {metrics['images_per_second']:,.0f} images/s; "
         f"RankMe {initial['rankme']:.0f} -> {final['rankme']:.0f}"
     )
+    if "lidar" in final:
+        line += f", LiDAR {initial['lidar']:.0f} -> {final['lidar']:.0f}"
     if "ridge_accuracy" in final:
         line += f", ridge probe {initial['ridge_accuracy']:.1%} -> {final['ridge_accuracy']:.1%}"
     if metrics["zero_share"] is not None:

@@ -130,6 +130,20 @@ class Trainer(TrainingStep[Tensor]):
             ]
         return torch.cat(batches)
 
+    @torch.no_grad()
+    def masked_features(
+        self, images: UInt8[Tensor, "images size size 3"], views: int
+    ) -> Float[Tensor, "images views embed_dim"]:
+        """Mean-pooled target-encoder features of the context patches alone, under the masks of as many steps
+        as there are views. The masks are those of seed 0, so that all looks and all runs compare."""
+        pixels = normalise(images.to(self.runtime.device), self.mean, self.std)
+        features = []
+        for view in range(views):
+            masks = masking.sample(self.params.masking, self.grid, len(images), 0, view, self.runtime.device)
+            with self.runtime.autocast():
+                features.append(encode(self.jepa.target_encoder, pixels, masks.context).float().mean(1))
+        return torch.stack(features, 1)
+
     def row(self, images_per_second: float) -> Row:
         """One row of the history: mean terms since the last row, schedules, speed and memory."""
         means = self.terms.means()

@@ -31,6 +31,7 @@ LEARNED = (
         True,
     ),
     Curves("rankme", "RankMe", {"rankme": "RankMe"}, dashed=True),
+    Curves("lidar", "LiDAR", {"lidar": "LiDAR"}, dashed=True),
     Curves(
         "spread", "Spread of the features", {"feature_std": "std", "mean_cosine": "mean cosine"}, dashed=True
     ),

@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from pipeline.data.labels import Label
-from pipeline.pretrain.monitor import Monitor
+from pipeline.measure.lidar import lidar
+from pipeline.params import Params
+from pipeline.pretrain.monitor import LIDAR_IMAGES, LIDAR_VIEWS, Monitor
+from tests.pretrain.small_run import IMAGES, build_trainer
 
 SPECS = {
     "kind": Label("categorical", ("a", "b", "c")),
@@ -82,3 +85,27 @@ def test_features_on_a_gpu_are_scored_as_on_the_cpu():
     images, features, labels = sample()
     monitor = Monitor(images, labels, SPECS)
     assert monitor(lambda _: features.cuda()) == pytest.approx(monitor(lambda _: features), abs=1e-4)
+
+
+def test_lidar_is_of_the_first_images_under_some_of_their_masks():
+    images, features, labels = sample(LIDAR_IMAGES + 50)
+    views = torch.randn(LIDAR_IMAGES, LIDAR_VIEWS, 6, generator=torch.Generator().manual_seed(2))
+
+    def encode_views(pixels: torch.Tensor, number: int) -> torch.Tensor:
+        assert (len(pixels), number) == (LIDAR_IMAGES, LIDAR_VIEWS) and not torch.is_grad_enabled()
+        return views
+
+    found = Monitor(images, labels, SPECS, encode_views)(lambda _: features)
+    assert set(found) == SPREAD_KEYS | CLASS_KEYS | {"lidar"} and found["lidar"] == lidar(views)
+
+
+def test_masked_features_differ_between_masks_and_are_the_same_at_every_look(small_tree):
+    trainer = build_trainer(Params.model_validate(small_tree))
+    images, state = torch.from_numpy(IMAGES[:50]), torch.get_rng_state()
+    first = trainer.masked_features(images, 3)
+    assert first.shape == (50, 3, 32) and not first.requires_grad
+    assert torch.equal(first, trainer.masked_features(images, 3))
+    assert torch.equal(state, torch.get_rng_state())
+    assert not torch.allclose(first[:, 0], first[:, 1])
+    whole = trainer.features(images)
+    assert not torch.allclose(first.mean(1), whole)  # the hidden patches are really hidden

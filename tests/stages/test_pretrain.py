@@ -105,7 +105,7 @@ def test_outputs_are_the_ones_promised(root, small_tree):
     )
     assert {"loss_reconstruction", "loss_kl", "zero_share", "live_latents", "active_groups"} <= set(history)
     monitored = history[history["step"].isin([0, 6])]
-    for column in ("rankme", "feature_std", "knn_accuracy", "ridge_accuracy"):
+    for column in ("rankme", "lidar", "feature_std", "knn_accuracy", "ridge_accuracy"):
         assert monitored[column].notna().all(), column
     metrics = json.loads((root / "reports/metrics/pretrain.json").read_text())
     assert metrics["images_seen"] == 6 * 32 and metrics["device"].startswith("cpu: ")

@@ -25,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lambda", dest="lambdas", type=_list(float), default=(), metavar="0,0.01,0.1")
     parser.add_argument("--groups", type=_list(int), default=(), metavar="4,8,16")
     parser.add_argument("--seeds", type=_list(int), default=(), metavar="0,1,2")
+    parser.add_argument(
+        "--grid",
+        dest="more",
+        action="append",
+        default=[],
+        metavar="section.key=a,b,c",
+        help="one more axis, of any param; may be repeated",
+    )
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--preset", help="a file of presets/ without .yaml")
     parser.add_argument("--name", default="sweep", help="of the sweep; begins the experiments' names")
@@ -41,8 +49,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pretrain up to N cells in one process, for a GPU",
     )
+    parser.add_argument(
+        "--optuna",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="Optuna chooses N points of the axes and ranges, by --objective",
+    )
+    parser.add_argument(
+        "--objective", metavar="METRIC", help="a number of reports/metrics/summary.json, on validation images"
+    )
+    parser.add_argument(
+        "--range",
+        dest="ranges",
+        action="append",
+        default=[],
+        metavar="section.key=lo:hi[:log]",
+        help="numbers that Optuna draws from; may be repeated",
+    )
     parser.add_argument("--runner", choices=RUNNERS, default="threads")
     parser.add_argument("--address", help="dask, ray: of the cluster; without it one is started here")
+    parser.add_argument(
+        "--cluster",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="slurm: of its jobs, such as queue=gpu, walltime=04:00:00, memory=16GB, job_cpu=8",
+    )
     parser.add_argument("--git", metavar="URL", help="what cells clone and push to; default: this repository")
     parser.add_argument("--remote", metavar="NAME", help="DVC remote through which machines share the cache")
     parser.add_argument("--dry-run", action="store_true", help="print the cells and which are done")
@@ -56,7 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print_plan(sweep)
         return 0
-    if not sweep.waiting():
+    if sweep.finished():
         return finish(sweep)
     if server.connect(root) is not None:
         from pipeline.orchestration.prefect import sweep_flow
@@ -80,6 +113,8 @@ def request_of(arguments: argparse.Namespace) -> Request:
             arguments.seeds,
             tuple(arguments.settings),
             arguments.preset,
+            tuple(arguments.more),
+            tuple(arguments.ranges),
         ),
         jobs=arguments.jobs,
         runner=arguments.runner,
@@ -87,6 +122,9 @@ def request_of(arguments: argparse.Namespace) -> Request:
         git=arguments.git,
         remote=arguments.remote,
         together=arguments.together,
+        optuna=arguments.optuna,
+        objective=arguments.objective,
+        cluster=tuple(arguments.cluster),
     )
 
 
@@ -95,6 +133,8 @@ def print_plan(sweep: Sweep) -> None:
     for cell in sweep.cells:
         print(f"{'done   ' if cell.name in sweep.done else 'to run '} {cell.title}  {cell.name}")
     print(f"sweep {sweep.request.name}: {len(sweep.cells)} cells, {len(sweep.waiting())} to run")
+    if sweep.study:
+        print(f"sweep {sweep.request.name}: {sweep.study.summary()}")
 
 
 def _positive(text: str) -> int:

@@ -84,13 +84,18 @@ def sweep_flow(
     settings: list[str] = [],  # noqa: B006
     preset: Preset | None = None,
     jobs: int = 0,
-    runner: Literal["threads", "dask", "ray"] = "threads",
+    runner: Literal["threads", "dask", "ray", "slurm"] = "threads",
     address: str | None = None,
     git: str | None = None,
     remote: str | None = None,
     together: int = 0,
+    grid: list[str] = [],  # noqa: B006
+    optuna: int = 0,
+    objective: str | None = None,
+    ranges: list[str] = [],  # noqa: B006
+    cluster: list[str] = [],  # noqa: B006
 ) -> State[Any]:
-    """Run every cell of lambda x groups x seeds that is not done yet.
+    """Run every cell of lambda x groups x seeds x further axes that is not done yet.
 
     Args:
         name: begins the names of the experiments; the same name goes on with the same sweep
@@ -105,16 +110,25 @@ def sweep_flow(
         git: repository that cells clone and push to; empty: this one
         remote: DVC remote through which machines share the cache
         together: cells to pretrain in one process, at most; for a GPU
+        grid: further axes, each as section.key=a,b,c
+        optuna: trials that Optuna chooses; 0: all cells
+        objective: number of summary.json that Optuna goes by
+        ranges: numbers that Optuna draws from, each as section.key=lo:hi or section.key=lo:hi:log
+        cluster: options of Slurm jobs, each as key=value
     """
-    grid = Grid(tuple(lambdas), tuple(groups), tuple(seeds), tuple(settings), preset)
-    request = Request(name, grid, jobs, runner, address, git, remote, together)
+    swept = Grid(
+        *(tuple(lambdas), tuple(groups), tuple(seeds), tuple(settings), preset, tuple(grid), tuple(ranges))
+    )
+    request = Request(
+        *(name, swept, jobs, runner, address, git, remote, together, optuna, objective, tuple(cluster))
+    )
     sweep, interrupted = open_sweep(request, Path.cwd()), False
-    if sweep.waiting():
+    if not sweep.finished():
         with exclusive(sweep):
             mark_crashed(name, caller=run_id())
             try:
-                with terminated():
-                    run_cells(sweep, _in_tasks(sweep))
+                with terminated(), _in_tasks(sweep) as run_jobs:
+                    run_cells(sweep, run_jobs)
             except KeyboardInterrupt:
                 interrupted = True
     status = finish(sweep)
@@ -134,7 +148,8 @@ def run(request: Request) -> int:
     state: State[Any] = sweep_flow(
         *(request.name, list(grid.lambdas), list(grid.groups), list(grid.seeds), list(grid.settings)),
         *(grid.preset, request.jobs, request.runner, request.address, request.git, request.remote),
-        request.together,
+        *(request.together, list(grid.more), request.optuna, request.objective, list(grid.ranges)),
+        list(request.cluster),
         return_state=True,
     )
     if state.is_completed():
@@ -191,27 +206,30 @@ def _state(outcome: Outcome) -> State[Any]:
     return Completed(message=f"ran {', '.join(outcome.ran)}" if outcome.ran else "all cached", data=outcome)
 
 
-def _in_tasks(sweep: Sweep) -> RunJobs:
-    """Send jobs to the task runner and see them end, whatever the runner."""
+@contextlib.contextmanager
+def _in_tasks(sweep: Sweep) -> Iterator[RunJobs]:
+    """Send jobs to the task runner, which is there while the block runs, and see them end."""
     request, sweep_id = sweep.request, run_id()
     remote, count = request.runner != "threads", num_jobs(request)
+    started = runner(request, count)
 
     def run_jobs(jobs: list[Job], ended: Callable[[Outcome], None], console: Console) -> None:
         here = SweepHere(devices.SlotPool(devices.slots(count, devices.gpus(), devices.cores())), console)
         if not remote:
             sweeps_here[sweep_id] = here
-        with runner(request.runner, request.address, count) as started, beating(request.name, remote):
-            fixed = {"sweep_id": sweep_id, "name": request.name, "remote": remote}
+        fixed = {"sweep_id": sweep_id, "name": request.name, "remote": remote}
+        try:
             futures = [started.submit(job_task, {"title": job.title, "job": job} | fixed) for job in jobs]
-            try:
-                for future in as_completed(futures):
-                    ended(future.result(raise_on_failure=False))
-                    publish_table(sweep)
-            finally:  # after Ctrl-C or SIGTERM some still run
-                here.end()
+            for future in as_completed(futures):
+                ended(future.result(raise_on_failure=False))
+                publish_table(sweep)
+        finally:  # after Ctrl-C or SIGTERM some still run
+            here.end()
+            if not remote:
                 sweeps_here.pop(sweep_id, None)
 
-    return run_jobs
+    with started, beating(request.name, remote):
+        yield run_jobs
 
 
 def publish_cell(outcome: Outcome) -> None:
@@ -238,7 +256,7 @@ def publish(sweep: Sweep, paths: list[Path]) -> None:
     """The tables as they are at the end, and the figure."""
     publish_table(sweep)
     cells = sweep.rows()
-    columns, rows = sweep_page.settings_table(results.by_setting(cells), results.dense_twin(cells))
+    columns, rows = sweep_page.settings_table(results.by_setting(cells), results.dense_twins(cells))
     create_table_artifact(
         key=artifact_key("settings", sweep.request.name),
         table=[dict(zip(columns, row, strict=True)) for row in rows],

@@ -1,12 +1,13 @@
 """reports/sweeps/<name>.{csv,md,html,svg}: cells, mean and spread over seeds, accuracy against sparsity."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import atomic_file
 from pipeline.orchestration.sweeps import results
-from pipeline.orchestration.sweeps.grid import AXES
+from pipeline.orchestration.sweeps.grid import short_names, shown
 from pipeline.orchestration.sweeps.results import HEADLINE, Row, Setting
 from pipeline.report.tables import DASH, number, percent, points
 
@@ -26,33 +27,38 @@ MEANINGS = (
     "Both share the seed, so over seeds it is a paired difference. "
     "DCI z: disentanglement of the groups, in standard deviations above random groups of the same sizes."
 )
-SHORT = {path: axis for axis, path in AXES.items()}
 CODE = (Path(__file__), Path(__file__).with_name("sweep.html.j2"), Path(__file__).with_name("pareto.py"))
 
 
-def write(folder: Path, name: str, command: str, commit: str, rows: list[Row]) -> list[Path]:
-    """Write the four files where what they are made of has changed; returns their paths, the page first."""
+def write(
+    folder: Path, name: str, command: str, commit: str, rows: list[Row], notes: Sequence[str] = ()
+) -> list[Path]:
+    """Write the four files where what they are made of has changed; returns their paths, the page first.
+
+    notes: lines that stand above the tables.
+    """
     text = results.table(rows)
-    digest = hashlib.sha256((text + command).encode())
+    digest = hashlib.sha256("\n".join([text, command, *notes]).encode())
     for path in CODE:
         digest.update(path.read_bytes())
     paths = [folder / f"{name}.{kind}" for kind in ("html", "md", "csv", "svg")]
     marker = f"made of {digest.hexdigest()[:16]}"
     if all(path.exists() for path in paths) and marker in paths[0].read_text():
         return paths
-    settings, twin = results.by_setting(rows), results.dense_twin(rows)
-    chart = _chart(settings, twin, name)
+    settings, twins = results.by_setting(rows), results.dense_twins(rows)
+    chart = _chart(settings, twins, name)
     content = {
         "name": name,
         "command": command,
         "commit": commit[:10],
         "devices": ", ".join(sorted({row.device for row in rows if row.device})) or DASH,
-        "settings": settings_table(settings, twin),
+        "settings": settings_table(settings, twins),
         "cells": cells_table(rows),
         "open": [row for row in rows if row.state != "done"],
         "made_of": marker,
         "meanings": MEANINGS,
-        "twin": twin is not None,
+        "notes": notes,
+        "twin": bool(twins),
     }
     contents = (_html(content, chart), _markdown(content), text, _file(chart))
     for path, written in zip(paths, contents, strict=True):
@@ -79,22 +85,24 @@ def in_words(headline: dict[str, float | None]) -> str:
     return ", ".join(parts) or "no accuracy"
 
 
-def settings_table(settings: list[Setting], twin: Setting | None) -> tuple[list[str], list[list[str]]]:
+def settings_table(settings: list[Setting], twins: list[Setting]) -> tuple[list[str], list[list[str]]]:
     """Columns, and a row per setting: what is swept, how many seeds are done, mean ± standard deviation.
 
-    The last row is the dense twin, where there is one.
+    The last rows are the dense twins, where there are any.
     """
-    swept = list(dict.fromkeys(path for setting in settings for path in setting.swept))
+    swept = short_names(dict.fromkeys(path for setting in settings for path in setting.swept))
     front = results.pareto(settings)
     rows = []
     for setting in settings:
-        texts = [f"{setting.swept[path]:g}" for path in swept] + [f"{setting.count} of {setting.cells}"]
-        rows.append([*texts, *_means(setting), "yes" if setting in front else ""])
-    if twin is not None:
-        seeds = f"dense twin: {twin.count} of {twin.cells}"
-        rows.append([*(DASH for _ in swept), seeds, *_means(twin), ""])
-    columns = [*(SHORT[path] for path in swept), "seeds done", *map(TITLES.__getitem__, HEADLINE)]
-    return [*columns, "on the front"], rows
+        seeds, on_front = f"{setting.count} of {setting.cells}", "yes" if setting in front else ""
+        rows.append([*_swept(setting, swept), seeds, *_means(setting), on_front])
+    for twin in twins:
+        rows.append([*_swept(twin, swept), f"dense twin: {twin.count} of {twin.cells}", *_means(twin), ""])
+    return [*swept.values(), "seeds done", *map(TITLES.__getitem__, HEADLINE), "on the front"], rows
+
+
+def _swept(setting: Setting, paths: Iterable[str]) -> list[str]:
+    return [shown(setting.swept[path]) if path in setting.swept else DASH for path in paths]
 
 
 def _means(setting: Setting) -> list[str]:
@@ -120,10 +128,10 @@ def cells_table(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def _chart(settings: list[Setting], twin: Setting | None, name: str) -> str | None:
+def _chart(settings: list[Setting], twins: list[Setting], name: str) -> str | None:
     from pipeline.orchestration.sweeps.pareto import pareto_chart
 
-    return pareto_chart(settings, results.pareto(settings), twin, salt=f"sweep {name}")
+    return pareto_chart(settings, results.pareto(settings), twins, salt=f"sweep {name}")
 
 
 def _file(chart: str | None) -> str:
@@ -147,6 +155,7 @@ def _markdown(content: dict[str, Any]) -> str:
     lines = [f"# Sweep {content['name']}", "", f"    {content['command']}", ""]
     lines += [f"Commit {content['commit']}, {content['devices']}. Mean ± standard deviation over seeds.", ""]
     lines += [MEANINGS, ""]
+    lines += [line for note in content["notes"] for line in (note, "")]
     lines += _markdown_table(*content["settings"])
     lines += ["", f"![accuracy against zero columns]({content['name']}.svg)", "", "## Cells", ""]
     lines += _markdown_table(*content["cells"])

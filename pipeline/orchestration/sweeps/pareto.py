@@ -7,19 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.orchestration.sweeps.grid import AXES
+from pipeline.orchestration.sweeps.grid import AXES, shown
 from pipeline.orchestration.sweeps.results import Setting
 from pipeline.report.figures import LIGHT, PAGE_INCH, STYLE, svg_text
 
 COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random")
-LAMBDA, GROUPS = AXES["lambda"], AXES["groups"]
+GROUPS = AXES["groups"]
 
 
 def pareto_chart(
-    settings: list[Setting], front: list[Setting], twin: Setting | None, salt: str
+    settings: list[Setting], front: list[Setting], twins: list[Setting], salt: str
 ) -> str | None:
     """Mean accuracy (%) against mean share of columns of W that are exactly zero (%), a dot per setting with
-    its standard deviations over seeds; the line joins `front`. The twin is a diamond with a thin line across.
+    its standard deviations over seeds; the line joins `front`. A twin is a diamond with a thin line across.
     None where no setting has both numbers."""
     known = [
         setting
@@ -55,31 +55,31 @@ def pareto_chart(
                 label=None if family is None else f"{family} groups",
             )
         for setting in known:
-            if LAMBDA in setting.swept:
-                place = (_percent(setting.mean["zero_share"]), _percent(setting.mean["accuracy"]))
-                axes.annotate(
-                    f"{setting.swept[LAMBDA]:g}",
-                    place,
-                    xytext=(5, 4),
-                    textcoords="offset points",
-                    color=LIGHT["muted"],
-                    fontsize=8,
-                )
-        if twin is not None:
-            _draw_twin(axes, twin)
+            marks = [shown(value) for path, value in setting.swept.items() if path != GROUPS]
+            place = (_percent(setting.mean["zero_share"]), _percent(setting.mean["accuracy"]))
+            axes.annotate(
+                ", ".join(marks),
+                place,
+                xytext=(5, 4),
+                textcoords="offset points",
+                color=LIGHT["muted"],
+                fontsize=8,
+            )
+        for twin in twins:
+            _draw_twin(axes, twin, label="dense twin" if twin is twins[0] else None)
         axes.set_xlabel("columns of W that are exactly zero, %")
         axes.set_ylabel("mean accuracy, %")
         axes.margins(0.1)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.spines["left"].set_visible(False)
-        if len(families) > 1 or twin is not None:
+        if len(families) > 1 or twins:
             columns = len(families) + 1
             figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.3, borderpad=0)
         return svg_text(figure)
 
 
-def _draw_twin(axes: Axes, twin: Setting) -> None:
+def _draw_twin(axes: Axes, twin: Setting, label: str | None) -> None:
     """Its accuracy at no zero columns, and a line by which a reader sees what lies above it."""
     accuracy, colour = _percent(twin.mean["accuracy"]), LIGHT["ink"]
     axes.axhline(accuracy, color=colour, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1)
@@ -93,7 +93,7 @@ def _draw_twin(axes: Axes, twin: Setting) -> None:
         markeredgewidth=1.2,
         elinewidth=1.2,
         color=colour,
-        label="dense twin",
+        label=label,
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.contracts import interpret, pretrain, probe
+from pipeline.contracts import interpret, pretrain, probe, twin
+from pipeline.contracts.pretrain import Pretrain as PretrainRecord
 from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
@@ -54,40 +55,44 @@ def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: s
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
     measured = read_experiment(root, revision)
     experiment, device = revision[:10], measured.pretrain.device
-    twin = twin_headline(measured)
-    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, twin)
+    dense = twin_headline(measured)
+    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, dense)
 
 
 class Measured(NamedTuple):
-    """The metrics of one run. interpret: None where the graph has no such stage."""
+    """The metrics of one run. interpret, twin: None where the graph has no such stage; twin: or no twin."""
 
     pretrain: pretrain.Pretrain
     probe: probe.Probe
     interpret: interpret.Interpret | None
+    twin: PretrainRecord | None
 
 
 @functools.cache
 def read_experiment(root: Path, revision: str) -> Measured:
     """The metrics files of an experiment's commit, which the stages of this code wrote."""
 
-    def content(stage: str) -> dict[str, Any]:
-        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}"))
+    def content(stage: str) -> dict[str, Any] | None:
+        there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file(stage)))
+        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}")) if there else None
 
-    there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file("interpret")))
+    interpreted, dense = content("interpret"), content("twin")
     return Measured(
         pretrain.Pretrain.model_validate(content("pretrain")),
         probe.Probe.model_validate(content("probe")),
-        interpret.Interpret.model_validate(content("interpret")) if there else None,
+        interpret.Interpret.model_validate(interpreted) if interpreted else None,
+        pretrain.Pretrain.model_validate(dense) if dense else None,
     )
 
 
 def read_measured(root: Path) -> Measured:
     """The metrics files of the working tree. Raises InputError where one is missing or broken."""
-    file = root / metrics_file("interpret")
+    file, dense = root / metrics_file("interpret"), root / metrics_file("twin")
     return Measured(
         pretrain.read(root / metrics_file("pretrain")),
         probe.read(root / metrics_file("probe")),
         interpret.read(file) if file.exists() else None,
+        twin.read(dense) if dense.exists() else None,
     )
 
 
@@ -161,14 +166,25 @@ def by_setting(rows: list[Row]) -> list[Setting]:
     ]
 
 
-def dense_twin(rows: list[Row]) -> Setting | None:
-    """The dense twin as a setting of its own, each seed counted once; None where no done row has one.
+def dense_twins(rows: list[Row]) -> list[Setting]:
+    """The dense twins as settings of their own, each seed counted once; empty where no done row has one.
 
-    Rows of one seed share their twin, as the other axes of a sweep change sparsity alone.
+    Rows share a twin where they agree in what it depends on. A sweep of sparsity alone has one twin a seed,
+    hence one setting. A sweep of, say, the learning rate has one for each rate: `swept` is what tells them
+    apart.
     """
-    seeds = {row.cell.swept.get(SEED) for row in rows}
-    twins = {row.cell.swept.get(SEED): row.twin for row in rows if row.state == "done" and row.twin}
-    return _setting({}, list(twins.values()), len(seeds)) if twins else None
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        swept = {path: value for path, value in row.cell.swept.items() if path in row.cell.twin_axes}
+        key = json.dumps({path: value for path, value in swept.items() if path != SEED})
+        groups.setdefault(key, []).append(row)
+    twins = []
+    for key, group in groups.items():
+        seeds = {row.cell.swept.get(SEED) for row in group}
+        known = {row.cell.swept.get(SEED): row.twin for row in group if row.state == "done" and row.twin}
+        if known:
+            twins.append(_setting(json.loads(key), list(known.values()), len(seeds)))
+    return twins
 
 
 def _setting(swept: dict[str, Any], headlines: list[dict[str, float | None]], cells: int) -> Setting:

@@ -74,3 +74,36 @@ def test_the_result_is_the_accuracies_the_verdict_and_where_the_report_is(tmp_pa
     assert done.stdout.rstrip().endswith(f"Report: {REPOSITORY / PAGE}")
     nowhere = pipeline("result", cwd=tmp_path)
     assert nowhere.returncode == 1 and nowhere.stderr.splitlines()[-1].startswith("error: ")
+
+
+def completed(*words: str) -> list[str]:
+    """What bash offers for the last word of a command line."""
+    script = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--print-completion", "bash"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    line = f"COMP_WORDS=(sparsejepa {' '.join(words)}); COMP_CWORD={len(words)}; _shtab_sparsejepa"
+    ask = f'{script}\n{line}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
+    return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_bash_completes_commands_their_flags_and_the_values_of_a_choice():
+    pytest.importorskip("shtab")
+    assert completed("sw") == ["sweep"]
+    assert completed("sweep", "--opt") == ["--optuna"]
+    assert completed("sweep", "--runner", "sl") == ["slurm"]
+
+
+def test_the_function_that_is_completed_is_the_command():
+    pytest.importorskip("shtab")
+    words = 'eval "$(python -m pipeline --print-completion bash)"; sparsejepa preset smoke'
+    variables = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=REPOSITORY, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "-S pretrain.steps=40" in done.stdout
+
+
+def test_a_shell_that_is_not_completed_is_refused():
+    done = pipeline("--print-completion", "fish")
+    assert done.returncode == 2 and "invalid choice: 'fish'" in done.stderr

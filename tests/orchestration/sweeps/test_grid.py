@@ -1,6 +1,8 @@
 """What a sweep consists of: the product of its axes, checked, and named by what it computes."""
 
+import re
 import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -11,8 +13,8 @@ from pipeline.orchestration.sweeps.grid import Grid, plan_cells, split_together
 from tests.orchestration.mini_project import make
 
 
-def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None) -> Grid:
-    return Grid(lambdas, groups, seeds, settings, preset)
+def grid(lambdas=(), groups=(), seeds=(), settings=(), preset=None, more=()) -> Grid:
+    return Grid(lambdas, groups, seeds, settings, preset, more)
 
 
 def cells(swept: Grid, name: str = "trial"):
@@ -24,6 +26,52 @@ def test_the_cells_are_the_product_of_the_axes_without_repeats():
     assert len(planned) == len({cell.name for cell in planned}) == 8
     assert planned[0].swept == {"sparsity.lambda": 0, "sparsity.groups": 4, "pretrain.seed": 0}
     assert planned[0].title == "lambda=0 groups=4 seed=0"
+
+
+def test_any_param_is_an_axis_and_its_values_are_typed_as_the_param_is():
+    planned = cells(grid(lambdas=(0, 0.1), seeds=(0, 1), more=("pretrain.learning_rate=1e-3,4e-3,1e-3",)))
+    assert len(planned) == len({cell.name for cell in planned}) == 8
+    assert planned[0].swept == {"sparsity.lambda": 0, "pretrain.learning_rate": 0.001, "pretrain.seed": 0}
+    assert planned[0].title == "lambda=0 seed=0 learning_rate=0.001"
+    (listed,) = cells(grid(more=("masking.target_sizes=[[2, 2], [1, 2]]",)))
+    assert listed.swept == {"masking.target_sizes": [[2, 2], [1, 2]]}
+    (without,) = cells(grid(more=("model.name=null",)))
+    assert without.swept == {"model.name": None} and without.title == "name=null"
+
+
+def test_an_axis_by_its_path_gives_the_cells_of_the_flag():
+    by_flags = cells(grid(lambdas=(0, 0.1), groups=(4,), seeds=(3,)))
+    by_paths = cells(grid(more=("sparsity.lambda=0,0.1", "sparsity.groups=4", "pretrain.seed=3")))
+    assert [cell.name for cell in by_flags] == [cell.name for cell in by_paths]
+    assert by_flags[1].name.startswith("trial_lambda-0.1_groups-4_seed-3_")
+
+
+def test_keys_of_the_same_name_are_told_apart_by_their_sections():
+    (cell,) = cells(grid(more=("pretrain.learning_rate=0.001", "sparsity.learning_rate=0.5")))
+    assert cell.title == "pretrain.learning_rate=0.001 sparsity.learning_rate=0.5"
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        "masking.target_sizes=[[2, 2], [1, 2]],[[1, 2]]",
+        "embed.sets=['flowers:/a/../b~c^d:e', 'x:/y z.lock']",
+        f"embed.sets=['long:/{'x' * 300}']",
+        "probe.l2=[1.0e-6, 1.0]",
+    ],
+)
+def test_every_value_makes_a_name_that_git_and_files_take(axis, tmp_path):
+    for cell in cells(grid(more=(axis,))):
+        command = ["git", "check-ref-format", f"refs/exps/aa/bb/{cell.name}"]
+        assert subprocess.run(command).returncode == 0
+        (tmp_path / f"{cell.name}.log").touch()
+
+
+def test_the_axes_that_the_twin_depends_on_are_those_that_its_stage_tracks():
+    (cell,) = cells(
+        grid((0.1,), (8,), (1,), more=("pretrain.learning_rate=0.1", "data.seed=3", "sparsity.latent_dim=64"))
+    )
+    assert set(cell.twin_axes) == {"pretrain.learning_rate", "pretrain.seed", "data.seed"}
 
 
 def test_without_axes_there_is_one_cell_of_params_as_they_are():
@@ -129,10 +177,20 @@ def test_a_relative_folder_of_images_is_found_from_the_clone(tmp_path):
         (grid(settings=("steps",)), "steps: a setting is section.key=value"),
         (grid(settings=("pretrain.steps=[",)), "pretrain.steps: [ is not valid YAML"),
         (grid(lambdas=(0.1,), settings=("sparsity.lambda=1",)), "sparsity.lambda: both swept and set"),
+        (grid(more=("sparsity.lamda=0,1",)), "sparsity.lamda: unknown key; did you mean `sparsity.lambda`?"),
+        (grid(more=("latent_dim=8,16",)), "latent_dim: unknown key; did you mean `sparsity.latent_dim`?"),
+        (grid(more=("pretrain.steps=10,0",)), "pretrain.steps: must be greater than or equal to 1, got 0"),
+        (grid(more=("regularizer.name=none,vicrag",)), "regularizer.name: "),
+        (grid(more=("pretrain.steps",)), "pretrain.steps: an axis is section.key=value,value"),
+        (grid(more=("pretrain.steps=",)), "pretrain.steps=: an axis is section.key=value,value"),
+        (grid(more=("pretrain.steps=1,[",)), "pretrain.steps: 1,[ is not a list of values"),
+        (grid(lambdas=(0.1,), more=("sparsity.lambda=0,1",)), "sparsity.lambda: swept twice"),
+        (grid(more=("model.depth=1", "model.depth=2")), "model.depth: swept twice"),
+        (grid(more=("model.depth=1,2",), settings=("model.depth=2",)), "model.depth: both swept and set"),
     ],
 )
 def test_a_cell_that_no_run_could_have_is_refused_by_its_dotted_path(swept, message):
-    with pytest.raises(ParamsError, match="^" + message.replace("[", r"\[")):
+    with pytest.raises(ParamsError, match="^" + re.escape(message)):
         cells(swept)
 
 

@@ -26,6 +26,7 @@ def row(lambda_: float, seed: int, accuracy: float | None, zeros: float | None, 
         swept,
         data_key="",
         twin_key=None,
+        twin_axes=("pretrain.seed",),
         together_key=None,
     )
     headline = dict.fromkeys(HEADLINE) | {"accuracy": accuracy, "zero_share": zeros, "dci_z": 2.0 + seed}
@@ -61,11 +62,30 @@ def test_the_difference_from_the_twin_is_paired_over_seeds():
 
 
 def test_the_twin_of_a_seed_counts_once_however_many_cells_share_it():
-    twin = results.dense_twin(ROWS)
-    assert twin is not None and (twin.count, twin.cells) == (2, 2)
+    (twin,) = results.dense_twins(ROWS)
+    assert (twin.swept, twin.count, twin.cells) == ({}, 2, 2)
     assert twin.mean["accuracy"] == pytest.approx(0.57)
     assert twin.spread["accuracy"] == pytest.approx(0.02 * 2**0.5)
-    assert results.dense_twin([dataclasses.replace(row, twin=None) for row in ROWS]) is None
+    assert results.dense_twins([dataclasses.replace(row, twin=None) for row in ROWS]) == []
+
+
+def test_an_axis_that_the_twin_depends_on_makes_a_twin_for_each_of_its_values(tmp_path):
+    rows = []
+    for rate in (0.001, 0.004):
+        for row in ROWS[:3]:
+            swept = row.cell.swept | {"pretrain.learning_rate": rate}
+            axes = ("pretrain.learning_rate", "pretrain.seed")
+            cell = dataclasses.replace(row.cell, swept=swept, overrides=swept, twin_axes=axes)
+            twin = dict.fromkeys(HEADLINE) | {"accuracy": 0.5 + rate, "zero_share": 0.0}
+            rows.append(dataclasses.replace(row, cell=cell, twin=twin))
+    low, high = results.dense_twins(rows)
+    assert low.swept == {"pretrain.learning_rate": 0.001} and low.mean["accuracy"] == pytest.approx(0.501)
+    assert high.swept == {"pretrain.learning_rate": 0.004} and (high.count, high.cells) == (2, 2)
+    columns, table = sweep_page.settings_table(results.by_setting(rows), [low, high])
+    assert columns[:3] == ["lambda", "learning_rate", "seeds done"]
+    assert table[-1][:3] == [DASH, "0.004", "dense twin: 2 of 2"]
+    figure = sweep_page.write(tmp_path, "trial", "command", "0" * 40, rows)[3].read_text()
+    assert figure.count(">dense twin</text>") == 1 and ">0.1, 0.004</text>" in figure
 
 
 def test_no_setting_on_the_front_is_beaten_in_both():
