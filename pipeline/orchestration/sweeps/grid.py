@@ -17,6 +17,7 @@ from pipeline.graph import Graph, read_graph, tracked_values
 from pipeline.orchestration import presets
 from pipeline.params import read_tree, validate
 from pipeline.pretrain.parallel import alike
+from pipeline.tracking import check
 
 AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -112,6 +113,7 @@ def _cell(
         overrides = overrides | {"data.root": str((root / images).resolve())}
         set_params(changed, overrides)
     checked = validate(changed)
+    check(checked)
     params = checked.model_dump(mode="json", by_alias=True)
     overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
     words = [f"{axis}-{swept[path]:g}" for axis, path in AXES.items() if path in swept]
