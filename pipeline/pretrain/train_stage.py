@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.data import augment
 from pipeline.data.store import open_set
-from pipeline.layout import DATA, ENCODER, TWIN, table_file
+from pipeline.layout import DATA, ENCODER, HISTORIES, TWIN
 from pipeline.params import Params
 from pipeline.pretrain.checkpoint import runs_folder
 from pipeline.pretrain.export import export_encoder
@@ -23,7 +23,6 @@ from pipeline.runtime import Runtime
 from pipeline.tracking import tracked
 
 FOLDERS = {"pretrain": ENCODER, "twin": TWIN}  # stage -> where its encoder goes
-TABLES = {"pretrain": "training", "twin": "twin"}  # stage -> the table of its history
 
 
 def train_stage(
@@ -41,7 +40,7 @@ def train_stage(
     if not ranks.is_main:
         train(run)
         return None
-    table = root / table_file(TABLES[stage])
+    table = root / HISTORIES[stage]
     with tracked(params, stage, run.checkpoints.folder) as track:
         live_table = LiveTable(table)
 
