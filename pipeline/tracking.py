@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +34,15 @@ class TrackedRun:
     name: str
     folder: Path
     params: dict[str, Any]
+
+    def logged(self) -> int:
+        """The last step that the tracker is known to have; -1 where it has none."""
+        file = self.folder / LOGGED
+        return read_json(file)["step"] if file.exists() else -1
+
+    def mark(self, step: int) -> None:
+        """Note that the tracker has everything up to this step."""
+        write_json(self.folder / LOGGED, {"step": step})
 
 
 def check(params: Params) -> None:
@@ -64,18 +73,18 @@ def tracked(params: Params, stage: str, states: Path) -> Iterator[Callable[[list
         _leaves(tracked_values(params.model_dump(mode="json", by_alias=True), read_graph()[stage]["params"])),
     )
     run.folder.mkdir(parents=True, exist_ok=True)
-    file = run.folder / LOGGED
-    last = read_json(file)["step"] if file.exists() else -1
-
+    last = run.logged()
     with TRACKERS[library](run) as log:
 
         def log_new(rows: list[dict[str, Any]]) -> None:
             nonlocal last
-            for row in rows:
-                if row["step"] > last:
-                    last = row["step"]
-                    log(last, {name: value for name, value in row.items() if name != "step"})
-                    write_json(file, {"step": last})
+            # A signal that ends all of a sweep's processes ends a tracker's own one first. Training still has
+            # to save its state then, and what the tracker has missed is logged when the run goes on.
+            with suppress(ConnectionError):
+                for row in rows:
+                    if row["step"] > last:
+                        log(row["step"], {name: value for name, value in row.items() if name != "step"})
+                        last = row["step"]
 
         yield log_new
 
@@ -84,9 +93,8 @@ def tracked(params: Params, stage: str, states: Path) -> Iterator[Callable[[list
 def _tensorboard(run: TrackedRun) -> Iterator[Log]:
     from torch.utils.tensorboard import SummaryWriter
 
-    is_new = not (run.folder / LOGGED).exists()
     with SummaryWriter(run.folder) as writer:
-        if is_new:
+        if run.logged() < 0:
             rows = "\n".join(f"| {path} | {value} |" for path, value in run.params.items())
             writer.add_text("params", f"| param | value |\n|---|---|\n{rows}")
 
@@ -94,6 +102,7 @@ def _tensorboard(run: TrackedRun) -> Iterator[Log]:
             for name, value in numbers.items():
                 writer.add_scalar(name, value, step)
             writer.flush()
+            run.mark(step)
 
         yield log
 
@@ -101,7 +110,8 @@ def _tensorboard(run: TrackedRun) -> Iterator[Log]:
 @contextmanager
 def _wandb(run: TrackedRun) -> Iterator[Log]:
     """Offline unless WANDB_MODE says otherwise. Each part of a run that was interrupted has a folder, all
-    with the id of the run."""
+    with the id of the run. wandb writes from a process of its own: only where that ends well is it sure to
+    have a part. Else the next part begins where this one did, and `wandb sync` drops what it has seen."""
     mode = os.environ.get("WANDB_MODE", "offline")
     if mode == "offline":
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -111,7 +121,7 @@ def _wandb(run: TrackedRun) -> Iterator[Log]:
     if not known.exists():
         write_json(known, {"run_id": f"{run.folder.parent.name}-{secrets.token_hex(2)}"})
     try:
-        with wandb.init(
+        session = wandb.init(
             mode=mode,  # pyright: ignore[reportArgumentType]
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             id=read_json(known)["run_id"],
@@ -120,10 +130,25 @@ def _wandb(run: TrackedRun) -> Iterator[Log]:
             config=run.params,
             resume="allow",
             settings=wandb.Settings(console="off", silent=True),
-        ) as session:
-            yield lambda step, numbers: session.log(numbers, step=step)
+        )
     except wandb.Error as error:
         raise InputError(f"runtime.tracking: wandb: {_line(error)}") from None
+    status, last = 1, run.logged()
+
+    def log(step: int, numbers: dict[str, float]) -> None:
+        nonlocal last
+        session.log(numbers, step=step, commit=True)
+        last = step
+
+    try:
+        yield log
+        status = 0
+    finally:
+        with suppress(ConnectionError):
+            session.finish(exit_code=status)
+            run.mark(last)
+        with suppress(ConnectionError):
+            wandb.teardown()
 
 
 @contextmanager
@@ -155,6 +180,7 @@ def _mlflow(run: TrackedRun) -> Iterator[Log]:
                 now = int(1000 * time.time())
                 metrics = [Metric(name, value, now, step) for name, value in numbers.items()]
                 client.log_batch(identity, metrics)
+                run.mark(step)
 
             yield log
             ended = "FINISHED"
@@ -177,6 +203,7 @@ def _dvclive(run: TrackedRun) -> Iterator[Log]:
             for name, value in numbers.items():
                 live.log_metric(name, value)
             live.sync()
+            run.mark(step)
 
         yield log
 

@@ -1,11 +1,13 @@
 """Trackers get the columns of training.csv under their names, while a run trains, once each, and offline."""
 
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from conftest import override
@@ -15,6 +17,7 @@ from pipeline.files import InputError, ParamsError
 from pipeline.orchestration.sweeps.grid import Grid, plan_cells
 from pipeline.params import Params
 from pipeline.pretrain.fingerprint import run_fingerprint
+from pipeline.pretrain.loop import InterruptedRunError
 from pipeline.pretrain.run import TrainingRun
 from pipeline.tracking import check, tracked
 from stages import prepare, pretrain, twin
@@ -45,7 +48,9 @@ def read_tensorboard(folder: Path) -> Curves:
 
 
 def read_wandb(folder: Path) -> Curves:
-    """What `wandb sync` would send: records of protobuf in LevelDB's log format, part after part."""
+    """What a server has after `wandb sync`: records of protobuf in LevelDB's log format, part after part.
+
+    A step that is not later than the last one is dropped."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     found: Curves = {}
@@ -61,9 +66,10 @@ def read_wandb(folder: Path) -> Curves:
             if kind in (1, 4):  # whole, or the last part
                 record, whole = Record.FromString(whole), b""
                 items = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
-                for name, value in items.items():
-                    if not name.startswith("_"):
-                        found.setdefault(name, []).append((int(items["_step"]), float(value)))
+                for name, value in ((name, items[name]) for name in items if name[0] != "_"):
+                    points, step = found.setdefault(name, []), int(items["_step"])
+                    if not points or step > points[-1][0]:
+                        points.append((step, float(value)))
     return found
 
 
@@ -115,6 +121,27 @@ def test_a_run_goes_on_in_the_same_tracked_run_and_every_row_is_logged_once(name
         track(ROWS[1:2])  # a killed run takes steps again that it took after its last saved state
         track(ROWS)
     assert READERS[name](states / name) == curves(ROWS)
+
+
+def test_a_signal_that_ends_wandbs_own_process_too_loses_no_row_and_hides_no_error(tmp_path, small_tree):
+    pytest.importorskip("wandb")
+    params, states = with_tracker(small_tree, "wandb"), tmp_path / "runs/0123"
+
+    def stopped() -> None:
+        with tracked(params, "pretrain", states) as track:
+            track(ROWS[:2])
+            helpers = [child for child in psutil.Process().children() if "wandb" in child.name()]
+            for helper in helpers:
+                helper.terminate()
+            assert helpers and psutil.wait_procs(helpers, timeout=60)[1] == []
+            track(ROWS)
+            raise InterruptedRunError("stopped", signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="stopped"):
+        stopped()
+    with tracked(params, "pretrain", states) as track:
+        track(ROWS)
+    assert read_wandb(states / "wandb") == curves(ROWS)
 
 
 @pytest.mark.parametrize("name", READERS)
