@@ -13,7 +13,7 @@ repro: setup  ## run the pipeline on the defaults of params.yaml; a second time 
 	dvc repro
 	@python -m pipeline result
 
-setup: .venv/.ready  ## create .venv with the pinned requirements
+setup: .venv/.ready .dvc/tmp/vega.js  ## create .venv with the pinned requirements
 
 .venv/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 repro")'
@@ -21,6 +21,11 @@ setup: .venv/.ready  ## create .venv with the pinned requirements
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
 	@touch $@
+
+.dvc/tmp/vega.js: .venv/.ready  # what draws `dvc plots` without network; .dvc/plots/page.html loads it
+	@mkdir -p $(@D)
+	@python -c 'import vl_convert; print(vl_convert.javascript_bundle())' > $@.part
+	@mv $@.part $@
 
 test: setup  ## the tests that take minutes, with the share of lines that they run (coverage)
 	OMP_NUM_THREADS=1 python -m pytest -n auto -m "not slow" --cov --cov-report= tests

@@ -32,6 +32,9 @@ def table_file(name: str) -> Path:
     return PLOTS / f"{name}.csv"
 
 
+HISTORIES = {"pretrain": table_file("training"), "twin": table_file("twin")}  # stage -> its history
+
+
 def features_file(split: str) -> str:
     """In EMBEDDINGS / set: the views of every image."""
     return f"{split}.npz"

@@ -36,3 +36,7 @@ class RuntimeParams(Section):
     log_seconds: float = Field(
         gt=0, description="Seconds between two progress lines where there is no terminal."
     )
+    tracking: Literal["none", "tensorboard", "wandb", "mlflow", "dvclive"] = Field(
+        description="The tracker that gets the history of pretrain and twin as it grows, each an extra of "
+        "the project; none: the tables in reports/plots alone."
+    )

@@ -1,13 +1,14 @@
 """What the stages `pretrain` and `twin` share: a run trained to its end, its encoder and history written."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.data import augment
 from pipeline.data.store import open_set
-from pipeline.layout import DATA, ENCODER, TWIN, table_file
+from pipeline.layout import DATA, ENCODER, HISTORIES, TWIN
 from pipeline.params import Params
 from pipeline.pretrain.checkpoint import runs_folder
 from pipeline.pretrain.export import export_encoder
@@ -19,9 +20,9 @@ from pipeline.pretrain.run import build_run
 from pipeline.pretrain.summary import last_line, print_disabled, summarise
 from pipeline.pretrain.trainer import Trainer
 from pipeline.runtime import Runtime
+from pipeline.tracking import tracked
 
 FOLDERS = {"pretrain": ENCODER, "twin": TWIN}  # stage -> where its encoder goes
-TABLES = {"pretrain": "training", "twin": "twin"}  # stage -> the table of its history
 
 
 def train_stage(
@@ -29,17 +30,26 @@ def train_stage(
 ) -> tuple[Trainer, Pretrain] | None:
     """Train, or continue, the run of `params`, and export its encoder: the trainer, and what it measured.
 
-    The table of its history grows while it trains, and is whole at the end. None in a process that is not the
-    main one, which writes nothing.
+    The table of its history grows while it trains, and is whole at the end; so does what runtime.tracking
+    names. None in a process that is not the main one, which writes nothing.
     """
     images = open_set(root / DATA / params.data.name)
     augmentation, disabled = augment.allowed(params.augment, images.labels)
     print_disabled(disabled, stage)
     run = build_run(params, augmentation, images, runs_folder(root), runtime, ranks, stage)
-    table = root / table_file(TABLES[stage])
-    train(run._replace(show_history=LiveTable(table)) if ranks.is_main else run)
     if not ranks.is_main:
+        train(run)
         return None
+    table = root / HISTORIES[stage]
+    with tracked(params, stage, run.checkpoints.folder) as track:
+        live_table = LiveTable(table)
+
+        def show(rows: list[dict[str, Any]]) -> None:
+            live_table(rows)
+            track(rows)
+
+        train(run._replace(show_history=show))
+        track(run.trainer.history)  # what is not there yet of a run that was trained elsewhere
     write_table(table, pd.DataFrame(run.trainer.history))
     metrics = summarise(run, disabled)
     export_encoder(run.trainer, images, metrics, root / FOLDERS[stage], twin=stage == "twin")

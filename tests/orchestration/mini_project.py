@@ -42,7 +42,12 @@ def train():
         print(f"pretrain: resumed after step {first} of {pretrain['steps']}", flush=True)
     if sparsity["lambda"] == 7:
         sys.exit("error: pretrain: the loss is not finite")
+    history = pathlib.Path("reports/plots/training.csv")
+    history.parent.mkdir(parents=True, exist_ok=True)
+    rows = ["step,loss,rankme"]
     for step in range(first + 1, pretrain["steps"] + 1):
+        rows.append(f"{step},{1 / step},{'' if step % 2 else 7}")
+        history.write_text("\\n".join(rows))
         state.write_text(str(step))
         report_progress("pretrain", step, pretrain["steps"], "steps", loss=0.5, seconds_left=1.0)
         hold = os.environ.get("HOLD")

@@ -23,6 +23,7 @@ from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.grid import parse_setting, set_params
 from pipeline.orchestration.sweeps.workspaces import git, write_params
 from pipeline.params import load, read_tree, validate
+from pipeline.tracking import check
 
 PARAMS, KEPT = "params.yaml", Path(".dvc/tmp")
 
@@ -42,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     stages = stage_order(root)
     if arguments.preset or arguments.settings:
         set_from_commit(root, arguments.preset, arguments.settings)
-    load(root / PARAMS)
+    check(load(root / PARAMS))
     if arguments.experiment:
         with terminated():
             run_experiment(root)
@@ -75,7 +76,7 @@ def set_from_commit(root: Path, preset: str | None, settings: list[str]) -> None
     base = yaml.safe_load(committed)
     changed = copy.deepcopy(base)
     set_params(changed, overrides)
-    validate(changed)
+    check(validate(changed))
     left_out = _differences(base, read_tree(path))
     if left_out:
         kept = KEPT / f"params-{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"

@@ -1,4 +1,5 @@
-"""A stage that was started by hand shows itself on the dashboard: state, params, log, progress, metrics.
+"""A stage that was started by hand shows itself on the dashboard: state, params, log, progress, curves,
+metrics.
 
 `python -m stages STAGE` works within `observed`. Prefect is imported only where PREFECT_API_URL is set.
 A thread of its own sends everything, so that training never waits for the server, and a server that fails
@@ -19,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pipeline.layout import HISTORIES
+from pipeline.orchestration.prefect.curves import Curves
 from pipeline.orchestration.prefect.server import SETTINGS, answers
 from pipeline.params import read_tree
 from pipeline.progress import VARIABLE, ProgressFile
@@ -116,6 +119,8 @@ class Sender:
         self.out: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.err: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.progress = None  # the artifact's id
+        self.history = None  # the artifact's id
+        self.curves = Curves(Path(), stage) if stage in HISTORIES else None
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._send_on, daemon=True)
         self.thread.start()
@@ -157,6 +162,7 @@ class Sender:
                 LogCreate(name="stage", level=20, message=line, timestamp=now, flow_run_id=self.run.id)  # pyright: ignore[reportArgumentType]
                 for line in lines
             )
+        self._send_history()
         newest = self.file.newest()
         if newest is None:
             return
@@ -165,6 +171,17 @@ class Sender:
         else:
             update = ArtifactUpdate(data=newest.percent, description=newest.in_words())
             self.client.update_artifact(self.progress, update)
+
+    def _send_history(self) -> None:
+        from prefect.client.schemas.actions import ArtifactUpdate
+
+        newest = self.curves.newest() if self.curves else None
+        if newest is None:
+            return
+        if self.history is None:
+            self.history = self._artifact(f"{self.stage}-curves", "markdown", newest, "as it trains")
+        else:
+            self.client.update_artifact(self.history, ArtifactUpdate(data=newest))
 
     def _artifact(self, key: str, kind: str, data: Any, description: str = "") -> Any:
         from prefect.client.schemas.actions import ArtifactCreate

@@ -3,7 +3,7 @@
 import contextvars
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,10 @@ class Listener:
     def progress(self, progress: Progress) -> None:
         """How far a stage is; called from another thread than `line`."""
 
+    def look(self, folder: Path) -> None:
+        """Called before the command starts, every so often, and when it has ended: what it wrote in the
+        folder where it works may have grown."""
+
 
 class Reader(Listener):
     """Reads the lines, and passes everything on to another listener."""
@@ -38,13 +42,16 @@ class Reader(Listener):
     def progress(self, progress: Progress) -> None:
         self.listener.progress(progress)
 
+    def look(self, folder: Path) -> None:
+        self.listener.look(folder)
+
 
 def run_command(
     command: tuple[str, ...], folder: Path, variables: dict[str, str], stop: Stop, listener: Listener
 ) -> int:
     """The exit status of a command that ran under a guard; a request to stop ends it."""
     with (
-        progress_of_stages(listener.progress) as file,
+        watched_stages(listener, folder) as file,
         stop.ends(Guarded(command, folder, variables | file)) as process,
     ):
         for line in process:
@@ -53,25 +60,28 @@ def run_command(
 
 
 @contextmanager
-def progress_of_stages(show: Callable[[Progress], None]) -> Iterator[dict[str, str]]:
-    """Within the block call `show` with the newest report, once more at its end.
+def watched_stages(listener: Listener, folder: Path) -> Iterator[dict[str, str]]:
+    """Within the block, and once more at its end, pass on the newest report and have the listener look, which
+    looks once before.
 
-    Yields the environment in which stages report to it.
+    Yields the environment in which stages report.
     """
     over = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="progress.") as folder:
-        file = ProgressFile(Path(folder) / "reports")
+    with tempfile.TemporaryDirectory(prefix="progress.") as reports:
+        file = ProgressFile(Path(reports) / "reports")
 
-        def show_newest() -> None:
+        def look() -> None:
             newest = file.newest()
             if newest is not None:
-                show(newest)
+                listener.progress(newest)
+            listener.look(folder)
 
         def keep_looking() -> None:
             while not over.wait(LOOK_SECONDS):
-                show_newest()
-            show_newest()
+                look()
+            look()
 
+        listener.look(folder)
         # In a copy of this context, by which Prefect knows the run that an artifact belongs to.
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(keep_looking,), daemon=True)

@@ -19,14 +19,12 @@ from pipeline.graph import read_graph, tracked_values
 from pipeline.orchestration import presets
 from pipeline.params import read_tree, validate
 from pipeline.pretrain.parallel import alike
+from pipeline.tracking import check
 
 AXES = {"lambda": "sparsity.lambda", "groups": "sparsity.groups", "seed": "pretrain.seed"}
 SHORT = {path: axis for axis, path in AXES.items()}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-LONGEST_WORD, LONGEST_NAME = (
-    32,
-    150,
-)  # characters of a value and of an experiment: it names files and a branch
+LONGEST_WORD, LONGEST_NAME = 32, 150  # characters of a value, and of an experiment, which names files
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,7 @@ class Planner:
             overrides = overrides | {"data.root": str((self.root / images).resolve())}
             set_params(changed, overrides)
         checked = validate(changed)
+        check(checked)
         params = checked.model_dump(mode="json", by_alias=True)
         overrides = {path: _typed(value, params, path) for path, value in overrides.items()}
         swept = {path: _typed(value, params, path) for path, value in swept.items()}

@@ -1,28 +1,30 @@
 """What `--objective` can be: the numbers of reports/metrics/summary.json, each with its better direction.
 
 A search reads its objective again and again, so the best value of test images would flatter the winner. Where
-a number has a counterpart on validation images, the search reads that. Validation images are those of the
-training split that pretraining leaves out for its monitors (pretrain.monitor_images); half of them fit the
-monitors' probes, the other half scores them.
+a number has a counterpart on validation images, the search reads that. Of linear probes they are the part of
+the training images that chooses the strength of a probe (probe.validation_fraction); of k-NN those that
+pretraining leaves out for its monitors.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.summary import RunSummary
 from pipeline.files import InputError
 from pipeline.orchestration.sweeps.results import Measured
 from pipeline.report.summary import summarise
+from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
 LOWER_IS_BETTER = ("groups_share_nats", "pretrain_minutes")
 FROM_PRETRAINING = ("rankme_directions", "zeros_percent", "live_latents", "pretrain_minutes")
 IN_VALIDATION = {
-    "accuracy_percent": "the monitor's ridge probe",
+    "accuracy_percent": "linear probes",
+    "validation_accuracy_percent": "linear probes",
     "knn_accuracy_percent": "the monitor's k-NN",
-    "less_twin_points": "the monitor's ridge probe, less that of the dense twin",
-    "less_random_init_points": "the monitor's ridge probe, less that at initialisation",
+    "less_twin_points": "linear probes, less those of the dense twin,",
+    "less_random_init_points": "linear probes, less those at initialisation,",
 }
+BASELINE = {"less_twin_points": TWIN, "less_random_init_points": RANDOM_INIT}
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,16 @@ class Objective:
 
     def value(self, run: Measured) -> float | None:
         """The number, in the unit of its name; None where the run does not have it."""
-        pretrain, twin = run.pretrain, run.twin
-        if self.name == "accuracy_percent":
-            return _hundred(pretrain.final.ridge_accuracy)
+        pretrain = run.pretrain
+        name, probes = next(iter(run.probe.summary.items()))
         if self.name == "knn_accuracy_percent":
             return _hundred(pretrain.final.knn_accuracy)
-        if self.name == "less_twin_points":
-            return _less(pretrain, twin.final.ridge_accuracy if twin else None)
-        if self.name == "less_random_init_points":
-            return _less(pretrain, pretrain.initial.ridge_accuracy)
+        if self.name in IN_VALIDATION:
+            means = probes.mean_validation_accuracy or {}
+            mine, other = means.get(ENCODER), means.get(BASELINE.get(self.name, ""))
+            if self.name in BASELINE:
+                return None if mine is None or other is None else 100 * (mine - other)
+            return _hundred(mine)
         if self.name in FROM_PRETRAINING:
             shares = {
                 "rankme_directions": pretrain.final.rankme,
@@ -69,7 +72,6 @@ class Objective:
             return (shares | others)[self.name]
         if run.interpret is None:
             return None
-        name, probes = next(iter(run.probe.summary.items()))
         return getattr(summarise(pretrain, probes, run.interpret.summary[name]), self.name)
 
 
@@ -80,11 +82,6 @@ def objective(name: str) -> Objective:
             f"--objective {name}: no such number; there are {', '.join(RunSummary.model_fields)}"
         )
     return Objective(name)
-
-
-def _less(run: Pretrain, other: float | None) -> float | None:
-    mine = run.final.ridge_accuracy
-    return None if mine is None or other is None else 100 * (mine - other)
 
 
 def _hundred(share: float | None) -> float | None:

@@ -117,6 +117,8 @@ def test_the_page_shows_cells_their_params_and_their_metrics(project):
     (cell,) = [each for key, each in artifacts(project).items() if key.startswith("cell-seen-")]
     assert cell["flow_run_id"] == done_run["id"] and '"73.0"' in cell["data"]
     assert "dvc exp apply seen_lambda-0_groups-4_seed-3_" in cell["description"]
+    (curves,) = [each for key, each in artifacts(project).items() if key.startswith("curves-pretrain-seen-")]
+    assert curves["flow_run_id"] == done_run["id"] and "| rankme | 7 | 7 | 7 | 7 |" in curves["data"]
     params = f"{site}/runs/flow-run/{failed['id']}?tab=Parameters"
     assert seen(params, 'sparsity.lambda" : 7', 'pretrain.seed" : 3')
     assert artifacts(project)["pareto-seen"]["data"].startswith("data:image/svg+xml;base64,")
@@ -131,6 +133,18 @@ def test_pretraining_cells_together_is_a_run_of_its_own_on_the_page(project):
     for value in (2, 3):
         (cell,) = runs(project, f"lambda={value} seed=5")
         assert cell["state"]["type"] == "COMPLETED" and cell["start_time"] > pack["end_time"]
+
+
+def test_the_curves_of_a_cell_are_on_the_page_while_it_trains(project, tmp_path):
+    running = start(project, "sweep", "--lambda", "6", "--name", "live", HOLD=str(tmp_path / "go"))
+    assert held([project / "runs/6.0-16-0"], running)
+    keys: list[str] = []
+    while not keys and running.poll() is None:  # polls for an event; nothing depends on how long it takes
+        keys = [key for key in artifacts(project) if key.startswith("curves-pretrain-live-")]
+    assert "until step 3" in artifacts(project)[keys[0]]["data"]
+    (tmp_path / "go").touch()
+    assert "Traceback" not in running.communicate()[0] and running.returncode == 0
+    assert "until step 6" in artifacts(project)[keys[0]]["data"]
 
 
 def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project, tmp_path):
@@ -179,6 +193,9 @@ def test_run_shows_stages_that_ran_and_that_were_cached(project):
     progress = artifacts(project)["progress-pretrain"]
     assert progress["data"] == 100.0 and progress["flow_run_id"] is not None
     assert progress["description"] == "pretrain: 6 of 6 steps, loss 0.5, 0:01 left"
+    curves = artifacts(project)["curves-pretrain"]
+    assert curves["flow_run_id"] == progress["flow_run_id"] and "until step 6" in curves["data"]
+    assert "| loss | 1 | 0.1667 | 1 | 0.1667 | ![loss](data:image/svg+xml;base64," in curves["data"]
     assert pipeline(project, "run").returncode == 0
     tasks = ask(project, "task_runs/filter", task_runs={"name": {"any_": ["report"]}})
     states = [task["state"]["name"] for task in tasks]

@@ -2,11 +2,12 @@
 
 import sys
 import threading
+from pathlib import Path
 
 from conftest import REPOSITORY
 
 from pipeline.orchestration.processes.guarded import environment
-from pipeline.orchestration.processes.listen import Listener, Reader, progress_of_stages, run_command
+from pipeline.orchestration.processes.listen import Listener, Reader, run_command, watched_stages
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.progress import VARIABLE, Progress
 
@@ -41,18 +42,34 @@ def test_lines_progress_and_status_come_through_a_reader(tmp_path):
     assert recorder.reports[-1] == Progress("embed", 10, 10, "images", {})  # the last one is never missed
 
 
-def test_the_newest_report_is_shown_while_the_command_still_runs(monkeypatch):
-    shown, arrived = [], threading.Event()
+def test_the_newest_report_is_shown_while_the_command_still_runs(monkeypatch, tmp_path):
+    arrived = threading.Event()
 
-    def show(progress: Progress) -> None:
-        shown.append(progress.done)
-        arrived.set()
+    class Waiting(Recorder):
+        def progress(self, progress: Progress) -> None:
+            super().progress(progress)
+            arrived.set()
 
-    with progress_of_stages(show) as variables:
+    waiting = Waiting()
+    with watched_stages(waiting, tmp_path) as variables:
         monkeypatch.setenv(VARIABLE, variables[VARIABLE])
         from pipeline.progress import report
 
         report("pretrain", 1, 2, "steps")
         assert arrived.wait(60)
         report("pretrain", 2, 2, "steps")
-    assert shown == [1, 2]
+    assert [progress.done for progress in waiting.reports] == [1, 2]
+
+
+def test_a_listener_looks_at_the_commands_folder_before_it_starts_and_after_it_ended(tmp_path):
+    class Looking(Listener):
+        def __init__(self) -> None:
+            self.found: list[list[str]] = []
+
+        def look(self, folder: Path) -> None:
+            self.found.append([file.name for file in folder.iterdir()])
+
+    looking = Looking()
+    script = "open('training.csv', 'w').close()"
+    assert run_command((sys.executable, "-c", script), tmp_path, environment(), Stop(), Reader(looking)) == 0
+    assert looking.found[0] == [] and looking.found[-1] == ["training.csv"]

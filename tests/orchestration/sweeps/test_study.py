@@ -154,13 +154,14 @@ def test_the_command_that_the_page_names_gives_the_search_again():
 
 
 def test_where_validation_images_know_the_number_the_search_reads_them():
-    assert MEASURED.twin is not None
-    final, start, dense = MEASURED.pretrain.final, MEASURED.pretrain.initial, MEASURED.twin.final
+    validation = MEASURED.probe.summary["scenes"].mean_validation_accuracy
+    assert validation is not None
     for name, value in {
-        "accuracy_percent": final.ridge_accuracy,
-        "knn_accuracy_percent": final.knn_accuracy,
-        "less_twin_points": final.ridge_accuracy - dense.ridge_accuracy,
-        "less_random_init_points": final.ridge_accuracy - start.ridge_accuracy,
+        "accuracy_percent": validation["encoder"],
+        "validation_accuracy_percent": validation["encoder"],
+        "knn_accuracy_percent": MEASURED.pretrain.final.knn_accuracy,
+        "less_twin_points": validation["encoder"] - validation["twin"],
+        "less_random_init_points": validation["encoder"] - validation["random_init"],
     }.items():
         assert objective(name).value(MEASURED) == pytest.approx(100 * value)
         assert "validation images" in objective(name).meaning
@@ -180,7 +181,9 @@ def test_every_number_of_the_summary_can_be_searched_for_and_is_the_one_of_the_s
 def test_a_number_that_a_run_does_not_have_is_named(tmp_path):
     search = study(tmp_path, goal="less_twin_points")
     (trial,) = search.next(1)
-    value = search.objective.value(MEASURED._replace(twin=None))
+    probes = MEASURED.probe.model_copy(deep=True)
+    (probes.summary["scenes"].mean_validation_accuracy or {}).pop("twin")
+    value = search.objective.value(MEASURED._replace(probe=probes))
     with pytest.raises(InputError, match=r"--objective less_twin_points: lambda=.* has no such number"):
         search.tell(trial, [value])
 
