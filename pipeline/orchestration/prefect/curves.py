@@ -21,7 +21,7 @@ METRICS = (  # columns of the history, those that there are
     "grad_norm",
     "images_per_second",
 )
-WIDTH, HEIGHT, MARGIN = 320, 56, 3  # of a curve, in pixels
+WIDTH, HEIGHT, MARGIN = 220, 48, 3  # of a curve, in pixels
 COLOUR = "#3b82f6"  # to be seen on the page's light and on its dark ground
 
 Points = list[tuple[float, float]]  # step, value

@@ -240,6 +240,23 @@ def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_n
     assert nowhere == "16 groups False\n"
 
 
+def test_the_curves_of_a_stage_started_by_hand_are_on_the_page(project):
+    script = (
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "from pipeline.layout import HISTORIES\n"
+        "from pipeline.orchestration.prefect.observe import observed\n"
+        "with observed('twin'):\n"
+        "    HISTORIES['twin'].parent.mkdir(parents=True, exist_ok=True)\n"
+        "    HISTORIES['twin'].write_text('step,loss\\n1,4\\n2,3\\n')\n"
+    )
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    variables = kept | {"PREFECT_API_URL": address(project)}
+    subprocess.run([sys.executable, "-c", script], cwd=project, env=variables, check=True)
+    curves = artifacts(project)["stage-twin-curves"]
+    (run,) = runs(project, "twin")
+    assert curves["flow_run_id"] == run["id"] and "| loss | 4 | 3 | 4 | 3 |" in curves["data"]
+
+
 def test_a_deployment_offers_the_form_and_its_worker_runs_the_sweep(project):
     """prefect.yaml, as the documentation has it."""
     shutil.copy(REPOSITORY / "prefect.yaml", project / "prefect.yaml")
