@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.report.charts import interaction_chart, line_chart
 from pipeline.report.figures import Chart
 
-LARGE, SMALL = 340.0, 210.0  # widths in SVG units
+LARGE, SMALL = 340.0, 165.0  # widths in SVG units
 
 
 class Curves(NamedTuple):
