@@ -16,7 +16,7 @@ from pipeline.params import InterpretParams
 from pipeline.views import ENCODER, TWIN
 
 MAPPED = (ENCODER, TWIN)
-MOST_IMAGES = 800  # of a map: more dots hide one another
+MOST_IMAGES = 500  # of a map: more dots hide one another, and the page shows each image
 
 
 def check_umap(params: InterpretParams) -> None:

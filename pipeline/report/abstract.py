@@ -11,7 +11,7 @@ from pipeline.report.words import METHODS, Verdict
 from pipeline.views import BASELINES, LAST_BLOCKS, PIXELS_PCA, RANDOM_INIT, RANDOM_INIT_LAST_BLOCKS
 
 SHORT = {RANDOM_INIT: "its initialisation", PIXELS_PCA: "pixels + PCA"}
-AGAINST = {None: "dense twin", RANDOM_INIT: "itself at initialisation", PIXELS_PCA: "pixels + PCA"}
+AGAINST = {None: "dense twin", RANDOM_INIT: "initialisation", PIXELS_PCA: "pixels + PCA"}
 
 
 class Finding(NamedTuple):

@@ -27,7 +27,7 @@ def render_page(content: Content) -> str:
 
 def render_readme(content: Content) -> str:
     """The same content as Markdown; its images are files of figures/."""
-    return _render("readme.md.j2", content)
+    return _render("readme.md.j2", content).replace("&#39;", "'")  # Markdown needs no such mark
 
 
 def _render(template: str, content: Content) -> str:

@@ -37,7 +37,7 @@ LEARNED = (
 )
 COURSE = (
     Curves("learning_rate", "Learning rate", {"learning_rate": ""}),
-    Curves("ema_momentum", "Momentum of the target", {"ema_momentum": ""}),
+    Curves("ema_momentum", "Target momentum", {"ema_momentum": ""}),
     Curves("grad_norm", "Gradient norm", {"grad_norm": ""}),
     Curves("throughput", "Images per second", {"images_per_second": ""}),
 )

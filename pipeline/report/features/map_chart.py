@@ -7,6 +7,7 @@ from pipeline.report.figures import Chart
 from pipeline.report.live import PALETTE, live_chart
 
 SIZE = 330  # pixels, of the still image
+COLOURS = (*PALETTE, "#c0392b", "#6b8e23", "#6c5fd0")  # then they repeat
 PICKED = "label"  # the parameter that says which column gives the colour
 
 
@@ -17,15 +18,15 @@ def map_chart(places: pd.DataFrame, columns: list[str], file: str, description: 
     ends = alt.Scale(zero=False, nice=False, padding=8)
     chart = (
         alt.Chart(places, width=SIZE, height=SIZE)
-        .mark_circle(size=34, opacity=0.75)
+        .mark_circle(size=34, opacity=0.75, aria=False)
         .encode(
             x=alt.X("x:Q", axis=hidden, scale=ends),
             y=alt.Y("y:Q", axis=hidden, scale=ends),
             color=alt.Color(
                 "shown:N",
                 title=None,
-                scale=alt.Scale(range=PALETTE),
-                legend=alt.Legend(orient="bottom", symbolLimit=len(PALETTE), symbolOpacity=1),
+                scale=alt.Scale(range=COLOURS),
+                legend=alt.Legend(orient="bottom", symbolLimit=len(COLOURS) + 2, symbolOpacity=1),
             ),
             tooltip=[alt.Tooltip("words:N", title="labels"), alt.Tooltip("image:N")],
         )
