@@ -84,9 +84,9 @@ def probe_chart(table: ProbeTable, file: str, description: str) -> Chart:
     return live_chart(
         file,
         description,
-        alt.layer(
-            lines, dots, gains, width=WIDTH, height=alt.Step(6 * len(views) + 10, **{"for": "position"})
-        ).properties(padding=PADDING),
+        alt.layer(lines, dots, gains, width=WIDTH, height=(6 * len(views) + 10) * len(table.rows)).properties(
+            padding=PADDING
+        ),
     )
 
 

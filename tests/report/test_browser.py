@@ -17,7 +17,9 @@ pytestmark = [
 DRAWN = "[...document.querySelectorAll('figure:has(script.spec)')].every(figure => figure.matches('.drawn'))"
 OPEN = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 EMPTY = """[...document.querySelectorAll('figure, .group:not([hidden]) img')].filter(part => {
-  const shown = part.querySelector('.live svg, .still svg, img') ?? part, box = shown.getBoundingClientRect();
+  const parts = [...part.querySelectorAll('svg, img')];
+  const shown = parts.find(one => one.getClientRects().length) ?? part;
+  const box = shown.getBoundingClientRect();
   return box.width < 20 || box.height < 10 || (shown.matches('img') && !shown.naturalWidth);
 }).length"""
 SMALL = """[...document.querySelectorAll('svg text')].filter(text => {

@@ -40,7 +40,7 @@ def difference_chart(blocks: Mapping[str, Sequence[PairedDifference]], file: str
     title = "← twin better · points · this run better →"
     scale = alt.Scale(domain=[low, high], nice=False)
     colour = alt.Color("colour:N", scale=None)
-    base = alt.Chart(table, height=alt.Step(STEP), width=WIDTH)
+    base = alt.Chart(table, height=STEP * len(table), width=WIDTH)
     tooltip = [alt.Tooltip(f"{name}:N", title=name.replace("_", " ")) for name in TOOLTIP]
     zero = base.mark_rule(color=LIGHT["muted"]).encode(x=alt.datum(0))
     line = base.mark_rule(strokeWidth=2.5, strokeCap="round").encode(
