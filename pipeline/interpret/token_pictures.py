@@ -78,7 +78,7 @@ def received_attention(
         tokens = block(tokens)
     last = encoder.blocks[-1]
     normalised = last.norm1(tokens)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return attention_weights(last.attn, normalised).mean((1, 2)) * tokens.shape[1]
+    return attention_weights(last.attn, normalised).mean((1, 2)) * tokens.shape[1]  # pyright: ignore[reportArgumentType]
 
 
 def attention_weights(

@@ -1,5 +1,6 @@
 """Which classes a linear probe reads well, and what it takes them for, from probe_confusion.csv."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import altair as alt
@@ -45,10 +46,10 @@ class Section:
 
 def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
     """name: of a set. table: the whole file. None where the set has no label with classes."""
-    rows = table[table["set"] == name]
+    rows = pd.DataFrame(table[table["set"] == name])
     if rows.empty:
         return None
-    labels = {str(label): of_label for label, of_label in rows.groupby("label", sort=False)}
+    labels = {str(label): pd.DataFrame(of_label) for label, of_label in rows.groupby("label", sort=False)}
     few = {
         label: of_label for label, of_label in labels.items() if of_label["true"].nunique() <= MOST_CLASSES
     }
@@ -62,30 +63,36 @@ def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
 
 def class_rows(rows: pd.DataFrame) -> list[ClassRow]:
     """Of one label, the class that is read worst first."""
-    right = rows[rows["true"] == rows["predicted"]].set_index(["view", "true"])["images"]
-    counts = rows.groupby(["view", "true"])["images"].sum()
-    shares = (right.reindex(counts.index).fillna(0) / counts).unstack("view")
-    wrong = rows[(rows["view"] == ENCODER) & (rows["true"] != rows["predicted"])]
-    found = []
-    for name, share in shares.sort_values(ENCODER, kind="stable").iterrows():
-        images = int(counts[ENCODER, name])
-        most = wrong[wrong["true"] == name].nlargest(MISTAKES, "images", keep="first")
-        mistakes = (
-            f"{taken} {percent(count / images)} %"
-            for taken, count in zip(most["predicted"], most["images"], strict=True)
+    answers: dict[str, dict[str, Counter[str]]] = {}
+    for row in rows.itertuples(index=False):
+        answers.setdefault(str(row.view), {}).setdefault(str(row.true), Counter())[str(row.predicted)] += int(
+            row.images  # pyright: ignore[reportArgumentType]
         )
-        twin = float(share[TWIN]) if TWIN in share else None
-        found.append(
-            ClassRow(
-                name=str(name),
-                images=images,
-                run=percent(float(share[ENCODER])),
-                twin=percent(twin),
-                difference=points(None if twin is None else float(share[ENCODER]) - twin),
-                mistakes=", ".join(mistakes),
-            )
-        )
-    return found
+    run, twin = answers[ENCODER], answers.get(TWIN)
+    return [
+        _class_row(name, run[name], twin and twin.get(name))
+        for name in sorted(run, key=lambda name: _right(name, run[name]))
+    ]
+
+
+def _class_row(name: str, run: Counter[str], twin: Counter[str] | None) -> ClassRow:
+    images, share = run.total(), _right(name, run)
+    of_twin = None if twin is None else _right(name, twin)
+    wrong = Counter({read: count for read, count in run.items() if read != name})
+    return ClassRow(
+        name=name,
+        images=images,
+        run=percent(share),
+        twin=percent(of_twin),
+        difference=points(None if of_twin is None else share - of_twin),
+        mistakes=", ".join(
+            f"{read} {percent(count / images)} %" for read, count in wrong.most_common(MISTAKES)
+        ),
+    )
+
+
+def _right(name: str, answers: Counter[str]) -> float:
+    return answers[name] / answers.total()
 
 
 def _chart(labels: dict[str, pd.DataFrame], file: str) -> Chart:

@@ -16,7 +16,8 @@ VERSION = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])  # of Vega-
 @cache
 def javascript() -> str:
     """The script, to stand inside a <script> element."""
-    return vl_convert.javascript_bundle(None, vl_version=VERSION).replace("</script", r"<\/script")
+    script = vl_convert.javascript_bundle(vl_version=VERSION)  # pyright: ignore[reportCallIssue]
+    return script.replace("</script", r"<\/script")
 
 
 def still(spec: dict[str, Any]) -> str:

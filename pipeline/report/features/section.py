@@ -62,7 +62,7 @@ def compose(
 ) -> Section:
     """pictures: by their row of the test split. labels, values: of that split. grid: patches on a side."""
     words = label_words(labels, values)
-    words = words[_best_first(tables["map"], words)]
+    words = pd.DataFrame(words[_best_first(tables["map"], words)])
     return Section(
         maps=_maps(tables["map"], pictures, words) if len(words.columns) else [],
         colours=[(f"l{at}", name.replace("_", " ")) for at, name in enumerate(words)],
@@ -73,7 +73,9 @@ def compose(
 
 def label_words(labels: dict[str, Label], values: pd.DataFrame) -> pd.DataFrame:
     """The labels of every image in words: its class, or which quarter of all images a quantity lies in."""
-    columns = {name: _words(label, values[name]) for name, label in labels.items() if name in values}
+    columns = {
+        name: _words(label, pd.Series(values[name])) for name, label in labels.items() if name in values
+    }
     return pd.DataFrame(columns, index=values.index)
 
 
@@ -113,7 +115,8 @@ def _maps(
         for number in numbers
     }
     maps = []
-    for (method, code), rows in table.groupby(["method", "code"], sort=False):
+    for keys, rows in table.groupby(["method", "code"], sort=False):
+        method, code = keys  # pyright: ignore[reportGeneralTypeIssues]
         at = rows["image"].to_numpy()
         places = pd.DataFrame({"x": rows["x"].round(3), "y": rows["y"].round(3)}).reset_index(drop=True)
         places["words"], places["image"] = [said[n] for n in at], [uris[n] for n in at]
@@ -132,14 +135,17 @@ def _uri(image: np.ndarray) -> str:
 def _neighbors(
     table: pd.DataFrame, pictures: Mapping[int, np.ndarray], labels: dict[str, Label], values: pd.DataFrame
 ) -> list[Neighbors]:
-    classes = values[[name for name, label in labels.items() if label.kind != "real" and name in values]]
+    classes = pd.DataFrame(
+        values[[name for name, label in labels.items() if label.kind != "real" and name in values]]
+    )
     found = []
-    for query, of_query in table.groupby("image"):
+    for query in sorted({int(number) for number in table["image"]}):
+        of_query = table[table["image"] == query]
         strips = []
         for code, rows in of_query.groupby("code", sort=False):
             numbers = [int(number) for number in rows.sort_values("rank")["neighbor"]]
-            strips.append((SHORT[str(code)], strip(pictures, numbers), _shared(classes, int(query), numbers)))
-        found.append(Neighbors(images.small(pictures[int(query)], TILE), strips))
+            strips.append((SHORT[str(code)], strip(pictures, numbers), _shared(classes, query, numbers)))
+        found.append(Neighbors(images.small(pictures[query], TILE), strips))
     return found
 
 

@@ -53,14 +53,15 @@ def compose(
 ) -> list[Group]:
     """Every group of the run. interaction: the norms of W. pictures: by their row of the test split."""
     patches = tables["patches"]
-    patches = patches[patches["code"] == ENCODER]
+    patches = pd.DataFrame(patches[patches["code"] == ENCODER])
     shown = sorted({int(number) for number in patches["image"]})
     whole = [small(pictures[number], TILE // grid * grid or grid) for number in shown]
     norms = interaction.pivot(index="group", columns="latent", values="norm").to_numpy()
     energies = dict(iter(patches.sort_values("patch").groupby(["group", "image"])["energy"]))
     found = []
-    for number, rows in tables["top"].groupby("group"):
-        at = int(number)
+    strongest = tables["top"]
+    for at in sorted({int(number) for number in strongest["group"]}):
+        rows = strongest[strongest["group"] == at]
         top, random = (rows.loc[rows["kind"] == kind, "image"].astype(int) for kind in ("top", "random"))
         row = norms[at] if at < len(norms) else np.zeros(0)
         maps = [
