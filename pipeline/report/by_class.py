@@ -33,10 +33,11 @@ class ClassRow:
 @dataclass(frozen=True)
 class Section:
     """chart: the matrix of one label, None where all have too many classes. choices: labels with a matrix, as
-    column and words. tables: a label and its classes."""
+    column and words. twin: whether its answers are known. tables: a label and its classes."""
 
     chart: Chart | None
     choices: list[tuple[str, str]]
+    twin: bool
     tables: list[tuple[str, list[ClassRow]]]
 
     def files(self) -> dict[str, bytes]:
@@ -47,7 +48,7 @@ class Section:
 def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
     """name: of a set. table: the whole file. None where the set has no label with classes."""
     rows = pd.DataFrame(table[table["set"] == name])
-    if rows.empty:
+    if not len(rows):
         return None
     labels = {str(label): pd.DataFrame(of_label) for label, of_label in rows.groupby("label", sort=False)}
     few = {
@@ -56,6 +57,7 @@ def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
     few = dict(sorted(few.items(), key=lambda item: -item[1]["true"].nunique()))
     return Section(
         chart=_chart(few, file) if few else None,
+        twin=bool((rows["view"] == TWIN).any()),
         choices=[(label, _spaced(label)) for label in few],
         tables=[(_spaced(label), class_rows(of_label)) for label, of_label in labels.items()],
     )
@@ -64,13 +66,11 @@ def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
 def class_rows(rows: pd.DataFrame) -> list[ClassRow]:
     """Of one label, the class that is read worst first."""
     answers: dict[str, dict[str, Counter[str]]] = {}
-    for row in rows.itertuples(index=False):
-        answers.setdefault(str(row.view), {}).setdefault(str(row.true), Counter())[str(row.predicted)] += int(
-            row.images  # pyright: ignore[reportArgumentType]
-        )
+    for view, true, predicted, images in rows[["view", "true", "predicted", "images"]].to_numpy().tolist():
+        answers.setdefault(view, {}).setdefault(true, Counter())[predicted] += images
     run, twin = answers[ENCODER], answers.get(TWIN)
     return [
-        _class_row(name, run[name], twin and twin.get(name))
+        _class_row(name, run[name], twin.get(name) if twin else None)
         for name in sorted(run, key=lambda name: _right(name, run[name]))
     ]
 

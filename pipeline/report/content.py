@@ -161,7 +161,7 @@ def compose(inputs: Inputs) -> Content:
         ran=words.what_ran(name, inputs.prepare, inputs.pretrain, inputs.twin),
         params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
         rerun=rerun.commands(tree, inputs.committed, bare_commit(inputs.pretrain)),
-        downloads=downloads(),
+        downloads=downloads(inputs.twin is not None),
         citation=CITATION,
     )
 

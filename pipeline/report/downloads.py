@@ -51,6 +51,9 @@ CITATION = """\
 """
 
 
-def downloads() -> list[Download]:
+def downloads(with_twin: bool) -> list[Download]:
     """The files with their paths from the page's folder."""
-    return [Download(path.relative_to(PAGE.parent).as_posix(), text) for path, text in FILES]
+    left_out = None if with_twin else metrics_file(twin.STAGE)
+    return [
+        Download(path.relative_to(PAGE.parent).as_posix(), text) for path, text in FILES if path != left_out
+    ]

@@ -46,5 +46,5 @@ def test_an_interval_that_holds_0_is_no_difference(mean: float, half: float, wor
 def test_every_comparison_is_listed_once(inputs: Inputs):
     rows = findings(inputs.probe.summary["scenes"])
     assert len({row[:2] for row in rows}) == len(rows) == 7  # two probes beside three, 20 % of the labels
-    weak = findings(compared(inputs.probe.summary["scenes"], 0.6, 0.5, 0.61))
-    assert ("linear probe", "pixels + PCA", "−1.0", "−2.0 to 0.0", "120", "no difference seen") in weak
+    weak = findings(compared(inputs.probe.summary["scenes"], 0.6, 0.5, 0.61, half=0.02))
+    assert ("linear probe", "pixels + PCA", "−1.0", "−3.0 to +1.0", "120", "no difference seen") in weak
