@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.contracts import interpret as contract
 from pipeline.data.store import open_set
 from pipeline.files import atomic_file
+from pipeline.interpret.image_map import check_umap
 from pipeline.interpret.interpretation import interpret_set
 from pipeline.interpret.tables import Tables, rounded
 from pipeline.layout import DATA, EMBEDDINGS, ENCODER, metrics_file, table_file
@@ -22,8 +23,9 @@ def main(params: Params, root: Path) -> None:
     and the tables reports/plots/interpret_*.csv.
 
     Raises InputError where embeddings are missing, broken or not of this encoder and these images, and where
-    a run of interpret.compare is.
+    a run of interpret.compare is; ParamsError where interpret.umap asks for what is not installed.
     """
+    check_umap(params.interpret)
     runtime = resolve(params.runtime)
     metrics: dict[str, Any] = {}
     tables = Tables()

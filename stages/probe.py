@@ -17,7 +17,7 @@ from stages.command import run
 
 def main(params: Params, root: Path) -> None:
     """Write reports/metrics/probe.json (<set>.<label>.<view>.<metric>, and summary.<set>) and the same
-    rows as reports/plots/probe.csv.
+    rows as reports/plots/probe.csv; and reports/plots/probe_confusion.csv.
 
     Raises InputError where the embeddings are not of this encoder and these sets, or are broken, and where a
     set has fewer images than a label has classes; ParamsError for a label that no set has.
@@ -26,9 +26,11 @@ def main(params: Params, root: Path) -> None:
     embeddings, encoder = root / EMBEDDINGS, root / ENCODER
     meta = read_meta(embeddings, encoder)
     sets = {name: open_set(root / DATA / name) for name in meta.sets}
-    metrics = probe_sets(sets, embeddings, meta, encoder, params, runtime)
+    metrics, confusions = probe_sets(sets, embeddings, meta, encoder, params, runtime)
     with atomic_file(root / table_file("probe")) as temporary:
         score_table(metrics, sets).to_csv(temporary, index=False)
+    with atomic_file(root / table_file("probe_confusion")) as temporary:
+        confusions.to_csv(temporary, index=False)
     contract.write(root / metrics_file("probe"), contract.Probe.model_validate(metrics))
     for name, summary in metrics[SUMMARY].items():
         if not metrics[name]:

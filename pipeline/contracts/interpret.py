@@ -21,6 +21,9 @@ TABLES = {  # interpret_<name>.csv -> its columns; correlation has further ones,
     "correlation": ("set", "code", "group"),
     "clusters": ("set", "code", "image", "patch", "cluster"),
     "active": ("set", "code", "units", "accuracy", "nearest"),
+    "map": ("set", "code", "method", "image", "x", "y"),  # method: pca, umap
+    "neighbors": ("set", "code", "image", "rank", "neighbor", "cosine"),
+    "tokens": ("set", "code", "image", "patch", "red", "green", "blue", "attention"),
 }
 
 

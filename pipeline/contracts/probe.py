@@ -1,4 +1,5 @@
-"""reports/metrics/probe.json: every probe's scores, and their means over labels; and the table probe.csv."""
+"""reports/metrics/probe.json: every probe's scores, and their means over labels; and the tables probe.csv
+and probe_confusion.csv, which counts the answers of the linear probe by true and by predicted class."""
 
 from pathlib import Path
 
@@ -11,6 +12,7 @@ TABLE = (
     *("set", "label", "kind", "view", "accuracy", "r2"),
     *("ci95_low", "ci95_high", "r2_ci95_low", "r2_ci95_high"),
 )  # first columns of probe.csv; other scores follow in the order in which they come up
+CONFUSION = ("set", "label", "view", "true", "predicted", "images")  # probe_confusion.csv: pairs that come up
 
 
 class Scores(Record):

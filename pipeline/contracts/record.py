@@ -102,13 +102,16 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, record.content())
 
 
-def read_table(path: Path, columns: Sequence[str], stage: str) -> "pd.DataFrame":
-    """A CSV file. Raises InputError where it is absent, no table, or lacks one of the `columns`."""
+def read_table(path: Path, columns: Sequence[str], stage: str, text: Sequence[str] = ()) -> "pd.DataFrame":
+    """A CSV file; columns of `text` stay text, even where it reads as a number or as nothing.
+
+    Raises InputError where it is absent, no table, or lacks one of the `columns`.
+    """
     import pandas as pd  # here, as it takes long and sweeps read no table
 
     anew = f"write it anew with `dvc repro -f -s {stage}`"
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, converters=dict.fromkeys(text, str))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {anew}") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:

@@ -10,13 +10,16 @@ from pipeline.interpret.build_codes import build_codes, encoder_code
 from pipeline.interpret.factors import Factor, read_factors
 from pipeline.interpret.finished_run import Run, choose_rows, open_run
 from pipeline.interpret.group_probes import group_skill, read_moments
+from pipeline.interpret.image_map import add_maps
 from pipeline.interpret.metrics.registry import MeasuredCode, measure_code
 from pipeline.interpret.multiinformation_sentence import multiinformation_sentence
+from pipeline.interpret.neighbors import add_neighbors
 from pipeline.interpret.nulls import null_metrics
 from pipeline.interpret.object_comparison import compare_with_objects, has_masks
 from pipeline.interpret.partitions import random_partitions
 from pipeline.interpret.stability import matched_similarity
 from pipeline.interpret.tables import Tables
+from pipeline.interpret.token_pictures import add_token_pictures
 from pipeline.layout import EMBEDDINGS
 from pipeline.measure.metrics import Metrics
 from pipeline.params import InterpretParams
@@ -65,6 +68,9 @@ def interpret_set(
             tables.add_correlation(name, label, codes[label].test, codes[label].partition)
     tables.add_active_units(name, active_unit_curves(codes, factors, params))
     tables.add_top_images(name, codes[ENCODER], rows["test"], params.seed)
+    add_maps(name, codes, rows["test"], params, tables)
+    add_neighbors(name, codes, rows["test"], tables)
+    add_token_pictures(image_set, run, codes, params, runtime, tables)
     if has_masks(splits["test"]):
         metrics["objects"] = compare_with_objects(image_set, run, codes, params, runtime, tables)
     metrics["sentence"] = multiinformation_sentence(

@@ -44,6 +44,7 @@ class Network(NamedTuple):
 
 
 def has_masks(split: Split) -> bool:
+    """Whether it is known which object each patch shows."""
     return set(MASKS) <= set(split.patch_labels)
 
 
@@ -65,14 +66,14 @@ def compare_with_objects(
     foreground_cells, object_cells = (np.array(split.patch_labels[key][: len(images)]) for key in MASKS)
     scores: Metrics = {}
     clusterings: dict[str, Clustering] = {}
-    for network in _networks(run):
+    for network in networks(run):
         encoder = load_encoder(network.folder, network.weights, runtime.device)
         patches = int(encoder.patch_embed.num_patches)  # pyright: ignore[reportArgumentType]
         grid = round(patches**0.5)
         if object_cells.shape[1] % grid:
             return {"not_estimated": "a patch is not made of whole cells of the masks"}
         progress = f"{image_set.name} patches, {network.codes[0]}"
-        tokens = _tokens(encoder, images, network.folder, runtime, progress)
+        tokens = token_features(encoder, images, network.folder, runtime, progress)
         foreground, owner = patch_masks(foreground_cells, object_cells, grid)
         if not clusterings:
             for label, clusters in controls(np.asarray(images), grid, params.seed).items():
@@ -92,7 +93,8 @@ def compare_with_objects(
     return scores
 
 
-def _networks(run: Run) -> list[Network]:
+def networks(run: Run) -> list[Network]:
+    """The trained encoder, its dense twin if it has one, and the encoder at initialisation."""
     twin = [Network(run.twin, TRAINED, (TWIN,))] if run.twin is not None else []
     return [
         Network(run.encoder, TRAINED, (ENCODER, KMEANS)),
@@ -101,7 +103,7 @@ def _networks(run: Run) -> list[Network]:
     ]
 
 
-def _tokens(
+def token_features(
     encoder: VisionTransformer, images: np.ndarray, folder: Path, runtime: Runtime, progress: str
 ) -> np.ndarray:
     """The features of every patch, (images, patches, dim). folder: where the encoder was exported to."""

@@ -106,11 +106,14 @@ class Tables:
         code: str,
         tokens: Float[np.ndarray, "images patches dim"],
         partition: Int[np.ndarray, "groups size"],
-        foreground: Float[np.ndarray, "images patches"],
-        owner: Int[np.ndarray, "images patches"],
-        best: int,
+        foreground: Float[np.ndarray, "images patches"] | None = None,
+        owner: Int[np.ndarray, "images patches"] | None = None,
+        best: int = -1,
     ) -> None:
-        """Energy of every group at every patch of a few images, relative to its mean and spread over all."""
+        """Energy of every group at every patch of a few images, relative to its mean and spread over all.
+
+        foreground, owner, best: what masks tell; blank, 0 and no group for a set without masks.
+        """
         images, patches, dim = tokens.shape
         flat = standardise(tokens.reshape(-1, dim), tokens.reshape(-1, dim))
         energies = group_energies(flat, partition)
@@ -127,8 +130,8 @@ class Tables:
             group=group,
             best=group == best,
             energy=energies[image, patch, group],
-            foreground=foreground[image, patch],
-            object=owner[image, patch],
+            foreground=np.nan if foreground is None else foreground[image, patch],
+            object=0 if owner is None else owner[image, patch],
         )
 
     def add_clusters(self, name: str, code: str, clusters: Int[np.ndarray, "images patches"]) -> None:
@@ -137,6 +140,61 @@ class Tables:
         at, patch = (index.ravel() for index in np.indices((len(shown), clusters.shape[1])))
         image = shown[at]
         self._add("clusters", set=name, code=code, image=image, patch=patch, cluster=clusters[image, patch])
+
+    def add_map(
+        self,
+        name: str,
+        code: str,
+        method: str,
+        images: Int[np.ndarray, " images"],
+        places: Float[np.ndarray, "images 2"],
+    ) -> None:
+        """Places of images on a map."""
+        x, y = places.T
+        self._add("map", set=name, code=code, method=method, image=images, x=x, y=y)
+
+    def add_neighbors(
+        self,
+        name: str,
+        code: str,
+        queries: Int[np.ndarray, " queries"],
+        found: Int[np.ndarray, "queries found"],
+        cosines: Float[np.ndarray, "queries found"],
+    ) -> None:
+        """The nearest images of each query, nearest first."""
+        query, rank = (index.ravel() for index in np.indices(found.shape))
+        self._add(
+            "neighbors",
+            set=name,
+            code=code,
+            image=queries[query],
+            rank=rank,
+            neighbor=found.ravel(),
+            cosine=cosines.ravel(),
+        )
+
+    def add_tokens(
+        self,
+        name: str,
+        code: str,
+        images: Int[np.ndarray, " images"],
+        colours: Float[np.ndarray, "images patches 3"],
+        attention: Float[np.ndarray, "images patches"],
+    ) -> None:
+        """Colours of the patches of a few images, in 0..1, and how much attention each receives."""
+        at, patch = (index.ravel() for index in np.indices(attention.shape))
+        red, green, blue = colours.reshape(-1, 3).T
+        self._add(
+            "tokens",
+            set=name,
+            code=code,
+            image=images[at],
+            patch=patch,
+            red=red,
+            green=green,
+            blue=blue,
+            attention=attention.ravel(),
+        )
 
 
 def shown_images(images: int) -> Int[np.ndarray, " shown"]:

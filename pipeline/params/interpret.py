@@ -32,6 +32,10 @@ class InterpretParams(Section):
     object_images: int = Field(
         ge=2, description="Number of test images whose patches are compared with object masks."
     )
+    umap: bool = Field(
+        description="Whether the map of test images is drawn by UMAP too, beside the principal components. "
+        "It needs the extra `umap`."
+    )
     compare: tuple[str, ...] = Field(
         description="Folders artifacts/ of other runs on the same images, such as one with lambda 0."
     )

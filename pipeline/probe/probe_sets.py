@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from pipeline.contracts.probe import TABLE
+from pipeline.contracts.probe import CONFUSION, TABLE
 from pipeline.data.labels import Label
 from pipeline.data.store import ImageSet
 from pipeline.measure.embedding_store import EmbeddingsMeta, check_images
@@ -30,8 +31,8 @@ def probe_sets(
     encoder: Path,
     params: Params,
     runtime: Runtime,
-) -> Metrics:
-    """<set>.<label>.<view>.<metric>, and summary.<set>.
+) -> tuple[Metrics, pd.DataFrame]:
+    """<set>.<label>.<view>.<metric>, and summary.<set>; and the table of confusions.
 
     encoder: its folder, for fine-tuning. Raises InputError where embeddings are not of these sets' images or
     are broken, and where a set has fewer images than a label has classes; ParamsError for a label that no
@@ -49,6 +50,7 @@ def probe_sets(
             tune_set(probed, train, probes, encoder, params.probe, params.augment, runtime)
         fitted[name] = probed, train, probes
     metrics: Metrics = {SUMMARY: {}}
+    confusions: list[pd.DataFrame] = []
     for name, (probed, train, probes) in fitted.items():
         scored = score_set(probed, probes, train, open_test(probed), params.probe)
         metrics[name] = scored.labels
@@ -56,7 +58,22 @@ def probe_sets(
         summary = summarise(of_images) | {"rankme": scored.rankme, "seconds": probes.seconds}
         summary["less_baselines"] = scored.less_baselines
         metrics[SUMMARY][name] = summary | ({"less_twin": scored.less_twin} if scored.less_twin else {})
-    return metrics
+        confusions += confusion_rows(name, probed.labels, scored.confusion)
+    return metrics, pd.concat([pd.DataFrame(columns=list(CONFUSION)), *confusions])
+
+
+def confusion_rows(
+    name: str, labels: Mapping[str, Label], confusion: Mapping[str, Mapping[str, np.ndarray]]
+) -> list[pd.DataFrame]:
+    """A row for every pair of classes that comes up, by label and view."""
+    tables = []
+    for label, views in confusion.items():
+        classes = np.array(labels[label].classes, dtype=object)
+        for view, counts in views.items():
+            true, predicted = np.nonzero(counts)
+            columns = [name, label, view, classes[true], classes[predicted], counts[true, predicted]]
+            tables.append(pd.DataFrame(dict(zip(CONFUSION, columns, strict=True))))
+    return tables
 
 
 def score_table(metrics: Metrics, sets: Mapping[str, ImageSet]) -> pd.DataFrame:

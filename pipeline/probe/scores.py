@@ -28,10 +28,12 @@ class Answers:
     """What the probes of one view answer on the test split, to be compared with those of another view.
 
     correct: label -> kind of accuracy -> `is_correct` of each image; of few labels its mean over draws.
+    classes: label -> the class that the linear probe predicts for each image.
     numbers: label without classes -> the number that ridge regression predicts for each image.
     """
 
     correct: dict[str, dict[str, Float[np.ndarray, " others"]]] = field(default_factory=dict)
+    classes: dict[str, Int[np.ndarray, " others"]] = field(default_factory=dict)
     numbers: dict[str, Float[np.ndarray, " others"]] = field(default_factory=dict)
 
 
@@ -76,6 +78,7 @@ def score_view(
             guess = predict_class(fit, rotated)
             scores |= class_scores(fit, guess, target, bootstrap)
             correct["accuracy"] = is_correct(guess, target)
+            answers.classes[name] = guess.cpu().numpy()
             if name in voted:
                 scores["knn_accuracy"] = round(accuracy(voted[name], target), DIGITS)
                 scores["knn_neighbors"] = fitted.neighbors[name]

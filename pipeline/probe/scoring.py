@@ -5,7 +5,8 @@ Nothing is fitted or chosen here.
 
 from typing import NamedTuple
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.measure.collapse import spread
@@ -25,12 +26,14 @@ from pipeline.views import BASELINES, ENCODER, FOREGROUND_AREA, MAJORITY, TWIN
 class ScoredSet(NamedTuple):
     """labels: scores by label and view. rankme: of each view on the test images. less_twin: by kind of
     accuracy, the mean over labels of images of the encoder less its twin; empty without a twin.
-    less_baselines: by baseline, the same less its view."""
+    less_baselines: by baseline, the same less its view. confusion: by label and view, of the encoder and of
+    its twin, how many test images of each class (row) are taken for which (column)."""
 
     labels: dict[str, dict[str, Metrics]]
     rankme: dict[str, float]
     less_twin: dict[str, Metrics]
     less_baselines: dict[str, dict[str, Metrics]]
+    confusion: dict[str, dict[str, Int[np.ndarray, "classes classes"]]]
 
 
 def score_set(
@@ -94,6 +97,14 @@ def score_set(
         for view, of_view in answers.items()
         if view != ENCODER
     }
+    confusion = {
+        name: {
+            view: confusion_matrix(answers[view].classes[name], target, len(specs[name].classes))
+            for view in (ENCODER, TWIN)
+            if view in answers
+        }
+        for name, target in targets.classes.items()
+    }
     if fitted.area is not None:
         of_counts = targets.only(fitted.area.classes)
         score(FOREGROUND_AREA, fitted.area, train, of_counts, area_of(test), bootstrap)
@@ -122,4 +133,14 @@ def score_set(
         for name, target in test_targets.classes.items():
             metrics[name][MAJORITY] = majority(train_targets.classes[name], target)
     scored = {name: views for name, views in metrics.items() if views}
-    return ScoredSet(scored, rankme, less.pop(TWIN, {}), less)
+    return ScoredSet(scored, rankme, less.pop(TWIN, {}), less, confusion)
+
+
+def confusion_matrix(
+    predicted: Int[np.ndarray, " others"], target: Int[Tensor, " others"], num_classes: int
+) -> Int[np.ndarray, "classes classes"]:
+    """[i, j]: how many images of class i are taken for class j, without those that have no label (-1)."""
+    true = target.cpu().numpy()
+    labelled = true >= 0
+    pairs = num_classes * true[labelled] + predicted[labelled]
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)

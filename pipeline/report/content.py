@@ -11,13 +11,17 @@ from pipeline.contracts.interpret import Headline
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.probe import Labels, Probe, Summary
 from pipeline.params import Params
-from pipeline.report import figures, images, reading, rerun, tables, training, words
-from pipeline.report.charts import probe_chart
+from pipeline.report import by_class, figures, images, reading, rerun, tables, training, words
+from pipeline.report.about import About, about
+from pipeline.report.abstract import Finding, abstract, findings
+from pipeline.report.downloads import CITATION, Download, downloads
+from pipeline.report.features import section as features_section
 from pipeline.report.figures import Chart
 from pipeline.report.inputs import Inputs, bare_commit
 from pipeline.report.interpretation import section
 from pipeline.report.interpretation.words import signed
 from pipeline.report.labels import AboutLabel, about_labels
+from pipeline.report.probe_chart import probe_chart
 from pipeline.report.tables import KindsTable, Metric, ProbeTable
 from pipeline.report.twin import section as twin_section
 from pipeline.report.twin.words import SAME_RUN
@@ -30,7 +34,8 @@ METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²
 
 @dataclass(frozen=True)
 class SetReport:
-    """Tables and charts of one probed set; `main` is the set of pretraining. twin: beside the dense twin."""
+    """Tables and charts of one probed set; `main` is the set of pretraining. twin: beside the dense twin.
+    classes: of its labels, None where it has none."""
 
     name: str
     main: bool
@@ -40,6 +45,7 @@ class SetReport:
     patches: tuple[ProbeTable, ...]
     kinds: KindsTable | None
     robustness: KindsTable | None
+    classes: by_class.Section | None
     labels: tuple[AboutLabel, ...]
 
 
@@ -53,11 +59,15 @@ class Content:
     title: str
     twin: bool
     verdict: Verdict
+    abstract: list[str]
+    findings: list[Finding]
+    about: list[About]
     stats: list[tuple[str, str]]
     sparsity: str
     interaction: list[Chart]
     training: training.TrainingCharts
     interpretation: section.Section
+    features: features_section.Section
     reading: reading.Terms
     sets: list[SetReport]
     masks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -65,6 +75,34 @@ class Content:
     ran: list[tuple[str, str]]
     params_yaml: str
     rerun: str
+    downloads: list[Download]
+    citation: str
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Anchor and words of every section of the page."""
+        first = self.sets[0]
+        others = [part.name for part in self.sets[1:]]
+        listed = [
+            ("findings", "Findings", bool(self.findings)),
+            (
+                "twin",
+                f"What {first.twin.subject.lower()} changed" if first.twin else "",
+                first.twin is not None,
+            ),
+            ("trained", "What was trained, on what", True),
+            ("probes", "What a linear probe reads", True),
+            ("classes", "Class by class", first.classes is not None),
+            *((f"probes{at}", f"The same encoder on {name}", True) for at, name in enumerate(others, 2)),
+            ("sparsity", "What the sparse module did", bool(self.sparsity)),
+            ("groups", "What groups stand for, and what they share", True),
+            ("features", "Features, looked at", bool(self.features.maps or self.features.tokens)),
+            ("training", "How training went", bool(self.training.learned or self.training.course)),
+            ("run", "What ran, and how to run it again", True),
+            ("take", "Numbers to download, and what to cite", True),
+            ("terms", "How to read this", True),
+        ]
+        return [(anchor, words) for anchor, words, present in listed if present]
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
@@ -72,9 +110,10 @@ class Content:
         charts += [part.twin.chart for part in self.sets if part.twin is not None]
         charts += self.interaction + self.training.sparsity + self.training.learned + self.training.course
         files = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
-        files |= self.interpretation.files()
+        files |= self.interpretation.files() | self.features.files()
+        for part in self.sets:
+            files |= part.classes.files() if part.classes else {}
         files["masks.png"] = images.png(images.sheet(list(zip(*self.masks, strict=True))))
-        files["images.png"] = images.png(images.sheet([[image for image, _ in self.examples]]))
         return files
 
 
@@ -92,13 +131,29 @@ def compose(inputs: Inputs) -> Content:
         title=words.title(set_title(inputs.params), sparsity.method),
         twin=inputs.twin is not None,
         verdict=sets[0].verdict,
+        abstract=abstract(
+            set_title(inputs.params),
+            inputs.prepare.sets[name],
+            inputs.pretrain,
+            inputs.probe.summary[name],
+            sets[0].verdict,
+        ),
+        findings=findings(inputs.probe.summary[name]),
+        about=about(name, sparsity.method, inputs.twin is not None),
         stats=_stats(
             inputs.probe.summary[name], inputs.pretrain, inputs.interpretation.headline, sets[0].twin
         ),
         sparsity="" if dense else words.what_sparsity_did(sparsity),
         interaction=training.interaction_charts(inputs.interaction, sparsity.kl_per_latent),
         training=training.TrainingCharts(charts.learned, charts.course, [] if dense else charts.sparsity),
-        interpretation=section.compose(inputs.interpretation),
+        interpretation=section.compose(inputs.interpretation, inputs.interaction),
+        features=features_section.compose(
+            inputs.interpretation.tables,
+            inputs.interpretation.images,
+            inputs.interpretation.labels,
+            inputs.interpretation.values,
+            inputs.interpretation.grid,
+        ),
         reading=reading.terms(sparse=not dense, twin=inputs.twin is not None),
         sets=sets,
         masks=_masks(inputs, tiles),
@@ -106,6 +161,8 @@ def compose(inputs: Inputs) -> Content:
         ran=words.what_ran(name, inputs.prepare, inputs.pretrain, inputs.twin),
         params_yaml=yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=96),
         rerun=rerun.commands(tree, inputs.committed, bare_commit(inputs.pretrain)),
+        downloads=downloads(inputs.twin is not None),
+        citation=CITATION,
     )
 
 
@@ -142,6 +199,7 @@ def _set_report(name: str, inputs: Inputs) -> SetReport:
         ),
         kinds=tables.kinds_table(summary),
         robustness=tables.kinds_table(summary, robustness=True),
+        classes=by_class.compose(name, inputs.confusion, f"confusion_{_slug(name)}.svg"),
         labels=about_labels(name, labels),
     )
 
@@ -161,9 +219,15 @@ def _probe_charts(labels: Labels, summary: Summary, name: str) -> tuple[tuple[Pr
     for metric, score in METRICS:
         table = tables.probe_table(labels, summary, metric)
         if table is not None:
-            file = f"probe_{re.sub(r'[^a-zA-Z0-9]+', '_', name)}_{metric}.svg"
-            charts.append((table, Chart(file, f"Test {score} per label of {name}", probe_chart(table, file))))
+            chart = probe_chart(
+                table, f"probe_{_slug(name)}_{metric}.svg", f"Test {score} per label of {name}"
+            )
+            charts.append((table, chart))
     return tuple(charts)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "_", name)
 
 
 def _stats(

@@ -47,7 +47,7 @@ STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a label may hold dollar signs
     "font.family": "DejaVu Sans",  # ships with matplotlib; the page puts its own in its place
-    "font.size": 9,
+    "font.size": 11,  # pixels on the page, where no chart is shown smaller than it is drawn
     "text.color": LIGHT["ink"],
     "axes.labelcolor": LIGHT["muted"],
     "axes.edgecolor": LIGHT["line"],
@@ -75,7 +75,7 @@ def style(salt: str) -> dict[Any, Any]:
 
 
 def draw_cells(axes: Axes, shares: np.ndarray, colour: str) -> None:
-    """A matrix as cells: the larger the share, in [0, 1], the darker; cells below 2.5 % stay blank.
+    """A matrix as cells: the larger the share, in [0, 1], the stronger the colour; below 2.5 % it is blank.
 
     All cells of one shade, in steps of 5 %, are one path, so that a matrix of thousands of cells stays small.
     """
@@ -88,6 +88,15 @@ def draw_cells(axes: Axes, shares: np.ndarray, colour: str) -> None:
     axes.set_xlim(0, shares.shape[1])
     axes.set_ylim(shares.shape[0], 0)
     axes.grid(visible=False)
+
+
+def draw_scale(axes: Axes, colour: str, largest: float, faintest: float = 0.0) -> None:
+    """A colour bar in axes of its own: what the shades of `draw_cells` stand for, from 0 to `largest`."""
+    shades = 20
+    draw_cells(axes, np.linspace(faintest, 1, shades)[None], colour)
+    axes.set_xticks([0, shades / 2, shades], ["0", f"{largest / 2:.2g}", f"{largest:.2g}"])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
 
 
 def svg_text(figure: Figure) -> str:
@@ -109,13 +118,28 @@ def _shortened(path: re.Match[str]) -> str:
 
 def for_page(svg: str, description: str) -> str:
     """`svg` as an element of an HTML page that defines LIGHT's names as CSS variables."""
-    for name, colour in LIGHT.items():
-        svg = svg.replace(colour, f"var(--{name})")
+    svg = themed(svg)
     svg = svg.replace("font-family: system-ui, sans-serif; ", "")
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", svg, count=1)
+    width = re.search(r'<svg[^>]* width="([\d.]+)', svg)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    natural = (
+        f' style="--natural: {float(width[1]):.0f}px"' if width else ""
+    )  # narrower, its text is too small
     label = "".join(character for character in description if character not in '<>&"')
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"{natural}', 1)
+
+
+def themed(text: str) -> str:
+    """The colours of LIGHT as CSS variables."""
+    for name, colour in LIGHT.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text
+
+
+def for_script(json: str) -> str:
+    """JSON for a <script> element, which it cannot end."""
+    return json.replace("<", r"\u003c")
 
 
 def for_file(svg: str) -> str:
@@ -126,13 +150,22 @@ def for_file(svg: str) -> str:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, its file name in figures/ and what it shows."""
+    """A chart, its file name in figures/ and what it shows.
+
+    spec: Vega-Lite as JSON, from which a browser draws the same chart to be pointed at; empty for a chart
+    that stays as it is.
+    """
 
     file: str
     description: str
     svg: str
+    spec: str = ""
 
     @property
     def inline(self) -> Markup:
         """The chart as a part of the page."""
-        return Markup(for_page(self.svg, self.description))
+        still = f'<div class="still">{for_page(self.svg, self.description)}</div>'
+        if not self.spec:
+            return Markup(still)
+        spec = for_script(themed(self.spec))
+        return Markup(f'{still}<script type="application/json" class="spec">{spec}</script>')

@@ -61,28 +61,47 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+def opaque(image: np.ndarray) -> np.ndarray:
+    """An image (s, s, 3) or (s, s, 4) with its opacity, (s, s, 4)."""
+    return image if image.shape[2] == 4 else np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+
+
 def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
-    """Tiles of one size in rows and columns on a light ground."""
+    """Tiles of one size in rows and columns, (height, width, 4); nothing between them."""
     height, width = rows[0][0].shape[:2]
     longest = max(len(row) for row in rows)
-    canvas = np.empty((len(rows) * (height + gap) - gap, longest * (width + gap) - gap, 3), dtype=np.uint8)
-    canvas[:] = rgb(LIGHT["ground"])
+    canvas = np.zeros((len(rows) * (height + gap) - gap, longest * (width + gap) - gap, 4), dtype=np.uint8)
     for down, row in enumerate(rows):
         for across, image in enumerate(row):
             top, left = down * (height + gap), across * (width + gap)
-            canvas[top : top + height, left : left + width] = image
+            canvas[top : top + height, left : left + width] = opaque(image)
     return canvas
 
 
 def jpeg(image: np.ndarray) -> bytes:
-    """JPEG bytes of an image (height, width, 3): a tenth of a PNG's for photographs."""
+    """JPEG bytes of an image (height, width, 3 or 4), on a light ground: a tenth of a PNG's."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="JPEG", quality=82)
+    picture = Image.fromarray(opaque(image))
+    ground = Image.new("RGBA", picture.size, LIGHT["ground"])
+    Image.alpha_composite(ground, picture).convert("RGB").save(buffer, format="JPEG", quality=82)
     return buffer.getvalue()
 
 
+def webp(image: np.ndarray) -> bytes:
+    """WebP bytes of an image (height, width, 3 or 4); a small one is a third of a JPEG's."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="WEBP", quality=78, alpha_quality=100)
+    return buffer.getvalue()
+
+
+def small(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (s, s, 3) resized to (side, side, 3)."""
+    method = Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((side, side), method))
+
+
 def png(image: np.ndarray) -> bytes:
-    """PNG bytes of an image (height, width, 3)."""
+    """PNG bytes of an image (height, width, 3 or 4)."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

@@ -16,6 +16,7 @@ from pipeline.jepa import masking
 from pipeline.layout import DATA, metrics_file, table_file
 from pipeline.params import Params
 from pipeline.report import rerun, words
+from pipeline.report.features import section as features
 from pipeline.report.interpretation import section
 
 NUM_PICTURES = 8
@@ -27,6 +28,7 @@ class Inputs:
 
     twin: of the dense twin, None without one; twin_training is empty then. committed: params.yaml of the
     run's commit, None where Git does not have it.
+    confusion: the table probe_confusion.csv.
     pictures: (n, size, size, 3) uint8 with captions[i] = ((label, value), ...). context (n, num_context) and
     targets (n, blocks, patches): masks of those pictures, flat positions in a grid x grid raster.
     """
@@ -39,6 +41,7 @@ class Inputs:
     training: pd.DataFrame
     twin_training: pd.DataFrame
     interaction: pd.DataFrame
+    confusion: pd.DataFrame
     pictures: np.ndarray
     captions: Sequence[Sequence[tuple[str, str]]]
     context: np.ndarray
@@ -77,6 +80,9 @@ def read_inputs(params: Params, root: Path) -> Inputs:
         training=read_table(root / table_file("training"), pretrain.TRAINING, pretrain.STAGE),
         twin_training=read_table(root / table_file("twin"), pretrain.TRAINING, dense_twin.STAGE),
         interaction=read_table(root / table_file("interaction"), pretrain.INTERACTION, pretrain.STAGE),
+        confusion=read_table(
+            root / table_file("probe_confusion"), probe.CONFUSION, probe.STAGE, text=("true", "predicted")
+        ),
         pictures=np.asarray(test.images[chosen]),
         captions=words.captions(image_set.labels, test.labels.iloc[chosen]),
         context=masks.context.numpy(),
@@ -100,12 +106,15 @@ def _read_interpretation(
     for table, columns in interpret.TABLES.items():
         rows = read_table(root / table_file(f"interpret_{table}"), columns, interpret.STAGE)
         tables[table] = pd.DataFrame(rows[rows["set"] == image_set.name])
-    images = image_set.split("test").images
-    shown = {row: np.asarray(images[row]) for row in section.needed_images(tables)}
+    split = image_set.split("test")
+    needed = section.needed_images(tables) | features.needed_images(tables)
+    shown = {row: np.asarray(split.images[row]) for row in sorted(needed)}
     return section.Inputs(
         metrics=interpreted.sets[image_set.name],
         headline=interpreted.summary[image_set.name],
         tables=tables,
         images=shown,
+        labels=image_set.labels,
+        values=split.labels,
         grid=grid,
     )

@@ -110,6 +110,21 @@ def score(value: float | None, metric: Metric) -> str:
     return decimals(value, 2)
 
 
+def interval(score: Score | None, metric: Metric) -> str:
+    """The 95 % interval of a score, on one line; a dash where there is none."""
+    if score is None or score.low is None or score.high is None:
+        return DASH
+    low, high = (
+        percent(end) if metric == "accuracy" else decimals(end, 2) for end in (score.low, score.high)
+    )
+    return unbroken(f"{low} to {high}")
+
+
+def unbroken(text: str) -> str:
+    """Text that no table breaks into lines."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("−", "−\N{WORD JOINER}")
+
+
 def points(gain: float | None, metric: Metric = "accuracy") -> str:
     """A difference of two scores with its sign; one that rounds to zero has none."""
     if gain is None:

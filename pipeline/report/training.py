@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.report.charts import interaction_chart, line_chart
 from pipeline.report.figures import Chart
 
-LARGE, SMALL = 340.0, 210.0  # widths in SVG units
+LARGE, SMALL = 340.0, 165.0  # widths in SVG units
 
 
 class Curves(NamedTuple):
@@ -38,7 +38,7 @@ LEARNED = (
 )
 COURSE = (
     Curves("learning_rate", "Learning rate", {"learning_rate": ""}),
-    Curves("ema_momentum", "Momentum of the target", {"ema_momentum": ""}),
+    Curves("ema_momentum", "Target momentum", {"ema_momentum": ""}),
     Curves("grad_norm", "Gradient norm", {"grad_norm": ""}),
     Curves("throughput", "Images per second", {"images_per_second": ""}),
 )

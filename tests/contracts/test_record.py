@@ -20,6 +20,7 @@ TABLES = {
     "training": (pretrain.TRAINING, "pretrain"),
     "interaction": (pretrain.INTERACTION, "pretrain"),
     "probe": (probe.TABLE, "probe"),
+    "probe_confusion": (probe.CONFUSION, "probe"),
 } | {f"interpret_{name}": (columns, "interpret") for name, columns in interpret.TABLES.items()}
 
 

@@ -57,6 +57,7 @@ def without_twin(inputs: Inputs) -> Inputs:
         inputs,
         twin=None,
         twin_training=inputs.twin_training.head(0),
+        confusion=inputs.confusion[inputs.confusion["view"] != "twin"],
         probe=probe.model_copy(update={"summary": {name: changed}, name: labels}),
         interpretation=replace(groups, metrics=metrics, tables=tables),
     )

@@ -119,6 +119,25 @@ def test_tables_hold_a_row_per_number(finished: Path):
     assert len(top) == 4 * 2 * 9 and top["image"].between(0, COUNTS["test"] - 1).all()
 
 
+def test_pictures_have_a_row_per_image_or_patch_masks_or_none(finished: Path):
+    tables = {
+        name: pd.read_csv(finished / f"reports/plots/interpret_{name}.csv")
+        for name in ("map", "neighbors", "tokens", "patches")
+    }
+    assert tables["map"]["code"].unique().tolist() == ["encoder"]  # this run has no twin
+    assert tables["map"]["image"].is_unique and tables["map"]["method"].unique().tolist() == ["pca"]
+    neighbors = tables["neighbors"]
+    assert neighbors.groupby(["code", "image"])["rank"].count().eq(5).all()
+    assert (neighbors["image"] != neighbors["neighbor"]).all()
+    tokens = tables["tokens"]
+    assert tokens["code"].unique().tolist() == ["encoder", "random_init"]
+    assert tokens.groupby(["code", "image"])["attention"].mean().to_numpy() == pytest.approx(1, abs=1e-3)
+    assert tokens[["red", "green", "blue"]].stack().between(0, 1).all()
+    patches = tables["patches"]
+    assert patches["foreground"].isna().all() and not patches["best"].any()  # nobody knows the objects
+    assert set(patches["image"]) == set(tokens["image"])
+
+
 def test_the_same_inputs_give_the_same_files(finished: Path):
     files = [
         finished / "reports/metrics/interpret.json",

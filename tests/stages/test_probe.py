@@ -155,6 +155,20 @@ def test_the_table_has_the_same_numbers(finished: Path):
             ] * len(metrics)
 
 
+def test_the_table_of_answers_has_the_accuracies(finished: Path):
+    rows = pd.read_csv(finished / "reports/plots/probe_confusion.csv")
+    labels = read_json(finished / "reports/metrics/probe.json")["scenes"]
+    right = rows["true"] == rows["predicted"]
+    for (label, view), answers in rows.groupby(["label", "view"]):
+        scores = labels[str(label)][str(view)]
+        assert answers["images"].sum() == scores["n_test"]
+        shares = answers.loc[right, "images"].sum() / answers["images"].sum()
+        assert shares == pytest.approx(scores["accuracy"], abs=1e-6)
+    assert set(rows["label"]) == {
+        label for label, views in labels.items() if "accuracy" in views.get("encoder", {})
+    }
+
+
 def test_the_same_inputs_give_the_same_files(finished: Path):
     def read() -> tuple[dict, bytes]:
         content = read_json(finished / "reports/metrics/probe.json")

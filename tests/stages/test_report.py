@@ -75,12 +75,16 @@ def test_it_writes_the_page_the_readme_and_the_figures(finished: Path):
         "figures/masks.png",
         "figures/probe_scenes_accuracy.svg",
         "figures/total_correlation.svg",
-        "figures/factor_groups.svg",
-        "figures/ablation.svg",
+        "figures/skill_encoder.svg",
+        "figures/ablation_drop_twin.svg",
+        "figures/confusion_scenes.svg",
+        "figures/map_pca_encoder.svg",
+        "figures/neighbors.jpg",
+        "figures/tokens.png",
         "figures/objects.png",
         "figures/groups.jpg",
     } <= set(written)
-    assert len(written["index.html"]) < 1.5e6
+    assert len(written["index.html"]) < 5e6
     assert not list((finished / "reports").rglob(".*"))  # temporary siblings
 
 
@@ -103,6 +107,8 @@ def test_the_same_inputs_give_the_same_bytes(
         "reports/plots/training.csv",
         "reports/plots/twin.csv",
         "reports/plots/interpret_groups.csv",
+        "reports/plots/interpret_tokens.csv",
+        "reports/plots/probe_confusion.csv",
         "artifacts/data/scenes/meta.json",
     ],
 )

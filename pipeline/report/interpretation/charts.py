@@ -12,43 +12,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.contracts.interpret import Scores
-from pipeline.report.figures import LIGHT, PAGE_INCH, draw_cells, style, svg_text
+from pipeline.report.figures import LIGHT, PAGE_INCH, draw_cells, draw_scale, style, svg_text
 from pipeline.report.interpretation.words import ACTIVE
 from pipeline.views import ENCODER, TWIN
 
+WIDE = 680  # what needs a long legend; a phone scrolls it
+WIDTH = 345  # SVG units: a phone shows it whole
 LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random", "ink")
 
 
 def matrix_chart(
-    matrices: Mapping[str, np.ndarray],
-    factors: Sequence[str],
-    salt: str,
-    largest: float,
-    colour: str = "encoder",
+    matrix: np.ndarray, factors: Sequence[str], name: str, salt: str, largest: float, colour: str = "encoder"
 ) -> str:
-    """Factors x groups of every code side by side; the darker, the larger, blank near or below 0.
+    """Factors x groups of one code, groups by their numbers; the larger, the stronger the colour.
 
-    largest: the number that is shown in full colour, as all above it.
-
-    Groups are in the order of the factor that each tells best.
+    largest: the number that is shown in full colour, as all above it. name: of the code, the heading.
     """
-    height = 0.19 * len(factors) + 0.75
+    groups = matrix.shape[1]
+    height = 0.2 * len(factors) + 1.1
     with matplotlib.rc_context(style(salt)):
-        figure = Figure(figsize=(760 / PAGE_INCH, height), layout="constrained")
-        widths = [max(matrix.shape[1], 4) for matrix in matrices.values()]
-        panels = figure.subplots(1, len(matrices), sharey=True, width_ratios=widths, squeeze=False)[0]
-        for axes, (name, matrix) in zip(panels, matrices.items(), strict=True):
-            best = matrix.argmax(0)
-            order = np.lexsort((-matrix.max(0), best))
-            draw_cells(axes, np.clip(matrix[:, order] / (largest or 1.0), 0, 1), colour)
-            for edge in axes.spines.values():
-                edge.set_visible(True)
-            axes.set_title(name, loc="left", fontsize=8.5, color=LIGHT["ink"])
-            axes.set_xticks([])
-            axes.set_xlabel(f"{matrix.shape[1]} groups")
-            axes.set_yticks(np.arange(len(factors)) + 0.5, [factor.replace("_", " ") for factor in factors])
-            axes.tick_params(axis="y", labelcolor=LIGHT["ink"])
+        figure = Figure(figsize=(WIDTH / PAGE_INCH, height), layout="constrained")
+        bar, axes = figure.subplots(2, height_ratios=[0.12, height - 0.8])
+        draw_scale(bar, colour, largest)
+        bar.set_title(name, loc="left", fontsize=11, color=LIGHT["ink"])
+        draw_cells(axes, np.clip(matrix / (largest or 1.0), 0, 1), colour)
+        for edge in axes.spines.values():
+            edge.set_visible(True)
+        every = max(-(-groups // 8), 1)
+        axes.set_xticks(np.arange(0, groups, every) + 0.5, [str(group) for group in range(0, groups, every)])
+        axes.set_xlabel("group")
+        axes.set_yticks(np.arange(len(factors)) + 0.5, [_short(factor) for factor in factors])
+        axes.tick_params(axis="y", labelcolor=LIGHT["ink"])
         return svg_text(figure)
+
+
+def _short(factor: str, longest: int = 22) -> str:
+    words = factor.replace("_", " ")
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
@@ -56,7 +56,7 @@ def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
     partitions of the same sizes leave TC(G), the whisker the interval of the total."""
     height = 0.3 * len(codes) + 0.8
     with matplotlib.rc_context(style(salt)):
-        figure = Figure(figsize=(620 / PAGE_INCH, height), layout="constrained")
+        figure = Figure(figsize=(WIDE / PAGE_INCH, height + 0.5), layout="constrained")
         axes = figure.add_subplot()
         places = np.arange(len(codes))
         between = np.array([scores.tc_between for scores in codes.values()], dtype=float)
@@ -77,7 +77,7 @@ def information_chart(codes: Mapping[str, Scores], salt: str) -> str:
         axes.set_xlabel("total correlation, nats")
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
-        figure.legend(loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.2, borderpad=0)
+        figure.legend(loc="outside upper left", ncols=2, handlelength=1.2, columnspacing=1.2, borderpad=0)
         return svg_text(figure)
 
 
@@ -89,12 +89,12 @@ def probing_chart(
     twin: the name of the dense twin's curve, thin and hollow, in the colour of the run.
     """
     with matplotlib.rc_context(style(salt)):
-        figure = Figure(figsize=(620 / PAGE_INCH, 3.1), layout="constrained")
+        figure = Figure(figsize=(WIDE / PAGE_INCH, 3.4), layout="constrained")
         axes = figure.add_subplot()
         _curves(axes, curves, ticks, twin, next(iter(curves)))
         axes.set_xlabel("units used: the best k for each factor")
         axes.set_ylabel("R² on test images")
-        figure.legend(loc="outside right upper", fontsize=8, labelcolor=LIGHT["ink"])
+        figure.legend(loc="outside right upper", fontsize=11, labelcolor=LIGHT["ink"])
         return svg_text(figure)
 
 
@@ -103,17 +103,17 @@ def active_chart(active: pd.DataFrame, salt: str) -> str:
     units = sorted(active["units"].unique())
     panels = {"accuracy": "linear probe", "nearest": "nearest neighbour"}
     with matplotlib.rc_context(style(salt)):
-        figure = Figure(figsize=(760 / PAGE_INCH, 3.1), layout="constrained")
+        figure = Figure(figsize=(WIDE / PAGE_INCH, 3.4), layout="constrained")
         for axes, (column, name) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
             table = 100 * active.pivot(index="code", columns="units", values=column)[units]
             codes = [code for code in ACTIVE if code in table.index]
             curves = {ACTIVE[code]: table.loc[code].tolist() for code in codes}
             _curves(axes, curves, [str(k) for k in units], ACTIVE[TWIN], ACTIVE[ENCODER])
-            axes.set_title(name, loc="left", fontsize=8.5, color=LIGHT["ink"])
+            axes.set_title(name, loc="left", fontsize=11, color=LIGHT["ink"])
             axes.set_xlabel("active units of an image")
         figure.axes[0].set_ylabel("accuracy, %")
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", fontsize=8, labelcolor=LIGHT["ink"])
+        figure.legend(handles, labels, loc="outside right upper", fontsize=11, labelcolor=LIGHT["ink"])
         return svg_text(figure)
 
 

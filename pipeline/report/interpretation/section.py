@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contracts.interpret import Headline, InterpretedSet, Scores
+from pipeline.data.labels import Label
 from pipeline.report import figures, images
 from pipeline.report.figures import Chart
-from pipeline.report.interpretation import charts, words
+from pipeline.report.interpretation import charts, groups, words
 from pipeline.report.interpretation import images as pictures
 from pipeline.views import ENCODER, RANDOM_INIT, TWIN
 
@@ -27,38 +28,34 @@ CLUSTERED = {  # whose clusters are shown
 @dataclass(frozen=True)
 class Inputs:
     """metrics, headline: of the set of pretraining. tables: rows of that set, by name. images:
-    (size, size, 3) uint8 by their row of the test split. grid: patches on a side."""
+    (size, size, 3) uint8 by their row of the test split. labels, values: of that split. grid: patches on a
+    side."""
 
     metrics: InterpretedSet
     headline: Headline
     tables: Mapping[str, pd.DataFrame]
     images: Mapping[int, np.ndarray]
+    labels: dict[str, Label]
+    values: pd.DataFrame
     grid: int
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The strongest images of a group and random ones."""
-
-    name: str
-    image: np.ndarray
 
 
 @dataclass(frozen=True)
 class Section:
     """What the templates show. charts: by what they show. objects: rows of maps, one tile an image."""
 
+    meaning: str
     sentence: str
     left_out: str
     columns: list[str]
     rows: list[tuple[str, list[words.Cell]]]
     information: list[tuple[str, list[str]]]
     active: str
-    charts: dict[str, Chart]
+    charts: dict[str, list[Chart]]
     correlations: list[tuple[str, np.ndarray]]
     objects: list[tuple[str, list[np.ndarray]]]
     object_words: str
-    strips: list[Strip]
+    groups: list[groups.Group]
 
     @staticmethod
     def correlation_file(name: str) -> str:
@@ -67,23 +64,26 @@ class Section:
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
-        files = {chart.file: figures.for_file(chart.svg).encode() for chart in self.charts.values()}
+        drawn = [chart for found in self.charts.values() for chart in found]
+        files = {chart.file: figures.for_file(chart.svg).encode() for chart in drawn}
         files |= {self.correlation_file(name): images.png(image) for name, image in self.correlations}
         if self.objects:
             files["objects.png"] = images.png(images.sheet([tiles for _, tiles in self.objects]))
-        if self.strips:
-            files["groups.jpg"] = images.jpeg(images.sheet([[strip.image] for strip in self.strips]))
+        if self.groups:
+            rows = [[_side_by_side(group.top, group.random)] for group in self.groups]
+            files["groups.jpg"] = images.jpeg(images.sheet(rows))
         return files
 
 
-def compose(inputs: Inputs) -> Section:
-    """The section of one set."""
+def compose(inputs: Inputs, interaction: pd.DataFrame) -> Section:
+    """The section of one set. interaction: the norms of W."""
     metrics = inputs.metrics
     titles = words.titles(metrics)
     first = {code: metrics.codes[code] for code in (ENCODER, TWIN) if code in metrics.codes}
     every = {**first, **metrics.compare, **metrics.codes}
     codes = {titles.get(name, name): scores for name, scores in every.items()}
     return Section(
+        meaning=words.meaning_sentence(metrics.codes[ENCODER]),
         sentence=metrics.sentence,
         left_out=words.left_out(metrics.left_out),
         columns=list(codes),
@@ -94,51 +94,49 @@ def compose(inputs: Inputs) -> Section:
         correlations=_correlations(inputs, titles),
         objects=_objects(inputs),
         object_words=words.object_words(metrics.objects),
-        strips=_strips(inputs),
+        groups=groups.compose(inputs.tables, interaction, inputs.images, metrics.factors, inputs.grid),
     )
 
 
-def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, Chart]:
-    """By what they show: skill, rivals, ablation, probing, active, information. A chart without numbers is
-    left out.
+def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, list[Chart]]:
+    """By what they show: skill, rivals, ablation (a chart a code), probing, active, information. A chart
+    without numbers is left out.
 
     rivals: the skill of groups in other groupings and features, on the scale of `skill`.
     """
-    shown: dict[str, Chart] = {}
-    factors, groups = inputs.metrics.factors, inputs.tables["groups"]
-    compared = list(inputs.metrics.compare)[:1]
-    known = set(groups["code"])
-    runs = [code for code in (ENCODER, TWIN, *compared) if code in known]
+    shown: dict[str, list[Chart]] = {}
+    factors, told = inputs.metrics.factors, inputs.tables["groups"]
+    known = set(told["code"])
+    runs = [code for code in (ENCODER, TWIN, *list(inputs.metrics.compare)[:1]) if code in known]
+
+    def matrices(chosen: list[str], column: str, words: str, colour: str, scale: list[str]) -> list[Chart]:
+        drawn = {code: _matrix(told, code, column, factors) for code in chosen}
+        largest = max(float(_matrix(told, code, column, factors).max(initial=0)) for code in scale)
+        charts_of_codes = []
+        for code, matrix in drawn.items():
+            file = f"{column}_{_slug(code)}.svg"
+            svg = charts.matrix_chart(matrix, factors, titles[code], file, largest, colour)
+            charts_of_codes.append(Chart(file, f"{words}, {titles[code]}", svg))
+        return charts_of_codes
+
     if factors:
-        skill = {titles[code]: _matrix(groups, code, "skill", factors) for code in runs}
-        rivals = {titles[code]: _matrix(groups, code, "skill", factors) for code in RIVALS if code in known}
-        drops = {titles[code]: _matrix(groups, code, "ablation_drop", factors) for code in runs}
-        largest = max(float(matrix.max(initial=0.0)) for matrix in skill.values())
+        rivals = [code for code in RIVALS if code in known]
+        shown["skill"] = matrices(runs, "skill", "R² of each factor from each group", "encoder", runs)
+        shown["rivals"] = matrices(rivals, "skill", "R² of each factor from each group", "encoder", runs)
+        shown["ablation"] = matrices(runs, "ablation_drop", "R² lost without each group", "fourth", runs)
         curves = {name: _probing_curve(scores) for name, scores in codes.items()}
-        file = "factor_groups.svg"
-        svg = charts.matrix_chart(skill, factors, file, largest)
-        shown["skill"] = Chart(file, "R² of each factor from each group", svg)
-        if rivals:
-            file = "factor_groups_rivals.svg"
-            svg = charts.matrix_chart(rivals, factors, file, largest)
-            shown["rivals"] = Chart(file, "The same of other groupings and features", svg)
-        file = "ablation.svg"
-        largest = max(float(matrix.max(initial=0.0)) for matrix in drops.values())
-        svg = charts.matrix_chart(drops, factors, file, largest, "fourth")
-        shown["ablation"] = Chart(file, "R² lost without each group", svg)
-        file = "probing.svg"
-        svg = charts.probing_chart(curves, [*map(str, KS), "all"], file, titles[TWIN])
-        shown["probing"] = Chart(file, "R² against units used", svg)
+        svg = charts.probing_chart(curves, [*map(str, KS), "all"], "probing.svg", titles[TWIN])
+        shown["probing"] = [Chart("probing.svg", "R² against units used", svg)]
     active = inputs.tables["active"]
     if not active.empty:
-        file = "active_units.svg"
-        shown["active"] = Chart(file, "Accuracy against active units", charts.active_chart(active, file))
+        svg = charts.active_chart(active, "active_units.svg")
+        shown["active"] = [Chart("active_units.svg", "Accuracy against active units", svg)]
     estimated = {name: scores for name, scores in codes.items() if scores.tc_total is not None}
     if estimated:
         file = "total_correlation.svg"
         svg = charts.information_chart(estimated, file)
-        shown["information"] = Chart(file, "Total correlation between and within groups", svg)
-    return shown
+        shown["information"] = [Chart(file, "Total correlation between and within groups", svg)]
+    return {name: found for name, found in shown.items() if found}
 
 
 def _probing_curve(scores: Scores) -> list[float | None]:
@@ -172,7 +170,7 @@ def _objects(inputs: Inputs) -> list[tuple[str, list[np.ndarray]]]:
         for code in SHORT
         if code in set(patches["code"])
     }
-    if not codes:
+    if not codes or not inputs.metrics.objects.codes:
         return []
     whole = [images.tile(inputs.images[int(rows["image"].iloc[0])], inputs.grid) for rows in codes[ENCODER]]
     grid, side = inputs.grid, len(whole[0])
@@ -189,21 +187,14 @@ def _objects(inputs: Inputs) -> list[tuple[str, list[np.ndarray]]]:
     return maps
 
 
-def _strips(inputs: Inputs) -> list[Strip]:
-    strips = []
-    for group, rows in inputs.tables["top"].groupby("group"):
-        top, random = (
-            [int(number) for number in rows.loc[rows["kind"] == kind, "image"]] for kind in ("top", "random")
-        )
-        dead = ", dead" if bool(rows["dead"].iloc[0]) else ""
-        strips.append(Strip(f"group {group}{dead}", pictures.strip(inputs.images, top, random)))
-    return strips
+def _side_by_side(top: np.ndarray, random: np.ndarray) -> np.ndarray:
+    gap = np.zeros((len(top), 12, 4), dtype=np.uint8)
+    return np.concatenate([top, gap, random], axis=1)
 
 
-def needed_images(tables: Mapping[str, pd.DataFrame]) -> list[int]:
+def needed_images(tables: Mapping[str, pd.DataFrame]) -> set[int]:
     """Rows of the test split that the section shows."""
-    shown = {int(number) for name in ("top", "patches") for number in tables[name]["image"]}
-    return sorted(shown)
+    return {int(number) for name in ("top", "patches") for number in tables[name]["image"]}
 
 
 def _slug(name: str) -> str:

@@ -46,6 +46,14 @@ ROWS = (  # metric, its words, digits
     ("dead_groups", "dead units", 0),
     ("stability", "likeness to this run's groups", 2),
 )
+MEANING = (  # numbers of groups: the larger, the more a group stands for one factor
+    "dci_disentanglement",
+    "dci_completeness",
+    "modularity",
+    "mig",
+    "ablation_selectivity",
+)
+CHANCE = 3.0  # a z up to here may be chance: one of several numbers exceeds 2 easily
 ACTIVE = {  # codes of the curves at equal numbers of active units, in the order of their lines
     LATENT: "latents",
     "groups": "whole groups",
@@ -112,6 +120,23 @@ def null(scores: Scores) -> str:
         return DASH
     low, high = (scores.value(f"tc_between_null_{end}") for end in ("low", "high"))
     return f"{signed(low, 2)} to {signed(high, 2)}, z {signed(scores.tc_null_z, 1)}"
+
+
+def meaning_sentence(scores: Scores) -> str:
+    """In how many numbers the groups stand clear of random groups; empty where there is no null."""
+    zs = [z for metric in MEANING if (z := scores.z(metric)) is not None]
+    if not zs:
+        return ""
+    more, less = sum(z > CHANCE for z in zs), sum(z < -CHANCE for z in zs)
+    return (
+        f"Of {len(zs)} numbers that ask whether groups stand for factors, {more or 'none'} {_lie(more)} "
+        f"above those of random groups and {less or 'none'} {_lie(less)} below, beyond chance (z above "
+        f"{CHANCE:g} or below −{CHANCE:g})."
+    )
+
+
+def _lie(count: int) -> str:
+    return "lies" if count < 2 else "lie"
 
 
 def left_out(reasons: Mapping[str, str]) -> str:

@@ -65,13 +65,13 @@ class Differences:
     def blocks(self) -> dict[str, tuple[PairedDifference, ...]]:
         """Heading -> its rows, for the chart and the table; a set of one label has the first block alone."""
         if self.labels == 1 and len(self.low_level + self.others) == 1:
-            blocks = {"accuracy": self.means, "wrong labels, corrupted images": self.robustness}
+            blocks = {"accuracy": self.means, "robustness": self.robustness}
             return {heading: rows for heading, rows in blocks.items() if rows}
         blocks = {
             f"mean over {self.labels} labels": self.means,
             "count and distance": self.low_level,
             "other labels": self.others,
-            "wrong labels, corrupted images": self.robustness,
+            "robustness": self.robustness,
         }
         return {heading: rows for heading, rows in blocks.items() if rows}
 

@@ -64,13 +64,12 @@ def compose(
         subject=subject,
         lead=words.lead(paired, summary, subject),
         linear_probe=paired.linear_probe,
-        chart=Chart(
-            file, f"This run less its dense twin on {name}, points", difference_chart(paired.blocks, file)
-        ),
+        chart=difference_chart(paired.blocks, file, f"This run less its dense twin on {name}, points"),
         note=(
             f"This run less its dense twin, in points of test accuracy{hundredths}, with 95 % intervals. "
-            "Blue: clear of 0. Grey: it may be chance. A row of a label is its linear probe. The intervals "
-            f"cover the choice of the {images:,} test images, not other seeds of pretraining."
+            "Blue: clear of 0. Grey: it may be chance. A triangle: farther than the axis goes. A row of a "
+            f"label is its linear probe. The intervals cover the choice of the {images:,} test images, not "
+            f"other seeds of pretraining.{words.one_label(paired)}"
         ),
         answers=words.answers(paired, run, twin),
         groups=words.group_rows(run, twin) if run is not None and twin is not None else [],

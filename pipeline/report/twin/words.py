@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.contracts.interpret import Scores
 from pipeline.contracts.probe import Summary
-from pipeline.report.interpretation.words import Cell, cell
+from pipeline.report.interpretation.words import CHANCE, MEANING, Cell, cell
 from pipeline.report.tables import decimals, percent, points
 from pipeline.report.twin.differences import Differences, PairedDifference
 from pipeline.views import ENCODER, TWIN
@@ -21,8 +21,6 @@ ROWS = (  # of the table of groups: number, words, digits
     ("ablation_selectivity", "losing a group hurts one factor alone (selectivity)", 3),
     ("tc_between", "TC(G), nats: what groups share", 1),
 )
-MEANING = tuple(metric for metric, *_ in ROWS if metric != "tc_between")  # of groups: the larger, the better
-CHANCE = 3.0  # a z up to here may be chance: one of several numbers exceeds 2 easily
 SAME_RUN = "This run has no sparsity: it and its dense twin are the same run."
 
 
@@ -39,6 +37,23 @@ def lead(differences: Differences, summary: Summary, subject: str) -> str:
         return f"{subject} {verb} {_size(mean)} (95 % interval {_ends(mean)}): {reads}."
     chance = f"{subject} made no difference that {mean.num_test:,} test images can show"
     return f"{chance} ({signed(mean)} points{_interval(mean)}): {reads}."
+
+
+def one_label(differences: Differences) -> str:
+    """A sentence where one label makes more than half of a gain in the mean; empty elsewhere."""
+    mean = differences.linear_probe
+    labels = [it for it in _labels(differences) if it.metric == "accuracy"]
+    if mean is None or not (mean.clear and mean.value > 0) or len(labels) < 2:
+        return ""
+    largest = max(labels, key=lambda it: it.value)
+    share = largest.value / (differences.labels * mean.value)
+    if share < 0.5:
+        return ""
+    rest = (differences.labels * mean.value - largest.value) / (differences.labels - 1)
+    return (
+        f" One label, {_label(largest)}, makes {100 * share:.0f} % of the gain in the mean: without it the "
+        f"mean difference is {points(rest)}."
+    )
 
 
 def answers(differences: Differences, run: Scores | None, twin: Scores | None) -> Answers:

@@ -26,7 +26,7 @@ def test_means_stand_first_then_the_papers_tasks_then_other_labels(inputs: Input
     labels, summary = inputs.probe.sets["scenes"], inputs.probe.summary["scenes"]
     paired = differences(labels, summary)
     assert paired is not None and summary.less_twin is not None
-    robust = "wrong labels, corrupted images"
+    robust = "robustness"
     assert list(paired.blocks) == ["mean over 3 labels", "count and distance", "other labels", robust]
     every = [*paired.means, *paired.robustness]
     assert {mean.value for mean in every} == {it.mean for it in summary.less_twin.values()}
@@ -42,7 +42,7 @@ def test_means_stand_first_then_the_papers_tasks_then_other_labels(inputs: Input
 def test_one_label_has_no_rows_of_its_own_beside_its_means(inputs: Inputs):
     labels, summary = inputs.probe.sets["scenes"], inputs.probe.summary["scenes"]
     paired = differences({"shape": labels["shape"]}, summary.model_copy(update={"labels": 1}))
-    assert paired is not None and list(paired.blocks) == ["accuracy", "wrong labels, corrupted images"]
+    assert paired is not None and list(paired.blocks) == ["accuracy", "robustness"]
 
 
 def test_without_a_twin_there_are_none(inputs: Inputs):

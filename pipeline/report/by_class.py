@@ -1,0 +1,132 @@
+"""Which classes a linear probe reads well, and what it takes them for, from probe_confusion.csv."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+
+from pipeline.report.figures import LIGHT, Chart, for_file
+from pipeline.report.live import live_chart
+from pipeline.report.tables import percent, points
+from pipeline.views import ENCODER, TWIN
+
+MOST_CLASSES = 20  # of a label whose matrix is drawn: more cells could not be told apart
+SIDE = 300  # pixels, of the still image
+MISTAKES = 2  # that are named for each class
+PICKED = "label"  # the parameter that says which matrix is shown
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: its test images, the share that both encoders' probes get right, and what this run's takes
+    the others for."""
+
+    name: str
+    images: int
+    run: str
+    twin: str
+    difference: str
+    mistakes: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """chart: the matrix of one label, None where all have too many classes. choices: labels with a matrix, as
+    column and words. twin: whether its answers are known. tables: a label and its classes."""
+
+    chart: Chart | None
+    choices: list[tuple[str, str]]
+    twin: bool
+    tables: list[tuple[str, list[ClassRow]]]
+
+    def files(self) -> dict[str, bytes]:
+        """Name and bytes of every file of figures/."""
+        return {self.chart.file: for_file(self.chart.svg).encode()} if self.chart else {}
+
+
+def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
+    """name: of a set. table: the whole file. None where the set has no label with classes."""
+    rows = pd.DataFrame(table[table["set"] == name])
+    if not len(rows):
+        return None
+    labels = {str(label): pd.DataFrame(of_label) for label, of_label in rows.groupby("label", sort=False)}
+    few = {
+        label: of_label for label, of_label in labels.items() if of_label["true"].nunique() <= MOST_CLASSES
+    }
+    few = dict(sorted(few.items(), key=lambda item: -item[1]["true"].nunique()))
+    return Section(
+        chart=_chart(few, file) if few else None,
+        twin=bool((rows["view"] == TWIN).any()),
+        choices=[(label, _spaced(label)) for label in few],
+        tables=[(_spaced(label), class_rows(of_label)) for label, of_label in labels.items()],
+    )
+
+
+def class_rows(rows: pd.DataFrame) -> list[ClassRow]:
+    """Of one label, the class that is read worst first."""
+    answers: dict[str, dict[str, Counter[str]]] = {}
+    for view, true, predicted, images in rows[["view", "true", "predicted", "images"]].to_numpy().tolist():
+        answers.setdefault(view, {}).setdefault(true, Counter())[predicted] += images
+    run, twin = answers[ENCODER], answers.get(TWIN)
+    return [
+        _class_row(name, run[name], twin.get(name) if twin else None)
+        for name in sorted(run, key=lambda name: _right(name, run[name]))
+    ]
+
+
+def _class_row(name: str, run: Counter[str], twin: Counter[str] | None) -> ClassRow:
+    images, share = run.total(), _right(name, run)
+    of_twin = None if twin is None else _right(name, twin)
+    wrong = Counter({read: count for read, count in run.items() if read != name})
+    return ClassRow(
+        name=name,
+        images=images,
+        run=percent(share),
+        twin=percent(of_twin),
+        difference=points(None if of_twin is None else share - of_twin),
+        mistakes=", ".join(
+            f"{read} {percent(count / images)} %" for read, count in wrong.most_common(MISTAKES)
+        ),
+    )
+
+
+def _right(name: str, answers: Counter[str]) -> float:
+    return answers[name] / answers.total()
+
+
+def _chart(labels: dict[str, pd.DataFrame], file: str) -> Chart:
+    """Rows are true classes, columns predicted ones, and colour is the share of a row."""
+    tables = []
+    for label, rows in labels.items():
+        of_run = rows[rows["view"] == ENCODER]
+        share = of_run["images"] / of_run.groupby("true")["images"].transform("sum")
+        tables.append(of_run[["true", "predicted", "images"]].assign(label=label, share=share.round(4)))
+    data = pd.concat(tables)
+    order = list(dict.fromkeys(data["true"]))
+    legend = alt.Legend(
+        orient="top",
+        title="share of the true class",
+        symbolType="square",
+        symbolStrokeWidth=0,
+        format=".0%",
+        symbolFillColor=LIGHT["encoder"],
+    )
+    axis = {"grid": False, "labelLimit": 110}
+    chart = (
+        alt.Chart(data, width=SIDE, height=SIDE)
+        .mark_rect(color=LIGHT["encoder"])
+        .encode(
+            x=alt.X("predicted:N", sort=order, title="read as", axis=alt.Axis(labelAngle=-45, **axis)),
+            y=alt.Y("true:N", sort=order, title="true class", axis=alt.Axis(**axis)),
+            opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=legend),
+            tooltip=["true:N", "predicted:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
+        )
+        .transform_filter(f"datum.label === {PICKED}")
+        .add_params(alt.param(name=PICKED, value=next(iter(labels))))
+    )
+    return live_chart(file, "Confusion of the linear probe's classes", chart)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
