@@ -51,10 +51,12 @@ def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
     if not len(rows):
         return None
     labels = {str(label): pd.DataFrame(of_label) for label, of_label in rows.groupby("label", sort=False)}
+    counts = {label: len(set(of_label["true"])) for label, of_label in labels.items()}
     few = {
-        label: of_label for label, of_label in labels.items() if of_label["true"].nunique() <= MOST_CLASSES
+        label: labels[label]
+        for label in sorted(labels, key=lambda label: -counts[label])
+        if counts[label] <= MOST_CLASSES
     }
-    few = dict(sorted(few.items(), key=lambda item: -item[1]["true"].nunique()))
     return Section(
         chart=_chart(few, file) if few else None,
         twin=bool((rows["view"] == TWIN).any()),

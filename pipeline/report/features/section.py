@@ -143,7 +143,7 @@ def _neighbors(
         of_query = table[table["image"] == query]
         strips = []
         for code, rows in of_query.groupby("code", sort=False):
-            numbers = [int(number) for number in rows.sort_values("rank")["neighbor"]]
+            numbers = [int(number) for number in pd.DataFrame(rows).sort_values("rank")["neighbor"]]
             strips.append((SHORT[str(code)], strip(pictures, numbers), _shared(classes, query, numbers)))
         found.append(Neighbors(images.small(pictures[query], TILE), strips))
     return found
