@@ -29,6 +29,11 @@ from pipeline.report.twin.words import signed as signed_points
 from pipeline.report.words import Verdict
 from pipeline.views import BASELINES, ENCODER, RANDOM_INIT, TWIN
 
+NO_TWIN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="40">'
+    '<text x="8" y="25" font-family="sans-serif" font-size="14">Nothing to compare: no dense twin, or no labels'
+    "</text></svg>"
+)
 METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
 
 
@@ -110,6 +115,9 @@ class Content:
         charts += [part.twin.chart for part in self.sets if part.twin is not None]
         charts += self.interaction + self.training.sparsity + self.training.learned + self.training.course
         files = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
+        for part in self.sets:
+            if part.twin is None:  # DVC's plots name the file all the same
+                files[twin_section.figure_file(part.name)] = NO_TWIN.encode()
         files |= self.interpretation.files() | self.features.files()
         for part in self.sets:
             files |= part.classes.files() if part.classes else {}

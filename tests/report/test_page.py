@@ -131,8 +131,14 @@ def test_a_run_with_a_twin_opens_with_what_sparsity_changed(content: Content, re
 @pytest.mark.parametrize("render", [page.render_page, page.render_readme])
 def test_without_a_twin_nothing_is_said_of_one(inputs: Inputs, render: Render):
     content = compose(without_twin(inputs))
-    assert content.verdict.lead == "" and not [name for name in content.files() if "twin" in name]
+    assert content.verdict.lead == ""
+    assert [name for name in content.files() if "twin" in name] == ["less_twin_scenes.svg"]
     assert "twin" not in re.sub(r"twin: (true|false)", "", render(content))  # but in the params
+
+
+def test_without_a_twin_the_file_of_the_first_figure_says_why(inputs: Inputs):
+    written = compose(without_twin(inputs)).files()["less_twin_scenes.svg"].decode()
+    assert "no dense twin" in written and "<path" not in written
 
 
 def test_a_run_that_is_its_own_twin_says_so(inputs: Inputs):

@@ -36,6 +36,11 @@ class Section:
         return self.linear_probe is not None and self.linear_probe.clear and self.linear_probe.value > 0
 
 
+def figure_file(name: str) -> str:
+    """The file in figures/ of the first figure of a set."""
+    return f"less_twin_{re.sub(r'[^a-zA-Z0-9]+', '_', name)}.svg"
+
+
 def subject(params: Params) -> str | None:
     """What tells the run from its dense twin, as a sentence begins; None where nothing does."""
     if params.sparsity.method != "none":
@@ -56,7 +61,7 @@ def compose(
     paired = differences(labels, summary)
     if paired is None:
         return None
-    file = f"less_twin_{re.sub(r'[^a-zA-Z0-9]+', '_', name)}.svg"
+    file = figure_file(name)
     rows = [difference for block in paired.blocks.values() for difference in block]
     images = max(difference.num_test for difference in rows)
     hundredths = " (R² in hundredths)" if any(difference.metric == "r2" for difference in rows) else ""
