@@ -31,8 +31,8 @@ from pipeline.views import BASELINES, ENCODER, RANDOM_INIT, TWIN
 
 NO_TWIN = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="40">'
-    '<text x="8" y="25" font-family="sans-serif" font-size="14">Nothing to compare: no dense twin, or no labels'
-    "</text></svg>"
+    '<text x="8" y="25" font-family="sans-serif" font-size="14">'
+    "Nothing to compare: no dense twin, or no labels</text></svg>"
 )
 METRICS: tuple[tuple[Metric, str], ...] = (("accuracy", "accuracy"), ("r2", "R²"))
 

@@ -26,8 +26,8 @@ def javascript() -> str:
 def still(spec: dict[str, Any]) -> str:
     """The chart of a Vega-Lite specification as an <svg> element. Equal specifications give equal text.
 
-    Vega numbers clip paths as they come up in the process. They are named after the chart here, so that charts
-    of one page share no name either.
+    Vega numbers clip paths as they come up in the process. They are named after the chart here, so that
+    charts of one page share no name either.
     """
     svg = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
     chart = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
