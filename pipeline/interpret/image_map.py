@@ -52,7 +52,7 @@ def first_two(features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "i
 
 def umap_places(features: Float[np.ndarray, "images dim"], seed: int) -> Float[np.ndarray, "images 2"]:
     """UMAP (McInnes et al. 2018, arXiv 1802.03426) by cosine distance, with umap-learn's defaults."""
-    import umap  # here, as it takes seconds
+    import umap  # pyright: ignore[reportMissingImports]  # here, as it takes seconds
 
     reducer = umap.UMAP(metric="cosine", random_state=seed, n_jobs=1)
     return np.asarray(reducer.fit_transform(features), dtype=np.float64)
