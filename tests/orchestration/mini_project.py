@@ -137,6 +137,11 @@ WITH_TWIN = STAGES | {
 }
 
 
+def state(project: Path, lambda_: float, seed: int = 0) -> Path:
+    """Where pretraining of a cell with the small project's groups keeps its state."""
+    return project / f"runs/{float(lambda_)}-{SMALL['sparsity.groups']}-{seed}"
+
+
 def make(folder: Path, stages: Stages = STAGES, **changes: object) -> Path:
     """A committed project in `folder` of the stages; changes: of params, with __ for the dot. lambda may be
     any number."""

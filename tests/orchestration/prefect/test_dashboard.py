@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-from tests.orchestration.mini_project import make, pipeline, start
+from tests.orchestration.mini_project import make, pipeline, start, state
 from tests.orchestration.sweeps.test_sweep import held, none_left
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -137,7 +137,7 @@ def test_pretraining_cells_together_is_a_run_of_its_own_on_the_page(project):
 
 def test_the_curves_of_a_cell_are_on_the_page_while_it_trains(project, tmp_path):
     running = start(project, "sweep", "--lambda", "6", "--name", "live", HOLD=str(tmp_path / "go"))
-    assert held([project / "runs/6.0-16-0"], running)
+    assert held([state(project, 6)], running)
     keys: list[str] = []
     while not keys and running.poll() is None:  # polls for an event; nothing depends on how long it takes
         keys = [key for key in artifacts(project) if key.startswith("curves-pretrain-live-")]
@@ -150,7 +150,7 @@ def test_the_curves_of_a_cell_are_on_the_page_while_it_trains(project, tmp_path)
 def test_a_sweep_cancelled_on_the_page_stops_its_processes_and_can_go_on(project, tmp_path):
     words = ("sweep", "--lambda", "0,1", "--name", "cancelled", "--jobs", "1")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    assert held([project / "runs/0.0-16-0"], running)
+    assert held([state(project, 0)], running)
     (run,) = runs(project, "sweep cancelled")
     ask(project, f"flow_runs/{run['id']}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
     output = running.communicate()[0]
@@ -166,7 +166,7 @@ def test_a_sweep_that_ctrl_c_or_sigterm_ends_is_cancelled_as_its_cells_are(proje
     name = f"interrupted-{number.name.lower()}"
     words = ("sweep", "--lambda", "4", "--seeds", str(int(number)), "--name", name)
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    assert held([project / f"runs/4.0-16-{int(number)}"], running)
+    assert held([state(project, 4, int(number))], running)
     os.kill(running.pid, number)
     output = running.communicate()[0]
     assert running.returncode == 130 and "error: stopped; the same command continues" in output, output
@@ -178,7 +178,7 @@ def test_a_sweep_that_ctrl_c_or_sigterm_ends_is_cancelled_as_its_cells_are(proje
 def test_what_a_killed_sweep_left_as_running_is_marked_as_crashed(project, tmp_path):
     words = ("sweep", "--lambda", "5", "--name", "killed")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    assert held([project / "runs/5.0-16-0"], running)
+    assert held([state(project, 5)], running)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert pipeline(project, *words).returncode == 0

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pipeline.orchestration.sweeps.workspaces import git
-from tests.orchestration.mini_project import WITH_TWIN, commit, make, pipeline, start
+from tests.orchestration.mini_project import WITH_TWIN, commit, make, pipeline, start, state
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -169,8 +169,7 @@ def test_after_sigkill_the_same_command_continues_and_nothing_is_left_running(tm
     project = make(tmp_path / "project")
     words = ("sweep", "--lambda", "0,1", "--seeds", "0", "--name", "trial", "--jobs", "2")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    states = [project / "runs" / name for name in ("0.0-16-0", "1.0-16-0")]
-    assert held(states, running)
+    assert held([state(project, 0), state(project, 1)], running)
     if target == "sweep":
         os.killpg(running.pid, signal.SIGKILL)
     else:
@@ -212,7 +211,7 @@ def test_two_sweeps_of_one_name_do_not_run_at_once_and_a_stopped_one_can_be_cont
     project = make(tmp_path / "project")
     words = ("sweep", "--lambda", "0", "--name", "trial")
     running = start(project, *words, HOLD=str(tmp_path / "go"))
-    assert held([project / "runs/0.0-16-0"], running)
+    assert held([state(project, 0)], running)
     second = pipeline(project, *words)
     assert second.returncode == 1 and "error: sweep trial is running already" in second.stderr
     os.kill(running.pid, signal.SIGTERM)  # Ctrl-C takes the same way, but a shell may have it ignored
