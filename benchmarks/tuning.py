@@ -27,6 +27,7 @@ from pipeline.data import augment
 from pipeline.data.store import open_set
 from pipeline.files import atomic_file
 from pipeline.measure.intervals import Bootstrap
+from pipeline.orchestration.sweeps.grid import set_params
 from pipeline.params import Params
 from pipeline.params.reader import read_tree, validate
 from pipeline.pretrain.parallel.together import train_together
@@ -95,12 +96,7 @@ def settings_of(dataset: str, setting: str, seed: int) -> Params:
     changes |= {"probe.low_shot.fractions": [0.01], "probe.bootstrap": 100, "runtime.precision": "fp32"}
     changes |= {"runtime.checkpoint_seconds": 1e6, "runtime.threads": 1}
     tree = read_tree(Path("params.yaml"))
-    for path, value in changes.items():
-        *sections, key = path.split(".")
-        section = tree
-        for name in sections:
-            section = section[name]
-        section[key] = value
+    set_params(tree, changes)
     return validate(tree)
 
 

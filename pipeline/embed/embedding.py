@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from pipeline.measure.patches import SOURCE, fits
 from pipeline.params import EmbedParams
 from pipeline.runtime import Runtime
 from pipeline.sparsity.exported import load_method
+from pipeline.sparsity.method import SparsityMethod
 from pipeline.views import TWIN
 
 Stored = tuple[ViewFile, np.ndarray, Sample]  # where the views go, the row of each image, the images
@@ -42,10 +44,7 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
     or broken.
     """
     config = read_json(encoder / layout.CONFIG)
-    site = config.get("sparsity", {}).get("site", "tokens")
-    method = load_method(encoder) if site != "predictor" else None  # it reads no token of the encoder
-    if method is not None:
-        method.to(runtime.device)
+    method, site = load_module(encoder, config, runtime)
     networks = {weights: load_encoder(encoder, weights, runtime.device) for weights in (TRAINED, INITIAL)}
     twin = twin_folder(encoder)
     if twin is not None:
@@ -64,6 +63,16 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
         params=params,
         runtime=runtime,
     )
+
+
+def load_module(encoder: Path, config: dict[str, Any], runtime: Runtime) -> tuple[SparsityMethod | None, str]:
+    """The sparse module of the folder `encoder`, and its site; None where it reads no token of the encoder.
+
+    config: the folder's config.json.
+    """
+    site = config.get("sparsity", {}).get("site", "tokens")
+    method = load_method(encoder) if site != "predictor" else None
+    return (None if method is None else method.to(runtime.device)), site
 
 
 def embed_sets(sets: Mapping[str, ImageSet], context: Context, folder: Path) -> EmbeddingsMeta:

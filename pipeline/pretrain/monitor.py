@@ -62,10 +62,11 @@ class Monitor:
                 self.num_classes[name] = len(spec.classes)
 
     def __call__(self, encode: Encode) -> dict[str, float]:
-        """rankme, feature_std, mean_cosine (pipeline.measure.collapse.Spread), collapsed (0 or 1); lidar of
-        the first images, where the monitor can encode views; and,
-        where there is a label to classify, knn_accuracy and ridge_accuracy (ridge regression on the one-hot
-        class, argmax), each the mean over labels, in [0, 1].
+        """rankme, feature_std, mean_cosine (pipeline.measure.collapse.Spread), collapsed (0 or 1).
+
+        lidar of the first images, where the monitor can encode views. Where there is a label to classify,
+        knn_accuracy and ridge_accuracy (ridge regression on the one-hot class, argmax), each the mean over
+        labels, in [0, 1].
         """
         with torch.no_grad():
             features = encode(self.images).float().to(self.images.device)  # a GPU's come to the labels

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from pipeline.contracts.prepare import PreparedSet
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.probe import Difference, Summary
-from pipeline.report.tables import is_robustness, kind_title, number, order_kinds, percent, points
+from pipeline.report.tables import is_robustness, kind_title, number, order_kinds, points
 from pipeline.report.words import METHODS, Verdict
-from pipeline.views import BASELINES, LAST_BLOCKS, PIXELS_PCA, RANDOM_INIT, RANDOM_INIT_LAST_BLOCKS
+from pipeline.views import BASELINES, PIXELS_PCA, RANDOM_INIT
 
 SHORT = {RANDOM_INIT: "its initialisation", PIXELS_PCA: "pixels + PCA"}
 AGAINST = {None: "dense twin", RANDOM_INIT: "initialisation", PIXELS_PCA: "pixels + PCA"}
@@ -44,26 +44,22 @@ def abstract(
 
 def _beside_baselines(summary: Summary) -> list[str]:
     """Linear probe and k-NN beside both baselines, in one sentence: the weakest comparison is among them."""
-    probes = [_differences(summary, kind) for kind in ("accuracy", "knn_accuracy")]
-    if not any(probes):
-        return []
     parts = [
-        f"{found} by {words}" for words, found in zip(("linear probe", "k-NN"), probes, strict=True) if found
+        f"beside {SHORT[view]} it reads {said}" for view in BASELINES if (said := _differences(summary, view))
     ]
-    trained, start = (summary.mean_accuracy.get(view) for view in (LAST_BLOCKS, RANDOM_INIT_LAST_BLOCKS))
-    wide = ""
-    if trained is not None and start is not None:
-        wide = f"; its last blocks side by side read {percent(trained)} %, and {percent(start)} % untrained"
-    compared = ", and ".join(parts)
-    return [f"It differs {compared} (points, 95 % intervals over test images){wide}."]
+    if not parts:
+        return []
+    text = "; ".join(parts)
+    return [f"{text[0].upper()}{text[1:]} (points, 95 % intervals over test images)."]
 
 
-def _differences(summary: Summary, kind: str) -> str:
-    found = {view: summary.less_baselines.get(view, {}).get(kind) for view in BASELINES}
+def _differences(summary: Summary, view: str) -> str:
+    kinds = {"accuracy": "by linear probe", "knn_accuracy": "by k-NN"}
+    found = summary.less_baselines.get(view, {})
     return " and ".join(
-        f"by {points(it.mean)} from {SHORT[view]} ({points(it.ci95_low)} to {points(it.ci95_high)})"
-        for view, it in found.items()
-        if it is not None
+        f"{points(it.mean)} {words} ({points(it.ci95_low)} to {points(it.ci95_high)})"
+        for kind, words in kinds.items()
+        if (it := found.get(kind)) is not None
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from pipeline.embed.embedding import load_module
 from pipeline.embed.encoder_views import ImageViews
 from pipeline.files import InputError, atomic_file, read_json
 from pipeline.jepa.pretrained import load_encoder
@@ -19,7 +20,6 @@ from pipeline.params import Params, load
 from pipeline.prepare.folder import FILES_PER_TASK, decode, scan
 from pipeline.prepare.workers import Progress, chunks_of, map_in_order, num_workers
 from pipeline.runtime import resolve
-from pipeline.sparsity.exported import load_method
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,10 +71,7 @@ def feature_tables(
     """
     runtime = resolve(params.runtime)
     config = read_json(encoder / CONFIG)
-    site = config.get("sparsity", {}).get("site", "tokens")
-    method = load_method(encoder) if site != "predictor" else None  # it reads no token of the encoder
-    if method is not None:
-        method.to(runtime.device)
+    method, site = load_module(encoder, config, runtime)
     network = ImageViews(load_encoder(encoder, TRAINED, runtime.device), method, site)
     to_input, size = encoder_normalise(encoder), config["pretrained_cfg"]["input_size"][-1]
     tasks = ((root, [(path, 0) for path in part], size) for part in chunks_of(paths, FILES_PER_TASK))

@@ -16,6 +16,7 @@ METRICS = (  # columns of the history, those that there are
     "ridge_accuracy",
     "knn_accuracy",
     "rankme",
+    "lidar",
     "zero_share",
     "active_groups",
     "grad_norm",

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.contracts import interpret, pretrain, probe, twin
-from pipeline.contracts.pretrain import Pretrain as PretrainRecord
+from pipeline.contracts import interpret, pretrain, probe
 from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
@@ -55,44 +54,40 @@ def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: s
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
     measured = read_experiment(root, revision)
     experiment, device = revision[:10], measured.pretrain.device
-    dense = twin_headline(measured)
-    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, dense)
+    twin = twin_headline(measured)
+    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, twin)
 
 
 class Measured(NamedTuple):
-    """The metrics of one run. interpret, twin: None where the graph has no such stage; twin: or no twin."""
+    """The metrics of one run. interpret: None where the graph has no such stage."""
 
     pretrain: pretrain.Pretrain
     probe: probe.Probe
     interpret: interpret.Interpret | None
-    twin: PretrainRecord | None
 
 
 @functools.cache
 def read_experiment(root: Path, revision: str) -> Measured:
     """The metrics files of an experiment's commit, which the stages of this code wrote."""
 
-    def content(stage: str) -> dict[str, Any] | None:
-        there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file(stage)))
-        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}")) if there else None
+    def content(stage: str) -> dict[str, Any]:
+        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}"))
 
-    interpreted, dense = content("interpret"), content("twin")
+    there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file("interpret")))
     return Measured(
         pretrain.Pretrain.model_validate(content("pretrain")),
         probe.Probe.model_validate(content("probe")),
-        interpret.Interpret.model_validate(interpreted) if interpreted else None,
-        pretrain.Pretrain.model_validate(dense) if dense else None,
+        interpret.Interpret.model_validate(content("interpret")) if there else None,
     )
 
 
 def read_measured(root: Path) -> Measured:
     """The metrics files of the working tree. Raises InputError where one is missing or broken."""
-    file, dense = root / metrics_file("interpret"), root / metrics_file("twin")
+    file = root / metrics_file("interpret")
     return Measured(
         pretrain.read(root / metrics_file("pretrain")),
         probe.read(root / metrics_file("probe")),
         interpret.read(file) if file.exists() else None,
-        twin.read(dense) if dense.exists() else None,
     )
 
 
