@@ -227,17 +227,17 @@ def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_n
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert stage() == "16 groups False\n"
-    assert stage(PREFECT_API_URL=address(project), DVC_EXP_NAME="rusty") == "16 groups True\n"
+    assert stage() == "8 groups False\n"
+    assert stage(PREFECT_API_URL=address(project), DVC_EXP_NAME="rusty") == "8 groups True\n"
     (run,) = runs(project, "probe of rusty")
     assert run["state"]["type"] == "COMPLETED"
     assert run["parameters"]["sparsity"]["groups"] == 16
     logs = ask(project, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
-    assert "16 groups True" in [line["message"] for line in logs]
+    assert "8 groups True" in [line["message"] for line in logs]
     progress = artifacts(project)["stage-probe"]
     assert (progress["data"], progress["description"]) == (75.0, "probe: 3 of 4 labels")
     nowhere = stage(PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
-    assert nowhere == "16 groups False\n"
+    assert nowhere == "8 groups False\n"
 
 
 def test_the_curves_of_a_stage_started_by_hand_are_on_the_page(project):
