@@ -215,9 +215,8 @@ def beside_tuned_twin() -> str:
             mean, low, high = map(signed, (gain.mean, gain.low, gain.high))
             found.append(f"{title} {mean} ({low} to {high})")
     return (
-        "Less the twin that validation chose, over six seeds (95 %):\n"
-        f"{'; '.join(gains)}.\n"
-        f"Zeros add to that, over lambda 0: {'; '.join(zeros)}."
+        f"Beside a twin tuned as hard, over six seeds (95 %): {'; '.join(gains)}.\n"
+        f"The zeros' part of that: {'; '.join(zeros)}."
     )
 
 

@@ -52,7 +52,7 @@ def check(params: Params) -> None:
         return
     spec = find_spec(name)
     if spec is None or spec.origin is None:  # a mere folder of that name, such as wandb writes, has no origin
-        raise ParamsError(f"runtime.tracking: {name} is not installed; pip install -e '.[{name}]'")
+        raise ParamsError(f"runtime.tracking: {name} is not installed: uv pip install {name}")
 
 
 @contextmanager

@@ -202,9 +202,7 @@ def test_tracking_changes_neither_the_name_of_a_run_nor_that_of_an_experiment(tm
 def test_a_tracker_that_is_not_installed_is_one_line_with_the_command(name, small_tree, monkeypatch):
     params = with_tracker(small_tree, name)
     monkeypatch.setattr(tracking, "find_spec", lambda _: None)
-    with pytest.raises(
-        ParamsError, match=rf"^runtime\.tracking: {name} is not .* pip install -e '\.\[{name}\]'$"
-    ):
+    with pytest.raises(ParamsError, match=rf"^runtime\.tracking: {name} is not .* uv pip install {name}$"):
         check(params)
 
 

@@ -22,7 +22,7 @@ MOST_IMAGES = 500  # of a map: more dots hide one another, and the page shows ea
 def check_umap(params: InterpretParams) -> None:
     """Raises ParamsError where interpret.umap asks for umap-learn and it is not installed."""
     if params.umap and importlib.util.find_spec("umap") is None:
-        raise ParamsError("interpret.umap: needs umap-learn: uv pip install 'sparsejepa[umap]'")
+        raise ParamsError("interpret.umap: needs umap-learn: uv pip install umap-learn")
 
 
 def add_maps(

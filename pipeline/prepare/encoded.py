@@ -31,7 +31,5 @@ def decode(items: Sequence[tuple[str, bytes]], labels: dict[str, np.ndarray], im
 
 
 def missing(request: Request, error: ModuleNotFoundError) -> InputError:
-    """What to do where the library of an optional extra is missing; the extra has the library's name."""
-    return InputError(
-        f"{request.key}: {request.name} needs {error.name}; pip install 'sparsejepa[{error.name}]'"
-    )
+    """What to do where the library of an optional extra is missing; an extra of the project has its name."""
+    return InputError(f"{request.key}: {request.name} needs {error.name}: uv pip install {error.name}")

@@ -104,6 +104,4 @@ def test_each_mistake_is_one_line_that_names_the_param_and_the_path(tmp_path, mo
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "unlike"))
     assert "test has other columns or classes than train" in refused(tmp_path / "unlike")
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert refused(tmp_path / "text").endswith(
-        "huggingface needs datasets; pip install 'sparsejepa[datasets]'"
-    )
+    assert refused(tmp_path / "text").endswith("huggingface needs datasets: uv pip install datasets")

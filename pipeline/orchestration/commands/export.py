@@ -87,7 +87,7 @@ def write_onnx(folder: Path, path: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401  # torch's exporter imports it when it runs
     except ModuleNotFoundError as error:
-        raise InputError(f"--onnx: needs {error.name}; pip install 'sparsejepa[onnx]'") from None
+        raise InputError(f"--onnx: needs {error.name}: uv pip install onnx onnxruntime onnxscript") from None
     import timm
     import torch
 

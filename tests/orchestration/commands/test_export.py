@@ -59,9 +59,11 @@ def test_onnx_gives_timms_features_for_any_number_of_images(project):
         np.testing.assert_allclose(features, encoder(images).detach().numpy(), atol=1e-4)
 
 
-def test_a_missing_library_is_named_with_its_extra_and_nothing_is_left(project, monkeypatch):
+def test_a_missing_library_is_named_with_its_command_and_nothing_is_left(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"^--onnx: needs onnxruntime; pip install 'sparsejepa\[onnx\]'$"):
+    with pytest.raises(
+        InputError, match=r"^--onnx: needs onnxruntime: uv pip install onnx onnxruntime onnxscript$"
+    ):
         run("--hub-folder", "hub", "--onnx")
     assert not (project / "hub").exists() and not list(project.glob(".hub*"))
 

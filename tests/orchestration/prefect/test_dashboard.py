@@ -231,7 +231,7 @@ def test_a_stage_started_by_hand_shows_itself_and_without_the_variable_imports_n
     assert stage(PREFECT_API_URL=address(project), DVC_EXP_NAME="rusty") == "8 groups True\n"
     (run,) = runs(project, "probe of rusty")
     assert run["state"]["type"] == "COMPLETED"
-    assert run["parameters"]["sparsity"]["groups"] == 16
+    assert run["parameters"]["sparsity"]["groups"] == 8
     logs = ask(project, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
     assert "8 groups True" in [line["message"] for line in logs]
     progress = artifacts(project)["stage-probe"]
