@@ -87,7 +87,5 @@ def test_each_mistake_is_one_line_that_names_the_param_and_the_path(tmp_path, mo
     write(tmp_path / "one/a.tar", range(1), lambda _: "cat")
     assert "no images for test" in refused(tmp_path / "one")
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    with pytest.raises(
-        InputError, match=r"^data\.root: webdataset needs webdataset; pip install 'sparsejepa\[web"
-    ):
+    with pytest.raises(InputError, match=r"^data\.root: webdataset needs webdataset: uv pip install web"):
         source(tmp_path / "one")
