@@ -52,6 +52,11 @@ class DataParams(Section):
     max_broken: int = Field(
         ge=0, description="Number of unreadable files that are left out of a set; one more is an error."
     )
+    max_pixels: Positive = Field(
+        description="Number of pixels (width times height) up to which an image is read. A larger one counts "
+        "as unreadable, as a small file may unpack to more than the memory holds. The default is the most "
+        "that Pillow reads."
+    )
     scenes: ScenesParams
 
     @field_validator("root")
