@@ -1,17 +1,24 @@
 """Files that are either whole or absent, and the exception for a user's mistake.
 
-Every output is written to a temporary sibling and renamed, so that a run that is killed, or a disk that is
-full, leaves the old file or none.
+Every output is written in a hidden folder beside its place and renamed, so that a run that is killed, or a
+disk that is full, leaves the old file or none. A process holds a lock on its hidden folders, which ends with
+it: the next one that writes there removes what killed ones left.
 """
 
+import errno
+import fcntl
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+HIDDEN = ".sparsejepa"  # ends the name of a hidden folder: nobody else's is ever removed
+LOCK = "lock"  # the file in it, and in the folder of a run, that a process locks
 
 
 class InputError(ValueError):
@@ -36,55 +43,144 @@ def outside(error: ModuleNotFoundError) -> str:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`, renamed to `path` if the body succeeds, removed if it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-        temporary = Path(handle.name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Yield a temporary file that takes the place of `path` if the body succeeds, and is removed if it
+    fails."""
+    with _hidden_folder(path) as (new, _):
+        new.touch()
+        yield new
+        new.chmod(0o644)
+        new.replace(path)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary sibling folder that takes the place of `path` if the body succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield temporary
-        for entry in (temporary, *temporary.rglob("*")):  # some libraries write files for the owner alone
+    """Yield an empty temporary folder that takes the place of `path` if the body succeeds.
+
+    A kill between the two renames leaves no `path`; the next process that writes beside it puts the old one
+    back first.
+    """
+    with _hidden_folder(path) as (new, old):
+        new.mkdir()
+        yield new
+        for entry in (new, *new.rglob("*")):  # some libraries write files for the owner alone
             entry.chmod(0o755 if entry.is_dir() else 0o644)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        while True:
+            with suppress(FileNotFoundError):
+                shutil.move(path, old)  # copies where it must: a container may refuse to rename a folder
+            try:
+                new.rename(path)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+            shutil.rmtree(old, ignore_errors=True)  # another process came between with the same output
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises InputError where it is absent or broken."""
+def remove_leftovers(parent: Path) -> None:
+    """Remove the hidden folders of killed processes in `parent`, and put back what one had moved away.
+
+    Those of running processes are locked, and stay. So do all on a file system that has no locks.
+    """
+    for folder in parent.glob(f".*{HIDDEN}"):
+        with suppress(OSError):
+            handle = try_lock(folder / LOCK)
+            if handle is not None:
+                _discard(folder, handle)
+
+
+def try_lock(path: Path) -> int | None:
+    """A handle that holds a lock on the file `path` until it is closed or its process ends; None where
+    another one holds it.
+
+    Raises OSError where the file system has no locks. On some network file systems a lock is seen on its own
+    host alone.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        return json.loads(path.read_text())
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return handle
+
+
+@contextmanager
+def _hidden_folder(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two places of the name of `path` on its file system, for what is to come there and what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent)
+    folder, handle = _new_hidden_folder(path)
+    try:
+        for name in ("new", "old"):
+            (folder / name).mkdir()
+        yield folder / "new" / path.name, folder / "old" / path.name
+    finally:
+        _discard(folder, handle)
+
+
+def _new_hidden_folder(path: Path) -> tuple[Path, int | None]:
+    """Beside `path`, with the handle of its lock; None where the file system has no locks."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=HIDDEN))
+        try:
+            handle = try_lock(folder / LOCK)
+        except FileNotFoundError:
+            continue  # removed as a leftover, as it was not locked yet
+        except OSError:
+            return folder, None
+        if handle is not None:
+            if (folder / LOCK).exists():
+                return folder, handle
+            os.close(handle)
+
+
+def _discard(folder: Path, handle: int | None) -> None:
+    """Remove a hidden folder. If it holds the only copy of an output, that is put back."""
+    for old in (folder / "old").glob("*"):
+        place = folder.parent / old.name
+        if not os.path.lexists(place):
+            with suppress(OSError):  # another process came between
+                old.rename(place)
+    shutil.rmtree(folder, ignore_errors=True)
+    if handle is not None:
+        os.close(handle)
+
+
+def read_json(path: Path, *keys: str) -> Any:
+    """The object that a JSON file holds.
+
+    Raises InputError where the file is absent, cannot be read, holds anything else, or lacks one of `keys`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run the stage that writes it (`dvc repro`)") from None
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:  # a ValueError: no UTF-8, no JSON, a number of 5000 digits
         raise InputError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a JSON object, holds {type(content).__name__}")
+    for key in keys:
+        if key not in content:
+            raise InputError(f"{path}: has no key `{key}`")
+    return content
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, atomically; NaN and infinity become null (JSON has neither)."""
     with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
+    """The content with None in the place of NaN and infinity."""
     if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
+        return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content
