@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.files import InputError
+from pipeline.params import parse
 
 PRESETS = Path(__file__).parents[2] / "presets"
 
@@ -20,7 +19,7 @@ def overrides(name: str) -> dict[str, Any]:
     path = PRESETS / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"preset {name}: not found; there are {', '.join(names())}")
-    return yaml.safe_load(path.read_text()) or {}
+    return parse(path.read_text(), path.name) or {}
 
 
 def flags(name: str) -> str:

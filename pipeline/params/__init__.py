@@ -14,10 +14,11 @@ from pipeline.params.model import ModelParams, PredictorParams
 from pipeline.params.objective import ObjectiveParams
 from pipeline.params.pretrain import PretrainParams
 from pipeline.params.probe import FineTuneParams, LowShotParams, ProbeParams, SgdParams
-from pipeline.params.reader import load, read_tree, validate
+from pipeline.params.reader import load, parse_tree, read_tree, validate
 from pipeline.params.regularizer import RegularizerParams
 from pipeline.params.runtime import RuntimeParams
 from pipeline.params.sparsity import RdmregParams, SparsityParams
+from pipeline.params.text import parse
 from pipeline.params.tree import Params
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "SparseAutoencoderParams",
     "SparsityParams",
     "load",
+    "parse",
+    "parse_tree",
     "read_tree",
     "validate",
 ]

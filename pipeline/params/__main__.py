@@ -3,21 +3,21 @@
 import sys
 from pathlib import Path
 
-from pipeline.files import InputError
+from pipeline import exits
 from pipeline.params.reader import load, read_tree
 from pipeline.params.reference import reference
 
 
-def main() -> None:
-    """Print the page; exit with 2 for a mistake in params.yaml and with 1 where there is none."""
+def main() -> int:
+    """Print the page; the exit status is 2 for a mistake in params.yaml and 1 where there is none."""
     path = Path("params.yaml")
-    try:
+
+    def work() -> None:
         load(path)
         print(reference(read_tree(path)), end="")
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+
+    return exits.run(work)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,8 +6,12 @@ path. It reads the earlier param from `info.data`, which lacks it where it is it
 nothing to check. So no mistake hides another one, and none is reported twice.
 """
 
+from collections.abc import Iterator
+
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+
+LONGEST_TEXT = 1024  # characters: a path of most systems
 
 
 class Section(BaseModel):
@@ -17,16 +21,30 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_bool_for_number(cls, value: object, info: ValidationInfo) -> object:
-        """Pydantic would read `steps: true` as 1."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("must not be true or false")
+    def _refuse_what_would_be_read_as_something_else(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic would read `steps: true` as 1, in a list too, and `root: ""` as the current folder."""
+        for item in _items(value):
+            if isinstance(item, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+                raise ValueError("must not be true or false")
+            if isinstance(item, str) and not item.strip():
+                raise ValueError("must not be empty text")
+            if isinstance(item, str) and len(item) > LONGEST_TEXT:
+                raise ValueError(f"text of {len(item)} characters, at most {LONGEST_TEXT} fit")
         return value
 
     @classmethod
     def fields_by_key(cls) -> dict[str, FieldInfo]:
         """The keys as params.yaml spells them, in its order, each with its field."""
         return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+
+def _items(value: object) -> Iterator[object]:
+    """A value, or those that its lists hold."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _items(item)
+    else:
+        yield value
 
 
 def inner_section(field: FieldInfo) -> type[Section] | None:

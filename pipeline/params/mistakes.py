@@ -7,9 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.files import ParamsError
 from pipeline.params.base import Section, inner_section
 
 SHOWN = 60  # characters of a wrong value
+LONGEST = 300  # characters of a line
+MOST = 50  # lines
 NO_PATH = "Input is not a valid path for <class 'pathlib.Path'>"
 
 Path = tuple[int | str, ...]
@@ -37,9 +40,21 @@ def lines(error: ValidationError, tree: Any, kind: type[Section]) -> list[str]:
     return [_line(detail, meant.get(detail["loc"])) for detail in shown]
 
 
+def report(mistakes: list[str]) -> ParamsError:
+    """The lines as an error: each short and printable, and not too many."""
+    more = [f"params.yaml: {len(mistakes) - MOST} more mistakes"] if len(mistakes) > MOST else []
+    return ParamsError("\n".join(map(in_one_line, mistakes[:MOST] + more)))
+
+
+def in_one_line(text: str) -> str:
+    """The text for a terminal: one line of at most 300 characters, the unprintable ones escaped."""
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[5 - LONGEST // 2 :]}"
+
+
 def _line(error: ErrorDetails, meant: str | None) -> str:
     dotted = ".".join(map(str, error["loc"])) or "params.yaml"
-    return f"{dotted}: {' '.join(_message(error, meant).split())}"
+    return f"{dotted}: {_message(error, meant)}"
 
 
 def _message(error: ErrorDetails, meant: str | None) -> str:

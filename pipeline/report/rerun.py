@@ -6,19 +6,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipeline.files import ParamsError
+from pipeline.params import parse_tree
 
 Tree = dict[str, Any]  # of params, without the section runtime, which changes no result
 
 
 def committed_params(root: Path, commit: str) -> Tree | None:
-    """params.yaml of a commit, without its section runtime; None where Git does not have it."""
+    """params.yaml of a commit, without its section runtime; None where Git has none that can be read."""
     show = ["git", "-C", str(root), "show", f"{commit}:./params.yaml"]
     try:
         done = subprocess.run(show, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        tree = parse_tree(done.stdout)
+    except (OSError, subprocess.CalledProcessError, ParamsError):
         return None
-    return {name: section for name, section in yaml.safe_load(done.stdout).items() if name != "runtime"}
+    return {name: section for name, section in tree.items() if name != "runtime"}
 
 
 def commands(tree: Tree, committed: Tree | None, commit: str) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -56,19 +57,70 @@ def test_keys_that_stand_twice_are_named_with_their_lines(tmp_path):
     ]
 
 
-def test_an_alias_is_read_as_what_it_stands_for(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text("data: &all {a: 1}\nmodel: *all\nprobe: &loop {a: *loop}\n")
-    tree = read_tree(path)
-    assert tree["model"] == {"a": 1} and tree["probe"]["a"] is tree["probe"]
-
-
-def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
+def test_a_small_number_without_a_point_is_a_number(tmp_path):
     """`dvc exp run -S pretrain.learning_rate=1e-5` writes 1e-05, which YAML 1.1 reads as a string."""
     path = tmp_path / "params.yaml"
     path.write_text(re.sub(r"learning_rate: \S+", "learning_rate: 1e-05", yaml.safe_dump(default_tree())))
-    assert read_tree(path)["pretrain"]["learning_rate"] == "1e-05"
+    assert read_tree(path)["pretrain"]["learning_rate"] == 1e-05
     assert load(path).pretrain.learning_rate == 1e-5
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def put_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_unreadable(path: Path) -> None:
+    path.symlink_to("/proc/self/mem")  # a file that even root cannot read from its beginning
+
+
+def put_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def put_large(path: Path) -> None:
+    path.write_text("a: 1  # " + "x" * 10**8)
+
+
+def put_bytes(path: Path) -> None:
+    path.write_bytes(b"a: \xff\xfe")
+
+
+def put_laughs(path: Path) -> None:
+    lines = ["l0: &l0 [ha]"] + [
+        f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 12)
+    ]
+    path.write_text("\n".join(lines))
+
+
+def put_many_keys(path: Path) -> None:
+    path.write_text("\n".join(f"key{number}: 1" for number in range(2000)))
+
+
+@pytest.mark.parametrize(
+    ("put", "message", "status"),
+    [
+        (put_folder, "not a file", 1),
+        (put_pipe, "not a file", 1),
+        (put_unreadable, "Input/output error", 1),
+        (put_link_to_itself, "not found", 1),
+        (put_large, "larger than 256 KiB", 2),
+        (put_bytes, "not valid YAML: invalid start byte at byte 3", 2),
+        (put_laughs, "not valid YAML: anchors, aliases and tags are not read here", 2),
+        (put_many_keys, "1963 more mistakes", 2),
+    ],
+)
+def test_whatever_stands_in_its_place_is_named_in_short_lines(tmp_path, put, message, status):
+    put(tmp_path / "params.yaml")
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "params.yaml")
+    lines = str(caught.value).splitlines()
+    assert message in lines[-1] and lines[-1].split(": ")[0].endswith("params.yaml")
+    assert caught.value.exit_status == status and len(lines) <= 51
+    assert all(len(line) <= 300 and line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize("stage", ["prepare", "report"])

@@ -10,8 +10,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.files import InputError, atomic_file
 from pipeline.orchestration import presets
 from pipeline.orchestration.prefect import server
@@ -22,7 +20,7 @@ from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.grid import parse_setting, set_params
 from pipeline.orchestration.sweeps.workspaces import git, write_params
-from pipeline.params import load, read_tree, validate
+from pipeline.params import load, parse_tree, read_tree, validate
 from pipeline.tracking import check
 
 PARAMS, KEPT = "params.yaml", Path(".dvc/tmp")
@@ -73,7 +71,7 @@ def set_from_commit(root: Path, preset: str | None, settings: list[str]) -> None
         committed = git(root, "show", f"HEAD:./{PARAMS}") + "\n"
     except InputError:
         committed = text
-    base = yaml.safe_load(committed)
+    base = parse_tree(committed)
     changed = copy.deepcopy(base)
     set_params(changed, overrides)
     check(validate(changed))

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.files import InputError, ParamsError
 from pipeline.graph import read_graph, tracked_values
 from pipeline.orchestration import presets
-from pipeline.params import read_tree, validate
+from pipeline.params import parse, read_tree, validate
 from pipeline.pretrain.parallel import alike
 from pipeline.tracking import check
 
@@ -172,11 +170,7 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     path, separator, values = (part.strip() for part in text.partition("="))
     if not separator or not path or not values:
         raise ParamsError(f"{text}: an axis is section.key=value,value")
-    try:
-        parsed = yaml.safe_load(f"[{values}]")
-    except yaml.YAMLError:
-        raise ParamsError(f"{path}: {values} is not a list of values with commas between") from None
-    return path, parsed
+    return path, parse(f"[{values}]", path, path)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -184,10 +178,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     path, separator, value = text.partition("=")
     if not separator or not path:
         raise ParamsError(f"{text}: a setting is section.key=value")
-    try:
-        return path.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ParamsError(f"{path}: {value} is not valid YAML") from None
+    return path.strip(), parse(value, path.strip(), path.strip())
 
 
 def set_params(tree: Any, overrides: dict[str, Any]) -> None:
