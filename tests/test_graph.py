@@ -1,8 +1,10 @@
 """dvc.yaml against the code: a stage depends on the rooms it imports and tracks the params it reads.
 
-Exempt from deps: pipeline/params (its values are tracked one by one under `params:`), pipeline/layout.py
+Exempt from deps: pipeline/params (its values are tracked one by one under `params:`; what it checks is the
+work of the stage `params`, which tracks all of the file and comes before the others), pipeline/layout.py
 (it names the places that dvc.yaml names), pipeline/graph.py (it reads dvc.yaml), and how
-files are written and progress, history and errors shown: pipeline/files.py, pipeline/contracts/record.py,
+files are written and checked, and progress, history and errors shown: pipeline/files.py,
+pipeline/digests.py, pipeline/contracts/record.py,
 pipeline/progress.py, pipeline/tracking.py and stages/command.py.
 """
 
@@ -14,12 +16,14 @@ import pytest
 import yaml
 from conftest import REPOSITORY, default_tree, override
 
+from pipeline.graph import outputs
 from pipeline.params import Params, Section
 
 EXEMPT = (
     "pipeline/params",
     "pipeline/contracts/__init__.py",
     "pipeline/contracts/record.py",
+    "pipeline/digests.py",
     "pipeline/files.py",
     "pipeline/graph.py",
     "pipeline/layout.py",
@@ -59,7 +63,7 @@ def test_a_stage_depends_on_the_rooms_that_it_imports_and_on_no_other(stage):
     code = [dep for dep in GRAPH[stage]["deps"] if dep.startswith(("pipeline", "stages"))]
     files = [file for file in imported(stage) if not is_inside(file, list(EXEMPT))]
     assert [file for file in files if not is_inside(file, code)] == []
-    assert [place for place in code if not any(is_inside(file, [place]) for file in files)] == []
+    assert [place for place in code if not any(is_inside(file, [place]) for file in imported(stage))] == []
 
 
 def leaves(kind: type[Section], prefix: str = "") -> dict[str, tuple[str, str]]:
@@ -85,7 +89,7 @@ def test_the_stages_of_a_run_read_no_param_that_dvc_does_not_track(tmp_path, sma
             read.add(names[id(section)] + (type(section).model_fields[name].alias or name))
         return object.__getattribute__(section, name)
 
-    for stage in GRAPH:
+    for stage in [stage for stage in GRAPH if stage != "params"]:
         read.clear()
         with monkeypatch.context() as patch:
             patch.setattr(Section, "__getattribute__", record)
@@ -125,8 +129,24 @@ def all_sections(kind: type[Section]) -> list[type[Section]]:
     return [section for child in kind.__subclasses__() for section in (child, *all_sections(child))]
 
 
-def test_runtime_is_tracked_by_no_stage():
-    assert not any(entry.startswith("runtime") for stage in GRAPH.values() for entry in stage["params"])
+def test_runtime_is_tracked_by_no_stage_but_the_one_that_checks_it():
+    others = [entry for stage, content in GRAPH.items() if stage != "params" for entry in content["params"]]
+    assert not any(entry.startswith("runtime") for entry in others)
+
+
+def test_all_of_params_yaml_is_checked_before_any_other_stage():
+    assert GRAPH["params"]["params"] == [{"params.yaml": None}]  # DVC's way to say: the whole file
+    assert GRAPH["params"]["outs"] == ["artifacts/params.txt"]
+    assert "artifacts/params.txt" in GRAPH["prepare"]["deps"]
+    for stage in set(GRAPH) - {"params"}:
+        assert before(stage) >= {"params"}, stage
+
+
+def before(stage: str) -> set[str]:
+    """The stages whose outputs a stage reads, directly or through others."""
+    deps = GRAPH[stage]["deps"]
+    direct = {name for name in GRAPH if any(is_inside(dep, outputs(GRAPH[name])) for dep in deps)}
+    return direct.union(*map(before, direct))
 
 
 def test_reports_are_kept_by_git_and_artifacts_by_dvc():

@@ -250,4 +250,4 @@ def read(path: Path) -> Interpret:
 
 def write(path: Path, content: Interpret) -> None:
     """Write the file whole."""
-    write_record(path, content)
+    write_record(path, content, [f"interpret_{name}" for name in TABLES])

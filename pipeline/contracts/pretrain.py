@@ -69,10 +69,12 @@ class Pretrain(Record):
     minutes: Number = Field(description="time of training alone, minutes")
     images_per_second: Number = Field(description="median over the history")
     peak_memory_mb: Number = Field(description="largest memory, MiB: of the GPU, or of the process")
+    # Of a run that went on under other conditions, each of these but `together` is as "fp32 then bf16".
     device: str = Field(description="kind and name of the device")
-    processes: int = Field(description="processes that shared each batch")
+    processes: int | str = Field(description="processes that shared each batch")
     together: int = Field(description="runs that trained in one process")
     precision: str = Field(description="fp32 or bf16")
+    compile: bool | str | None = Field(None, description="whether torch.compile compiled the model")
     torch: str = Field(description="version of torch")
     parameters: dict[str, int] = Field(description="part of the model -> number of weights")
     seed: int = Field(description="pretrain.seed")
@@ -90,4 +92,4 @@ def read(path: Path) -> Pretrain:
 
 def write(path: Path, content: Pretrain) -> None:
     """Write the file whole."""
-    write_record(path, content)
+    write_record(path, content, ("training", "interaction"))

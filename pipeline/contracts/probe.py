@@ -134,4 +134,4 @@ def read(path: Path) -> Probe:
 
 def write(path: Path, content: Probe) -> None:
     """Write the file whole."""
-    write_record(path, content)
+    write_record(path, content, ("probe", "probe_confusion"))

@@ -22,11 +22,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.files import InputError, read_json, write_json
+from pipeline import digests
+from pipeline.files import InputError, finite, read_json, write_json
+from pipeline.layout import METRICS, PLOTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NAMES = ("set", "label", "factor", "view", "code", "true", "predicted")  # columns of every table
 REASONS = {"missing": "is missing", "extra_forbidden": "is no key of this file"}
 
 
@@ -87,7 +90,9 @@ def read_record(path: Path, model: type[File], stage: str) -> File:
     if not path.exists():
         raise InputError(f"{path}: not found; {anew}")
     try:
-        return model.model_validate(read_json(path))
+        content = read_json(path)
+        plain = digests.unsealed(content) if isinstance(content, dict) else content
+        record = model.model_validate(plain)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -95,23 +100,39 @@ def read_record(path: Path, model: type[File], stage: str) -> File:
         raise InputError(f"{path}: {key + ': ' if key else ''}{reason}; {anew}") from None
     except InputError as error:
         raise InputError(f"{error}; {anew}") from None
+    if not digests.is_sealed(content):
+        raise InputError(f"{path}: damaged: not what stage {stage} wrote; {anew}")
+    return record
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write a metrics file whole."""
-    write_json(path, record.content())
+def write_record(path: Path, content: Record | None, tables: Sequence[str] = ()) -> None:
+    """Write a metrics file whole, with its digest and those of its stage's tables, if they are there."""
+    files = [_table_of(path, name) for name in tables]
+    plain = {} if content is None else finite(content.content())
+    write_json(path, digests.sealed(plain, [file for file in files if file.exists()]))
 
 
-def read_table(path: Path, columns: Sequence[str], stage: str, text: Sequence[str] = ()) -> "pd.DataFrame":
-    """A CSV file; columns of `text` stay text, even where it reads as a number or as nothing.
+def _table_of(metrics: Path, name: str) -> Path:
+    return metrics.parents[1] / PLOTS.name / f"{name}.csv"
 
-    Raises InputError where it is absent, no table, or lacks one of the `columns`.
+
+def read_table(path: Path, columns: Sequence[str], stage: str) -> "pd.DataFrame":
+    """A CSV file; names stay text, even where one reads as a number or as nothing: 007, NA.
+
+    Raises InputError where it is absent, no table, lacks one of the `columns`, or is not what its stage
+    wrote.
     """
     import pandas as pd  # here, as it takes long and sweeps read no table
 
     anew = f"write it anew with `dvc repro -f -s {stage}`"
     try:
-        table = pd.read_csv(path, converters=dict.fromkeys(text, str))
+        numbers = [column for column in pd.read_csv(path, nrows=0) if column not in NAMES]
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(NAMES, str),
+            keep_default_na=False,
+            na_values=dict.fromkeys(numbers, ["", "nan"]),
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {anew}") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -119,6 +140,9 @@ def read_table(path: Path, columns: Sequence[str], stage: str, text: Sequence[st
     missing = [column for column in columns if column not in table]
     if missing:
         raise InputError(f"{path}: has no column `{missing[0]}`; {anew}")
+    known = read_json(path.parents[1] / METRICS.name / f"{stage}.json").get(digests.TABLES, {})
+    if known.get(path.name) != digests.sha256(path):
+        raise InputError(f"{path}: damaged: not what stage {stage} wrote; {anew}")
     return table
 
 

@@ -1,4 +1,4 @@
-"""reports/metrics/twin.json: what pipeline.contracts.pretrain says, of the dense twin; {} without a twin.
+"""reports/metrics/twin.json: what pipeline.contracts.pretrain says, of the dense twin; empty without.
 
 Beside it lies the table twin.csv, with the columns of training.csv.
 """
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.record import read_record, write_record
-from pipeline.files import read_json, write_json
+from pipeline.digests import sealed
+from pipeline.files import read_json
 
 STAGE = "twin"
 
@@ -15,14 +16,11 @@ STAGE = "twin"
 def read(path: Path) -> Pretrain | None:
     """None where there is no twin. Raises InputError where the file is missing, broken or of another
     shape."""
-    if path.exists() and read_json(path) == {}:
+    if path.exists() and read_json(path) == sealed({}):
         return None
     return read_record(path, Pretrain, STAGE)
 
 
 def write(path: Path, content: Pretrain | None) -> None:
     """Write the file whole."""
-    if content is None:
-        write_json(path, {})
-    else:
-        write_record(path, content)
+    write_record(path, content, ("twin",) if content else ())

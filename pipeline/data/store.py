@@ -1,5 +1,6 @@
 """One store for every set: memory-mapped uint8 pixels, labels.parquet, meta.json.
 
+    <set>/digests.json              of the other files: pipeline.digests
     <set>/meta.json                 name, image_size, label kinds and classes, mean, std, counts, hash
     <set>/{train,test}/images.npy   (n, size, size, 3) uint8
     <set>/{train,test}/labels.parquet   one row per image, in the order of the images: a column per label
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data.labels import Label
+from pipeline.digests import check, seal
 from pipeline.files import InputError, read_json, write_json
 from pipeline.layout import META
 
@@ -79,7 +81,8 @@ class ImageSet:
 
 
 def open_set(folder: Path) -> ImageSet:
-    """Open a prepared set. Raises InputError where meta.json is absent or broken."""
+    """Open a prepared set. Raises InputError where a file of it is missing or is not what was written."""
+    check(folder)
     meta = read_json(folder / META)
     try:
         labels = {name: Label.from_json(fields) for name, fields in meta["labels"].items()}
@@ -201,7 +204,7 @@ def _write_header(handle: BinaryIO, empty: np.ndarray, length: int) -> None:
 def write_meta(
     folder: Path, name: str, image_size: int, labels: dict[str, Label], writers: dict[str, SplitWriter]
 ) -> dict[str, Any]:
-    """Write meta.json from the finished writers of both splits, and return its content."""
+    """Write meta.json from the finished writers of both splits, and return its content; then the digests."""
     train = writers["train"]
     pixels = train.written * image_size**2
     mean = train.channel_sum / pixels / 255
@@ -217,4 +220,5 @@ def write_meta(
         "hash": digest.hexdigest(),
     }
     write_json(folder / META, meta)
+    seal(folder)
     return meta

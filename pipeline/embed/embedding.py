@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline import layout
 from pipeline.data.store import SPLITS, ImageSet
+from pipeline.digests import check
 from pipeline.embed.corruptions import CORRUPTIONS, corrupt
 from pipeline.embed.reference import load_reference
 from pipeline.embed.registry import CORRUPTED_SOURCES, IMAGE_SOURCES, PATCH_SOURCES
@@ -41,12 +42,14 @@ def load_context(encoder: Path, params: EmbedParams, root: Path, runtime: Runtim
     reference model.
 
     root: where the path of the reference model's weights starts. Raises InputError where a file is missing
-    or broken.
+    or is not what was written.
     """
+    twin = twin_folder(encoder)
+    for folder in filter(None, (encoder, twin)):
+        check(folder)
     config = read_json(encoder / layout.CONFIG)
     method, site = load_module(encoder, config, runtime)
     networks = {weights: load_encoder(encoder, weights, runtime.device) for weights in (TRAINED, INITIAL)}
-    twin = twin_folder(encoder)
     if twin is not None:
         networks[TWIN] = load_encoder(twin, TRAINED, runtime.device)
     return Context(

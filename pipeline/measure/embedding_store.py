@@ -1,5 +1,6 @@
 """Embeddings on disk: what `embed` writes and `probe` and `interpret` read.
 
+    <embeddings>/digests.json                   of the other files: pipeline.digests
     <embeddings>/meta.json                      what they were made of: EmbeddingsMeta
     <embeddings>/<set>/{train,test}.npz         the views of every image, and `ids`: the row of each image
     <embeddings>/<set>/tokens_{train,test}.npz  the views of every patch of some images, and `rows`: which
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import layout
 from pipeline.data.store import ImageSet
+from pipeline.digests import check, seal
 from pipeline.files import InputError, read_json, write_json
 
 
@@ -112,15 +114,18 @@ def corruptions(embeddings: Path, name: str) -> list[str]:
 
 
 def write_meta(embeddings: Path, meta: EmbeddingsMeta) -> None:
+    """Write what the finished embeddings were made of, and the digests of all their files."""
     write_json(embeddings / layout.META, meta.model_dump(mode="json", exclude_none=True))
+    seal(embeddings)
 
 
 def read_meta(embeddings: Path, encoder: Path) -> EmbeddingsMeta:
     """What the embeddings were made of, once it is sure that the encoder in the folder `encoder` and the
     twin beside it made them.
 
-    Raises InputError where a file is missing or broken, and where another encoder made them.
+    Raises InputError where a file is missing or is not what was written, and where another encoder made them.
     """
+    check(embeddings)
     path = embeddings / layout.META
     try:
         meta = EmbeddingsMeta.model_validate(read_json(path))
@@ -156,13 +161,11 @@ def weights_hash(encoder: Path) -> str:
     """sha256 of the weights in the folder `encoder`, the sparse module's included: it identifies the encoder
     that made some embeddings.
 
-    Raises InputError where there are none.
+    Raises InputError where a file of the folder is missing or is not what was written.
     """
+    check(encoder)
     digest = hashlib.sha256()
-    try:
-        digest.update((encoder / layout.TRAINED_WEIGHTS).read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: not found; run `dvc repro pretrain`") from None
+    digest.update((encoder / layout.TRAINED_WEIGHTS).read_bytes())
     module = encoder / layout.SPARSITY_WEIGHTS
     if module.exists():
         digest.update(module.read_bytes())

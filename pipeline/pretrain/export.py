@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from pipeline.contracts.pretrain import INTERACTION
 from pipeline.data.store import ImageSet
+from pipeline.digests import seal
 from pipeline.files import atomic_folder, write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
 from pipeline.layout import CARD, CONFIG, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
@@ -43,6 +44,7 @@ def export_encoder(
                 save_file(state, temporary / name)
         write_json(temporary / CONFIG, config)
         (temporary / CARD).write_text(model_card(params, images, encoder.num_features, metrics, twin))
+        seal(temporary)
 
 
 def interaction_table(trainer: Trainer) -> pd.DataFrame:

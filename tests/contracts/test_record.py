@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -11,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.contracts import interpret, prepare, pretrain, probe
 from pipeline.contracts.record import Record, read_table
+from pipeline.digests import unsealed
 from pipeline.files import InputError
-from pipeline.layout import metrics_file, table_file
+from pipeline.layout import PLOTS, metrics_file, table_file
 from tests.finished_run import FinishedRun
 
 CONTRACTS = (prepare, pretrain, probe, interpret)
@@ -29,9 +31,11 @@ TABLES = {
 def test_reading_and_writing_again_gives_the_same_bytes(
     contract: ModuleType, committed: bool, finished_run: FinishedRun, tmp_path: Path
 ):
-    path = (REPOSITORY if committed else finished_run.root) / metrics_file(contract.STAGE)
-    contract.write(tmp_path / "again.json", contract.read(path))
-    assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
+    root = REPOSITORY if committed else finished_run.root
+    shutil.copytree(root / PLOTS, tmp_path / PLOTS)
+    path, again = (folder / metrics_file(contract.STAGE) for folder in (root, tmp_path))
+    contract.write(again, contract.read(path))
+    assert again.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.STAGE)
@@ -53,8 +57,13 @@ def test_a_missing_file_is_named_with_the_command(tmp_path: Path):
         probe.read(tmp_path / "absent.json")
 
 
+def plain(run: FinishedRun, stage: str) -> dict:
+    """A metrics file without its digests."""
+    return unsealed(json.loads((run.root / metrics_file(stage)).read_text()))
+
+
 def changed(run: FinishedRun, stage: str, keys: list[str], value: object) -> dict:
-    tree = json.loads((run.root / metrics_file(stage)).read_text())
+    tree = plain(run, stage)
     node = tree
     for key in keys[:-1]:
         node = node[key]
@@ -130,7 +139,7 @@ def test_the_summary_of_interpret_is_drawn_from_the_code_encoder(finished_run: F
 
 
 def test_a_summary_of_other_sets_is_refused(finished_run: FinishedRun):
-    tree = json.loads((finished_run.root / metrics_file("probe")).read_text())
+    tree = plain(finished_run, "probe")
     tree["summary"]["elsewhere"] = tree["summary"]["scenes"]
     with pytest.raises(ValidationError, match="summary"):
         probe.Probe.model_validate(tree)

@@ -9,6 +9,7 @@ from conftest import default_tree, override
 
 from pipeline.data.labels import Label
 from pipeline.data.store import CELL, SplitWriter, open_set, write_meta
+from pipeline.digests import seal
 from pipeline.files import InputError, ParamsError
 from pipeline.params import validate
 
@@ -74,7 +75,7 @@ def test_labels_keep_their_compact_types_and_pixels_stay_on_disk(tmp_path, parts
 def test_files_and_hash_do_not_depend_on_the_chunks(tmp_path, parts):
     small, large = write(tmp_path / "small", parts, step=3), write(tmp_path / "large", parts, step=100)
     files = sorted(path.relative_to(small) for path in small.rglob("*") if path.is_file())
-    assert len(files) == 7
+    assert len(files) == 8
     for file in files:
         assert (small / file).read_bytes() == (large / file).read_bytes(), file
 
@@ -134,6 +135,7 @@ def test_images_and_labels_of_different_length_are_refused(tmp_path, parts):
 @pytest.mark.parametrize("content", ["[]", "{}", '{"labels": 3}', "{"])
 def test_a_broken_description_is_an_input_error(tmp_path, content):
     (tmp_path / "meta.json").write_text(content)
+    seal(tmp_path)
     with pytest.raises(InputError, match=r"meta\.json"):
         open_set(tmp_path)
 

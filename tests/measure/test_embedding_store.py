@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.store import open_set
+from pipeline.digests import seal
 from pipeline.files import InputError, write_json
 from pipeline.layout import DATA, EMBEDDINGS, ENCODER, META, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
 from pipeline.measure.embedding_store import (
@@ -68,6 +69,7 @@ def test_a_description_of_something_else_is_named(
     meta: EmbeddingsMeta, tmp_path: Path, change: dict[str, object], mistake: str
 ):
     write_json(tmp_path / EMBEDDINGS / META, meta.model_dump(mode="json") | change)
+    seal(tmp_path / EMBEDDINGS)
     with pytest.raises(InputError, match=rf"meta\.json: not a description of embeddings \({mistake}"):
         read_meta(tmp_path / EMBEDDINGS, tmp_path / ENCODER)
 
@@ -87,9 +89,11 @@ def test_views_are_read_back_by_name(file_of, tmp_path: Path):
 
 def test_the_hash_is_of_the_weights_of_encoder_and_module(tmp_path: Path):
     (tmp_path / TRAINED_WEIGHTS).write_bytes(b"abc")
+    seal(tmp_path)
     assert weights_hash(tmp_path) == hashlib.sha256(b"abc").hexdigest()
     (tmp_path / SPARSITY_WEIGHTS).parent.mkdir()
     (tmp_path / SPARSITY_WEIGHTS).write_bytes(b"def")
+    seal(tmp_path)
     assert weights_hash(tmp_path) == hashlib.sha256(b"abcdef").hexdigest()
-    with pytest.raises(InputError, match=r"model\.safetensors: not found"):
+    with pytest.raises(InputError, match=r"elsewhere/digests\.json: not found"):
         weights_hash(tmp_path / "elsewhere")

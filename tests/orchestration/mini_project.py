@@ -20,6 +20,7 @@ from pipeline.layout import metrics_file
 
 STAGE = """
 import json, os, pathlib, select, signal, sys, yaml
+from pipeline.digests import sealed
 from pipeline.progress import report as report_progress
 
 params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
@@ -107,7 +108,7 @@ content = {
     "probe": probe,
     "report": report,
 }[stage]()
-(metrics / f"{stage}.json").write_text(json.dumps(content))
+(metrics / f"{stage}.json").write_text(json.dumps(sealed(content)))
 print(f"{stage}: done", flush=True)
 """
 TOGETHER = """

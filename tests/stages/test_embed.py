@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.data.normalise import normalise
 from pipeline.data.store import open_set
+from pipeline.digests import seal
 from pipeline.embed import embedding
 from pipeline.embed.corruptions import CORRUPTIONS
 from pipeline.embed.source import ComputeViews, Context, Sample
@@ -64,6 +65,7 @@ def test_an_encoder_without_a_module_has_no_views_of_one(tmp_path: Path):
     content = read_json(config)
     content["sparsity"]["method"] = "none"
     write_json(config, content)
+    seal(config.parent)
     embed.main(run, tmp_path)
     assert read_json(meta)["views"] == [view for view in views if view not in OF_MODULE]
 
@@ -168,7 +170,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path: Path):
 
 def test_a_missing_set_is_named(tmp_path: Path):
     tiny_run(tmp_path)
-    with pytest.raises(InputError, match=r"cifar100/meta\.json: not found"):
+    with pytest.raises(InputError, match=r"cifar100/digests\.json: not found"):
         embed.main(tiny_params(embed={"sets": ["cifar100"]}), tmp_path)
 
 

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from pipeline import params
 from pipeline.data.labels import Label
 from pipeline.data.store import CELL, SPLITS, SplitWriter, open_set, write_meta
+from pipeline.digests import seal
 from pipeline.files import write_json
 from pipeline.jepa.encoder import build_encoder, timm_config
 from pipeline.layout import CARD, CONFIG, DATA, ENCODER, INITIAL_WEIGHTS, SPARSITY_WEIGHTS, TRAINED_WEIGHTS
@@ -106,6 +107,7 @@ def write_encoder(folder: Path, run: params.Params, seed: int = 1) -> None:
     config = timm_config(run.model, SIZE, encoder, image_set.mean, image_set.std)
     (folder / CARD).write_text("# A card\n")
     write_json(folder / CONFIG, config | {"sparsity": run.sparsity.model_dump(mode="json", by_alias=True)})
+    seal(folder)
 
 
 def tiny_run(root: Path) -> params.Params:

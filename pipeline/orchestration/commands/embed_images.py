@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from pipeline.digests import FILE, check
 from pipeline.embed.embedding import load_module
 from pipeline.embed.encoder_views import ImageViews
 from pipeline.files import InputError, atomic_file, read_json
@@ -70,11 +71,16 @@ def feature_tables(
     Raises InputError as `main` does.
     """
     runtime = resolve(params.runtime)
+    if (encoder / FILE).exists():  # not in every folder from a model hub
+        check(encoder)
     config = read_json(encoder / CONFIG)
     method, site = load_module(encoder, config, runtime)
     network = ImageViews(load_encoder(encoder, TRAINED, runtime.device), method, site)
     to_input, size = encoder_normalise(encoder), config["pretrained_cfg"]["input_size"][-1]
-    tasks = ((root, [(path, 0) for path in part], size) for part in chunks_of(paths, FILES_PER_TASK))
+    max_pixels = params.data.max_pixels
+    tasks = (
+        (root, [(path, 0) for path in part], size, max_pixels) for part in chunks_of(paths, FILES_PER_TASK)
+    )
     workers = num_workers(params.runtime.workers)
     progress = Progress(str(root), len(paths), params.runtime.log_seconds)
     with progress, map_in_order(decode, tasks, workers) as chunks:

@@ -5,6 +5,7 @@ import shutil
 import warnings
 from pathlib import Path
 
+from pipeline import digests
 from pipeline.contracts import probe
 from pipeline.files import InputError, atomic_folder, read_json
 from pipeline.layout import CARD, CONFIG, EMBEDDINGS, ENCODER, metrics_file
@@ -38,7 +39,9 @@ def main(arguments: argparse.Namespace) -> int:
             raise InputError(f"--encoder: {encoder / name} not found; run `dvc repro pretrain`")
     scores = probe_scores(Path.cwd(), encoder)
     with atomic_folder(folder) as temporary:
+        digests.check(encoder)
         shutil.copytree(encoder, temporary, dirs_exist_ok=True)
+        (temporary / digests.FILE).unlink()  # the folder will hold more
         card = temporary / CARD
         if scores:
             card.write_text(f"{card.read_text()}\n{scores}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.contracts import interpret, pretrain, probe
+from pipeline.digests import unsealed
 from pipeline.layout import metrics_file
 from pipeline.orchestration.sweeps.grid import AXES, Cell
 from pipeline.orchestration.sweeps.workspaces import git
@@ -71,7 +72,7 @@ def read_experiment(root: Path, revision: str) -> Measured:
     """The metrics files of an experiment's commit, which the stages of this code wrote."""
 
     def content(stage: str) -> dict[str, Any]:
-        return json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}"))
+        return unsealed(json.loads(git(root, "show", f"{revision}:{metrics_file(stage)}")))
 
     there = git(root, "ls-tree", "--name-only", revision, "--", str(metrics_file("interpret")))
     return Measured(
