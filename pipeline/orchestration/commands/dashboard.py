@@ -9,12 +9,12 @@ from pipeline.orchestration.prefect import server
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=4200)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in, with no password"
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in, who have the token that it shows"
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Raises InputError where the port is taken or the server does not start."""
+    """Raises InputError where the host is none, the port is taken or the server does not start."""
     root = Path.cwd()
     if (url := server.running(root)) is not None:
         print(f"dashboard: already up at {server.page(url)}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.layout import HISTORIES
 from pipeline.orchestration.prefect.curves import Curves
-from pipeline.orchestration.prefect.server import SETTINGS, answers
+from pipeline.orchestration.prefect.server import CLIENT_TOKEN, SETTINGS, trouble
 from pipeline.params import read_tree
 from pipeline.progress import VARIABLE, ProgressFile
 
@@ -43,8 +43,11 @@ def observed(stage: str) -> Iterator[None]:
     if not url or os.environ.get("RANK", "0") != "0":  # torchrun's other processes
         yield
         return
-    if find_spec("prefect") is None or not answers(url):
-        print(f"observe: no Prefect or no server at {url}; going on without", file=sys.stderr, flush=True)
+    problem = (
+        trouble(url, os.environ.get(CLIENT_TOKEN)) if find_spec("prefect") else "Prefect is not installed"
+    )
+    if problem is not None:
+        print(f"observe: {problem}; going on without", file=sys.stderr, flush=True)
         yield
         return
     for key, value in SETTINGS.items():

@@ -1,5 +1,6 @@
 """The dashboard as a person uses it: a server, a sweep, a look in the browser, a click on cancel."""
 
+import base64
 import json
 import os
 import re
@@ -53,9 +54,10 @@ def address(project: Path) -> str:
 
 
 def ask(project: Path, path: str, **body: Any) -> Any:
-    request = urllib.request.Request(
-        f"{address(project)}/{path}", json.dumps(body).encode(), {"content-type": "application/json"}
-    )
+    headers = {"content-type": "application/json"}
+    if token := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["authorization"] = f"Basic {base64.b64encode(token.encode()).decode()}"
+    request = urllib.request.Request(f"{address(project)}/{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request) as reply:
         return json.load(reply)
 
