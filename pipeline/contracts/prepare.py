@@ -10,6 +10,14 @@ from pipeline.contracts.record import Record, read_record, write_record
 STAGE = "prepare"
 
 
+class Duplicates(Record):
+    """Images whose stored pixels are those of another image."""
+
+    train: int = Field(description="training images that repeat an earlier one")
+    test: int = Field(description="test images that repeat an earlier one")
+    test_in_train: int = Field(description="test images that are training images too")
+
+
 class PreparedSet(Record):
     """One set."""
 
@@ -17,6 +25,10 @@ class PreparedSet(Record):
     test: int = Field(description="images to score on")
     hash: str = Field(description="of all images and labels, SHA-256 in hexadecimal")
     broken: int = Field(description="files that could not be read and are in no split")
+    left_out: dict[str, int] | None = Field(
+        None, description="what was found beside them and is in no split: reason -> number"
+    )
+    duplicates: Duplicates | None = Field(None, description="images that are there more than once")
     image_size: int = Field(description="side of an image, pixels")
     num_labels: int = Field(description="labels of an image")
 

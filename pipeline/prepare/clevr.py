@@ -12,6 +12,7 @@ Source: Zhai et al. 2019 (VTAB), appendix A, and data/clevr.py of its code.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,7 @@ from PIL import Image
 from pipeline.data.labels import Label
 from pipeline.files import InputError
 from pipeline.prepare.folder import FILES_PER_TASK
-from pipeline.prepare.image_file import DAMAGE, describe_damage, printable
+from pipeline.prepare.image_file import DAMAGE, describe_damage, open_image, printable
 from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import chunks_of
 
@@ -50,23 +51,23 @@ def source(request: Request) -> Source:
     Raises InputError, naming request.key and the path: no such folder, a scenes file that is missing or is
     not one, a scene whose objects VTAB's classes do not cover.
     """
-    root, image_size = request.folder, request.data.image_size
+    root, data = request.folder, request.data
     scenes_of = {split: _read_scenes(root, part, request.key) for split, part in PARTS.items()}
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
         for scenes in chunks_of(scenes_of[split], FILES_PER_TASK):
-            yield root, scenes, image_size
+            yield root, scenes, data.image_size, data.max_pixels
 
     counts = {split: len(scenes) for split, scenes in scenes_of.items()}
     return Source(LABELS, counts, decode, tasks)
 
 
-def decode(root: Path, scenes: list[Scene], image_size: int) -> Chunk:
+def decode(root: Path, scenes: list[Scene], image_size: int, max_pixels: int) -> Chunk:
     """Read images as squares of `image_size` pixels, in order; those that cannot be read are named."""
     images, classes, paths, broken = [], [], [], []
     for path, count, distance in scenes:
         try:
-            with Image.open(root / path) as image:
+            with open_image(os.path.join(root, path), max_pixels) as image:
                 square = image.convert("RGB").resize((image_size, image_size), Image.Resampling.BICUBIC)
                 images.append(np.asarray(square))
         except DAMAGE as error:
@@ -85,6 +86,8 @@ def decode(root: Path, scenes: list[Scene], image_size: int) -> Chunk:
 
 def _read_scenes(root: Path, part: str, key: str) -> list[Scene]:
     path = root / "scenes" / f"CLEVR_{part}_scenes.json"
+    if path.exists() and not path.is_file():
+        raise InputError(f"{key}: {path}: not a regular file")
     try:
         with path.open() as handle:
             content = json.load(handle, object_hook=_reduce)
@@ -93,11 +96,13 @@ def _read_scenes(root: Path, part: str, key: str) -> list[Scene]:
         ]
     except OSError as error:
         raise InputError(f"{key}: {path}: {error.strerror}; a CLEVR_v1.0 folder is needed") from None
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{key}: {path}: not CLEVR's scenes ({type(error).__name__}: {text})") from None
     if not scenes:
         raise InputError(f"{key}: {path}: holds no scenes")
+    if outside := next((file for file, _ in scenes if file.count("/") > 2), None):
+        raise InputError(f"{key}: {path}: the image {printable(outside)} lies in another folder")
     return [_classify(file, depths, path, key) for file, depths in scenes]
 
 

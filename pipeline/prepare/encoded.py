@@ -12,12 +12,14 @@ from pipeline.prepare.source import Chunk, Request
 TEST_NAMES = ("test", "val", "valid", "validation")  # of the split to score on: the first that is there
 
 
-def decode(items: Sequence[tuple[str, bytes]], labels: dict[str, np.ndarray], image_size: int) -> Chunk:
+def decode(
+    items: Sequence[tuple[str, bytes]], labels: dict[str, np.ndarray], image_size: int, max_pixels: int
+) -> Chunk:
     """Read images, each a name and its bytes, as folder.decode reads files. labels: of each image."""
     images, kept, broken = [], [], []
     for row, (name, content) in enumerate(items):
         try:
-            images.append(read_square(BytesIO(content), image_size))
+            images.append(read_square(BytesIO(content), image_size, max_pixels))
         except DAMAGE as error:
             broken.append(describe_damage(name, error))
         else:

@@ -4,14 +4,17 @@
     <root>/...                  split here: stratified by class, seeded
 
 Inside, a folder that holds images is a class, named by its path: `cat`, or `animal/cat`. Images that lie in
-no such folder, or all in one, have no label. Files with other endings than those of image_file.py are ignored
-and counted, hidden ones just ignored.
+no such folder, or all in one, have no label. Hidden files, files with other endings than those of
+image_file.py and images beside train/ and test/ are left out and counted.
+
+Links are followed, to files and to folders, also to those outside the folder: sets are made of links too.
 """
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +22,21 @@ import numpy as np
 from pipeline.data.labels import Label
 from pipeline.files import InputError
 from pipeline.params import DataParams
-from pipeline.prepare.image_file import DAMAGE, ENDINGS, describe_damage, printable, read_square
+from pipeline.prepare.image_file import (
+    DAMAGE,
+    ENDINGS,
+    describe_damage,
+    names_in_short,
+    printable,
+    read_square,
+)
 from pipeline.prepare.source import Chunk, Request, Source, choose_test
 from pipeline.prepare.workers import chunks_of
 
 FILES_PER_TASK = 256
 TEST_FOLDERS = ("test", "val", "valid")  # the first that is there
+SPLIT_NAMES = ("train", "training", "test", "testing", *TEST_FOLDERS[1:], "validation")
+HIDDEN, OTHER_ENDINGS, BESIDE = "hidden", "with_other_endings", "beside_train_and_test"  # why left out
 
 Files = list[tuple[str, int]]
 """Path relative to the root, and class number; in order of path."""
@@ -32,18 +44,20 @@ Files = list[tuple[str, int]]
 
 class Tree(NamedTuple):
     """images: folder, relative to where the walk began ("" is the start itself), -> names of its images.
-    empty: folders with neither images nor folders. ignored: number of other files."""
+    empty: folders with neither images nor folders. left_out: reason -> number of other files."""
 
     images: dict[str, list[str]]
     empty: list[str]
-    ignored: int
+    left_out: Counter[str]
 
 
 class Part(NamedTuple):
-    """Images of one part of the root. classes: in alphabetical order; empty where images have no label."""
+    """Images of one part of the root. classes: in alphabetical order; empty where images have no label.
+    left_out: as in Tree."""
 
     classes: list[str]
     files: Files
+    left_out: Counter[str]
 
 
 def source(request: Request) -> Source:
@@ -57,34 +71,34 @@ def source(request: Request) -> Source:
     top = _folders(root, key)
     test_folder = next((name for name in TEST_FOLDERS if name in top), None)
     if "train" in top and test_folder:
-        train = _read_part(root, "train", data, key)
-        test = _same_classes(root, train, _read_part(root, test_folder, data, key), key)
-        classes, files_of = train.classes, {"train": train.files, "test": test}
+        train, test = (_read_part(root, part, data, key) for part in ("train", test_folder))
+        classes, test_files = train.classes, _same_classes(root, train, test, key)
+        files_of = {"train": train.files, "test": test_files}
+        left_out = train.left_out + test.left_out + _beside(root, ("train", test_folder))
     elif "train" in top or "test" in top:
         only = "train" if "train" in top else "test"
         raise InputError(f"{key}: {root} has {only}/ and needs both train/ and test/ (or val/), or neither")
     else:
-        classes, files = _read_part(root, "", data, key)
+        classes, files, left_out = _read_part(root, "", data, key)
         train_files, test_files = _split(root, classes, files, data, key)
         files_of = {"train": train_files, "test": test_files}
-    if len(classes) == 1:
-        print(f"{root}: all images are of one class, so they have no label", file=sys.stderr)
-    labels = {"class": Label("categorical", tuple(classes))} if len(classes) > 1 else {}
+    _warn_of_classes(root, classes)
+    labels = {"class": Label("categorical", tuple(map(printable, classes)))} if len(classes) > 1 else {}
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
         for files in chunks_of(files_of[split], FILES_PER_TASK):
-            yield root, files, data.image_size
+            yield root, files, data.image_size, data.max_pixels
 
     counts = {split: len(files) for split, files in files_of.items()}
-    return Source(labels, counts, decode, tasks)
+    return Source(labels, counts, decode, tasks, left_out=dict(+left_out), every_class=True)
 
 
-def decode(root: Path, files: Files, image_size: int) -> Chunk:
+def decode(root: Path, files: Files, image_size: int, max_pixels: int) -> Chunk:
     """Read files as squares of `image_size` pixels, in order; those that cannot be read are named."""
     images, classes, paths, broken = [], [], [], []
     for path, class_number in files:
         try:
-            images.append(read_square(os.path.join(root, path), image_size))
+            images.append(read_square(os.path.join(root, path), image_size, max_pixels))
         except DAMAGE as error:
             broken.append(describe_damage(path, error))
         else:
@@ -100,27 +114,69 @@ def decode(root: Path, files: Files, image_size: int) -> Chunk:
 
 def scan(root: Path, key: str) -> Tree:
     """All images below `root`, folder by folder, in order of path. Raises InputError as `source` does."""
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{key}: {error.filename}: {error.strerror}")
-
-    images, empty, ignored = {}, [], 0
-    for current, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in folders:
-            path = os.path.join(current, name)
-            real = os.path.join(os.path.realpath(path), "")
-            if os.path.islink(path) and os.path.join(os.path.realpath(current), "").startswith(real):
-                raise InputError(f"{key}: {path} links to a folder that holds it")
-        inside = os.path.relpath(current, root).replace(os.sep, "/")
-        shown = [name for name in files if not name.startswith(".")]
-        found = sorted(name for name in shown if name.lower().endswith(ENDINGS))
-        ignored += len(shown) - len(found)
+    images, empty, left_out = {}, [], Counter[str]()
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]  # folder; those that hold it
+    while waiting:
+        inside, above = waiting.pop()
+        current = os.path.join(root, inside) if inside else str(root)
+        try:
+            status = os.stat(current)
+            with os.scandir(current) as entries:
+                shown = [entry for entry in entries if not _is_hidden(entry, left_out)]
+        except OSError as error:
+            raise InputError(f"{key}: {printable(current)}: {error.strerror}") from None
+        this = status.st_dev, status.st_ino
+        if this in above:
+            raise InputError(f"{key}: {printable(current)} links to a folder that holds it")
+        folders = [entry.name for entry in shown if _is_folder(entry)]
+        files = {entry.name for entry in shown} - set(folders)
+        found = sorted(name for name in files if name.lower().endswith(ENDINGS))
+        left_out[OTHER_ENDINGS] += len(files) - len(found)
         if found:
-            images["" if inside == "." else inside] = found
+            images[inside] = found
         elif not folders:
             empty.append(current)
-    return Tree(dict(sorted(images.items())), empty, ignored)
+        prefix = f"{inside}/" if inside else ""
+        waiting.extend((prefix + name, above | {this}) for name in folders)
+    return Tree(dict(sorted(images.items())), sorted(empty), left_out)
+
+
+def _is_hidden(entry: "os.DirEntry[str]", left_out: Counter[str]) -> bool:
+    hidden = entry.name.startswith(".")
+    left_out[HIDDEN] += hidden
+    return hidden
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """False too for a link that leads nowhere or to itself: reading it as an image says so."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _beside(root: Path, parts: tuple[str, ...]) -> Counter[str]:
+    """The images that lie below the root and in none of its parts."""
+    number = 0
+    for current, folders, files in os.walk(root):
+        if Path(current) == root:
+            folders[:] = [name for name in folders if name not in parts and not name.startswith(".")]
+        number += sum(name.lower().endswith(ENDINGS) for name in files if not name.startswith("."))
+    return Counter({BESIDE: number})
+
+
+def _warn_of_classes(root: Path, classes: list[str]) -> None:
+    """Name what a user may not expect of the folders that are classes."""
+    if len(classes) == 1:
+        _warn(f"{root}: all images are of one class, so they have no label")
+    known = set(classes)
+    nested = [name for name in classes if any(str(above) in known for above in PurePosixPath(name).parents)]
+    if nested:
+        _warn(f"{root}: a folder inside a class is a class of its own: {names_in_short(nested)}")
+    splits = sorted({part for name in classes for part in name.split("/") if part.lower() in SPLIT_NAMES})
+    if splits:
+        _warn(f"{root}: taken for classes, no splits: {names_in_short(splits)}; a split is train/ and test/")
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _folders(root: Path, key: str) -> set[str]:
@@ -135,25 +191,23 @@ def _read_part(root: Path, part: str, data: DataParams, key: str) -> Part:
     """The images below root/part, with their classes where data.class_folders says so."""
     folder, prefix = root / part, f"{part}/" if part else ""
     tree = scan(folder, key)
-    if tree.ignored:
-        endings = ", ".join(ENDINGS)
-        print(f"{folder}: {tree.ignored} files that are not {endings} were ignored", file=sys.stderr)
     if not tree.images:
         raise InputError(f"{key}: {folder} has no {', '.join(ENDINGS)} files")
     classes = [name for name in tree.images if name] if data.class_folders else []
     if classes and "" in tree.images:
+        image, name = printable(tree.images[""][0]), printable(classes[0])
         raise InputError(
-            f"{key}: {folder} has images beside its classes ({tree.images[''][0]} beside {classes[0]}/); "
+            f"{key}: {folder} has images beside its classes ({image} beside {name}/); "
             "move them, or set data.class_folders=false, which reads all without labels"
         )
     if classes and tree.empty:
-        raise InputError(f"{key}: class {tree.empty[0]} has no {', '.join(ENDINGS)} files")
+        raise InputError(f"{key}: class {printable(tree.empty[0])} has no {', '.join(ENDINGS)} files")
     files = [
         (f"{prefix}{name}/{image}" if name else f"{prefix}{image}", number if classes else 0)
         for number, (name, images) in enumerate(tree.images.items())
         for image in images
     ]
-    return Part(classes, files)
+    return Part(classes, files, tree.left_out)
 
 
 def _same_classes(root: Path, train: Part, test: Part, key: str) -> Files:
@@ -167,7 +221,7 @@ def _same_classes(root: Path, train: Part, test: Part, key: str) -> Files:
     unknown = sorted(set(test.classes) - set(train.classes))
     if unknown:
         raise InputError(
-            f"{key}: {root}: the test folder has classes that train/ lacks: {', '.join(unknown)}"
+            f"{key}: {root}: the test folder has classes that train/ lacks: {names_in_short(unknown)}"
         )
     number = {name: index for index, name in enumerate(train.classes)}
     return [(path, number[test.classes[index]] if test.classes else 0) for path, index in test.files]
@@ -178,7 +232,7 @@ def _split(root: Path, classes: list[str], files: Files, data: DataParams, key: 
     numbers = np.array([number for _, number in files])
     for number, size in enumerate(np.bincount(numbers)):
         if size < 2:
-            what = f"class {root / classes[number]}" if classes else str(root)
+            what = f"class {printable(str(root / classes[number]))}" if classes else str(root)
             raise InputError(
                 f"{key}: {what} has one image, too few to split; data.class_folders=false splits all as one"
             )

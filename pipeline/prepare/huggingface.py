@@ -18,10 +18,13 @@ from pipeline.data.labels import Label
 from pipeline.files import InputError
 from pipeline.prepare.encoded import TEST_NAMES, decode, missing
 from pipeline.prepare.folder import FILES_PER_TASK
+from pipeline.prepare.image_file import printable
 from pipeline.prepare.source import Request, Source, choose_test
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+TAKEN = {"id", "path"}  # columns of labels.parquet that are no label
 
 
 def source(request: Request) -> Source:
@@ -35,22 +38,24 @@ def source(request: Request) -> Source:
     except ModuleNotFoundError as error:
         raise missing(request, error) from None
     root, data = request.folder, request.data
-    splits = _open(request)
+    splits, left_out = _open(request)
     features = splits["train"].features
     column = next((name for name, kind in features.items() if _holds_images(kind)), None)
     if column is None:
         raise InputError(f"{request.key}: {root} has no column of images among {', '.join(features)}")
     labels = {
-        name: Label("categorical", tuple(kind.names))
+        name: Label("categorical", tuple(map(printable, kind.names)))
         for name, kind in features.items()
         if isinstance(kind, ClassLabel)
     }
+    if taken := labels.keys() & TAKEN:
+        raise InputError(f"{request.key}: {root}: the labels {', '.join(sorted(taken))} need another name")
     if others := [name for name in features if name != column and name not in labels]:
         print(f"{root}: columns that are no ClassLabel are left out: {', '.join(others)}", file=sys.stderr)
     if "test" not in splits:
         everything = splits["train"]
         first = next(iter(labels), None)
-        classes = np.array(everything[first][:]) if first else np.zeros(len(everything), int)
+        classes = _numbers(everything[first][:]) if first else np.zeros(len(everything), int)
         in_test = choose_test(classes, data)
         splits = {
             "train": everything.select(np.flatnonzero(~in_test)),
@@ -61,28 +66,36 @@ def source(request: Request) -> Source:
             raise InputError(f"{request.key}: {root}: {split} has other columns or classes than train")
         if not len(dataset):
             raise InputError(f"{request.key}: {root}: {split} has no images; one image is too few to split")
-    splits = {split: it.cast_column(column, Image(decode=False)) for split, it in splits.items()}
+    try:
+        splits = {split: it.cast_column(column, Image(decode=False)) for split, it in splits.items()}
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{request.key}: {root}: {column} holds no images ({_in_one_line(error)})") from None
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
         dataset = splits[split].select_columns([column, *labels])
         for start in range(0, len(dataset), FILES_PER_TASK):
             rows = dataset[start : start + FILES_PER_TASK]
             items = [
-                (Path(image["path"] or f"row {start + row}").name, _content(image))
+                (Path((image or {}).get("path") or f"row {start + row}").name, _content(image or {}))
                 for row, image in enumerate(rows[column])
             ]
-            yield items, {name: np.array(rows[name], np.int64) for name in labels}, data.image_size
+            numbers = {name: _numbers(rows[name]) for name in labels}
+            yield items, numbers, data.image_size, data.max_pixels
 
-    return Source(labels, {split: len(it) for split, it in splits.items()}, decode, tasks)
+    counts = {split: len(it) for split, it in splits.items()}
+    return Source(labels, counts, decode, tasks, left_out=left_out)
 
 
-def _open(request: Request) -> "dict[str, Dataset]":
-    """Split to data set; "train" alone where the set has no split to test on."""
+def _open(request: Request) -> "tuple[dict[str, Dataset], dict[str, int]]":
+    """Split to data set, "train" alone where the set has no split to test on; and rows of other splits."""
     from datasets import Dataset, DatasetDict, load_from_disk
     from datasets.exceptions import DatasetsError
 
     root = request.folder
     cache = str(request.downloads / "huggingface")  # Arrow copies of parquet files
+    for path in (root, *root.rglob("*")):
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise InputError(f"{request.key}: {printable(str(path))}: not a regular file")
     try:
         if root.is_dir() and not list(root.rglob("*.parquet")):
             found = load_from_disk(str(root))
@@ -96,18 +109,29 @@ def _open(request: Request) -> "dict[str, Dataset]":
                 {name: Dataset.from_parquet(paths, cache_dir=cache) for name, paths in named.items()}
             )
     except (OSError, ValueError, KeyError, TypeError, DatasetsError) as error:
-        reason = " ".join(str(error).split())
+        reason = _in_one_line(error)
         raise InputError(f"{request.key}: {root}: not a data set of Hugging Face ({reason})") from None
     if isinstance(found, Dataset):
-        return {"train": found}
+        return {"train": found}, {}
     test = next((name for name in TEST_NAMES if name in found), None)
     if "train" in found and test:
-        return {"train": found["train"], "test": found[test]}
+        others = sum(len(it) for name, it in found.items() if name not in ("train", test))
+        left_out = {"in_other_splits": others} if others else {}
+        return {"train": found["train"], "test": found[test]}, left_out
     if len(found) == 1:
-        return {"train": next(iter(found.values()))}
+        return {"train": next(iter(found.values()))}, {}
     raise InputError(
         f"{request.key}: {root} has the splits {', '.join(map(str, found))} and needs train and test"
     )
+
+
+def _numbers(classes: list[int | None]) -> np.ndarray:
+    """A column of classes, -1 where there is none."""
+    return np.array([-1 if number is None else number for number in classes], np.int64)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _holds_images(kind: Any) -> bool:
@@ -120,7 +144,7 @@ def _holds_images(kind: Any) -> bool:
 
 def _content(image: dict[str, Any]) -> bytes:
     """The bytes of an image: in the table, or in the file that it names; none where that is gone."""
-    if image["bytes"] is not None:
+    if image.get("bytes") is not None:
         return image["bytes"]
-    path = Path(image["path"] or "")
+    path = Path(image.get("path") or "")
     return path.read_bytes() if path.is_file() else b""

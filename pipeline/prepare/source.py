@@ -60,6 +60,8 @@ class Source:
     make: a module's function that turns one task into a chunk, in any process.
     tasks: split to the argument tuples of `make`, in order.
     parallel: whether making a chunk is more work than sending it to another process.
+    left_out: reason to the number of things that lie where the set was looked for and are in no split.
+    every_class: whether a class without a readable training image is an error; else it is named.
     """
 
     labels: dict[str, Label]
@@ -67,6 +69,8 @@ class Source:
     make: Callable[..., Chunk]
     tasks: Callable[[str], Iterable[tuple[Any, ...]]]
     parallel: bool = True
+    left_out: dict[str, int] = field(default_factory=dict)
+    every_class: bool = False
 
 
 MakeSource = Callable[[Request], Source]

@@ -1,5 +1,6 @@
 """From a source of images to a prepared set on disk, chunk by chunk and in several processes."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline.data.labels import Label
 from pipeline.data.store import SPLITS, SplitWriter, write_meta
 from pipeline.files import InputError
 from pipeline.params import RuntimeParams
+from pipeline.prepare import remarks
 from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import Progress, map_in_order, num_workers
 
@@ -19,13 +21,15 @@ NUM_NAMED = 3  # broken files that an error names
 def write_set(folder: Path, request: Request, source: Source, runtime: RuntimeParams) -> dict[str, Any]:
     """Write a set as store.py describes it and return its summary, an entry of prepare.json.
 
-    The result does not depend on `runtime`. Raises InputError for more than `data.max_broken` broken files,
-    each named on stderr, and for a split of which nothing could be read; OSError where the disk is full.
+    The result does not depend on `runtime`. What is left out, absent classes and duplicates are named on
+    stderr. Raises InputError for more than `data.max_broken` broken files, each named on stderr, and for a
+    split or a class of which nothing could be read; OSError where the disk is full.
     """
     name, image_size = request.name, request.data.image_size
     workers = num_workers(runtime.workers) if source.parallel else 1
     writers = {split: SplitWriter(folder / split, source.counts[split], image_size) for split in SPLITS}
     broken: list[str] = []
+    seen = {split: remarks.Seen(source.labels) for split in SPLITS}
     for split, writer in writers.items():
         progress = Progress(f"{name} {split}", source.counts[split], runtime.log_seconds)
         results = map_in_order(source.make, source.tasks(split), workers)
@@ -38,13 +42,23 @@ def write_set(folder: Path, request: Request, source: Source, runtime: RuntimePa
                 _check_broken(broken, request.data.max_broken, progress.done)
                 if len(chunk.images):
                     writer.append(chunk.images, _columns(chunk, source.labels), chunk.patch_labels)
+                    seen[split].add(chunk)
         if not writer.written:
             raise InputError(f"{request.key}: none of the {len(broken)} files of {name} {split} can be read")
     meta = write_meta(folder, name, image_size, source.labels, writers)
+    train, test = (seen[split].digests for split in SPLITS)
+    for line in (
+        *remarks.left_out(source.left_out, len(broken)),
+        *remarks.absent_classes(request, source, seen),
+        *remarks.duplicates(folder, train, test),
+    ):
+        print(f"{name}: {line}", file=sys.stderr)
     return {
         **meta["counts"],
         "hash": meta["hash"],
         "broken": len(broken),
+        "left_out": source.left_out,
+        "duplicates": remarks.count_duplicates(train, test),
         "image_size": image_size,
         "num_labels": len(source.labels),
     }

@@ -80,9 +80,7 @@ def read_inputs(params: Params, root: Path) -> Inputs:
         training=read_table(root / table_file("training"), pretrain.TRAINING, pretrain.STAGE),
         twin_training=read_table(root / table_file("twin"), pretrain.TRAINING, dense_twin.STAGE),
         interaction=read_table(root / table_file("interaction"), pretrain.INTERACTION, pretrain.STAGE),
-        confusion=read_table(
-            root / table_file("probe_confusion"), probe.CONFUSION, probe.STAGE, text=("true", "predicted")
-        ),
+        confusion=read_table(root / table_file("probe_confusion"), probe.CONFUSION, probe.STAGE),
         pictures=np.asarray(test.images[chosen]),
         captions=words.captions(image_set.labels, test.labels.iloc[chosen]),
         context=masks.context.numpy(),

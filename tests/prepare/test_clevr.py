@@ -40,7 +40,7 @@ def test_the_classes_agree_with_vtabs_rule_at_every_depth(tmp_path):
     depths = [0.5, 7.99, 8.0, 8.01, 8.5, 8.7, 9.0, 9.2, 9.5, 9.9, 10.0, 10.01, 99.0]
     root = write_clevr(tmp_path, train=[[depth, 99.5, 99.5] for depth in depths])
     source = clevr.source(make_request("clevr", root, 16))
-    ((_, scenes, _),) = source.tasks("train")
+    ((_, scenes, *_),) = source.tasks("train")
     edges = np.array([0.0, 8.0, 8.5, 9.0, 9.5, 10.0, 100.0])
     assert [distance for _, _, distance in scenes] == [np.nonzero(edges < depth)[0].max() for depth in depths]
 

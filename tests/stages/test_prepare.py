@@ -78,15 +78,15 @@ def test_generated_scenes_are_prepared_and_described(tmp_path, capsys, image_siz
         assert set(read.labels) == {*image_set.labels, "id"}
         grid = image_size // 4
         assert {cells.shape for cells in read.patch_labels.values()} == {(count, grid, grid)}
-    assert json.loads((tmp_path / "reports" / "metrics" / "prepare.json").read_text()) == {
-        "scenes": {
-            "train": 40,
-            "test": 20,
-            "hash": image_set.fingerprint,
-            "broken": 0,
-            "image_size": image_size,
-            "num_labels": len(image_set.labels),
-        }
+    assert json.loads((tmp_path / "reports/metrics/prepare.json").read_text())["scenes"] == {
+        "train": 40,
+        "test": 20,
+        "hash": image_set.fingerprint,
+        "broken": 0,
+        "left_out": {},
+        "duplicates": {"train": 0, "test": 0, "test_in_train": 0},
+        "image_size": image_size,
+        "num_labels": len(image_set.labels),
     }
     size = f"{image_size}x{image_size}"
     expected = f"scenes: 40 train and 20 test images of {size}, {len(image_set.labels)} labels\n"
