@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+CHECKED_PARAMS = Path("artifacts/params.txt")
 DATA = Path("artifacts/data")  # / set: pipeline.data.store
 ENCODER = Path("artifacts/encoder")
 TWIN = Path("artifacts/twin")  # the same run without sparsity; an empty folder where `twin` is false

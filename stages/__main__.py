@@ -15,7 +15,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"error: {outside(error)}")
 
-STAGES = ("prepare", "pretrain", "twin", "embed", "probe", "interpret", "report")  # in the order of dvc.yaml
+# In the order of dvc.yaml.
+STAGES = ("params", "prepare", "pretrain", "twin", "embed", "probe", "interpret", "report")
 
 
 def main() -> int:

@@ -14,9 +14,10 @@ GRAPH = FILE["stages"]
 
 def test_the_stages_run_in_the_order_of_the_graph_whatever_the_order_of_the_file():
     order = graph.stage_order(dict(reversed(GRAPH.items())))
-    assert order[0] == "prepare" and set(order[1:3]) == {"pretrain", "twin"}  # the twin reads no sparsity
-    assert order[3] == "embed" and order[-1] == "report"
-    assert set(order[4:6]) == {"probe", "interpret"}  # neither reads what the other writes
+    assert order[:2] == ["params", "prepare"]
+    assert set(order[2:4]) == {"pretrain", "twin"}  # the twin reads no sparsity
+    assert order[4] == "embed" and order[-1] == "report"
+    assert set(order[5:7]) == {"probe", "interpret"}  # neither reads what the other writes
 
 
 def test_code_is_what_stages_read_and_none_writes():

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
 from pipeline.params.registry import DATA_SETS, VARIANTS, origin
-from pipeline.params.types import OneOf, Positive, Seed
+from pipeline.params.types import MOST_IMAGES, Images, OneOf, PartShare, Positive, Seed
 
 
 class ScenesParams(Section):
@@ -18,8 +18,8 @@ class ScenesParams(Section):
         "small objects, all alike. mixed: small objects, each with its own shape and colour. single: one "
         "object, whose position and rotation are labels."
     )
-    num_train: Positive = Field(description="Number of images to train on.")
-    num_test: Positive = Field(description="Number of images to test on.")
+    num_train: Images = Field(description="Number of images to train on.")
+    num_test: Images = Field(description="Number of images to test on.")
 
 
 class DataParams(Section):
@@ -40,17 +40,17 @@ class DataParams(Section):
     seed: Seed = Field(
         description="Seed of the generated scenes, and of the split of a folder that has no train/ and test/."
     )
-    test_fraction: float = Field(
-        gt=0,
-        lt=1,
-        description="Share of each class that is tested on, for a folder without train/ and test/.",
+    test_fraction: PartShare = Field(
+        description="Share of each class that is tested on, for a folder without train/ and test/."
     )
     class_folders: bool = Field(
         description="Whether the folders inside a folder of images are its classes. Where false the images "
         "have no label: pretraining needs none, and probes are left out."
     )
     max_broken: int = Field(
-        ge=0, description="Number of unreadable files that are left out of a set; one more is an error."
+        ge=0,
+        le=MOST_IMAGES,
+        description="Number of unreadable files that are left out of a set; one more is an error.",
     )
     max_pixels: Positive = Field(
         description="Number of pixels (width times height) up to which an image is read. A larger one counts "

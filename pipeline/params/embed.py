@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
 from pipeline.params.registry import DATA_SETS, origin, sets_without_path
-from pipeline.params.types import Form, Positive
+from pipeline.params.types import MOST_IMAGES, Form, Images, LearningRate, Positive, Width, ZeroOr
 
 
 def split_entry(entry: str) -> tuple[str, str]:
@@ -54,11 +54,11 @@ class ReferenceParams(Section):
 class SparseAutoencoderParams(Section):
     """The sparse code that is fitted to frozen features, of the encoder and of its dense twin."""
 
-    units: Positive = Field(description="Number of units of its code.")
-    active: Positive = Field(description="Number of units that an image may use; at most units.")
+    units: Width = Field(description="Number of units of its code.")
+    active: Width = Field(description="Number of units that an image may use; at most units.")
     steps: Positive = Field(description="Number of steps of Adam.")
-    batch_size: Positive = Field(description="Images per step.")
-    learning_rate: float = Field(gt=0, description="Learning rate of Adam.")
+    batch_size: Images = Field(description="Images per step.")
+    learning_rate: LearningRate = Field(description="Learning rate of Adam.")
 
     @field_validator("active")
     @classmethod
@@ -77,19 +77,20 @@ class EmbedParams(Section):
         "an existing copy), clevr:PATH, huggingface:PATH, webdataset:PATH, and any other "
         "name:PATH for a folder of images."
     )
-    batch_size: Positive = Field(description="Images per forward pass.")
+    batch_size: Images = Field(description="Images per forward pass.")
     last_blocks: int = Field(
         ge=0,
+        le=10**4,
         description="Number of last blocks whose means form the view last_blocks (all where there are "
         "fewer); 0: no such view.",
     )
-    token_images: int = Field(
-        ge=0,
+    token_images: Annotated[int, ZeroOr(20, MOST_IMAGES)] = Field(
         description="Number of images of each split whose patches are probed, where a set has labels for "
-        "patches.",
+        "patches; 0: none.",
     )
     corrupted_images: int = Field(
         ge=0,
+        le=MOST_IMAGES,
         description="Number of test images that are embedded under noise, blur, other light and compression "
         "too, for the probes to be scored on; 0: none.",
     )

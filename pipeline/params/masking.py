@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.params.base import Section
-from pipeline.params.types import Positive, RatioRange, ShareRange
+from pipeline.params.types import FEW, RatioRange, ShareRange
+
+Patches = Annotated[int, Field(ge=1, le=2**18)]  # of images of 512 pixels, of 1 pixel each
 
 
 class MaskingParams(Section):
@@ -15,11 +17,11 @@ class MaskingParams(Section):
         description="How masks are drawn. multiblock: blocks of one size per step, nothing cut. ijepa: as "
         "the official I-JEPA code draws them, its faults included."
     )
-    num_targets: Positive = Field(description="Number of target blocks per image.")
-    target_sizes: Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1)] = Field(
+    num_targets: Patches = Field(description="Number of target blocks per image.")
+    target_sizes: Annotated[tuple[tuple[Patches, Patches], ...], Field(min_length=1, max_length=FEW)] = Field(
         description="multiblock: (rows, columns) of a target block, in patches. One size is drawn per step."
     )
-    num_context: Positive = Field(
+    num_context: Patches = Field(
         description="multiblock: number of context patches per image, drawn from what the targets leave."
     )
     target_scale: ShareRange = Field(
@@ -32,4 +34,4 @@ class MaskingParams(Section):
         description="ijepa: smallest and largest share of the grid in the context block, before targets are "
         "removed."
     )
-    min_keep: Positive = Field(description="ijepa: every block must keep more patches than this.")
+    min_keep: Patches = Field(description="ijepa: every block must keep more patches than this.")

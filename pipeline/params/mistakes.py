@@ -67,12 +67,15 @@ def _message(error: ErrorDetails, meant: str | None) -> str:
             return str(error.get("ctx", {})["error"])
         case "model_type":
             text = "must be a section with keys of its own"
+        case "int_parsing_size":
+            text = "must be a number that a machine can count to"
         case "invalid_key":
             text = "a key must be text"
         case _:
             text = re.split(r", (?:unable to|got) ", error["msg"])[0]
             for theirs in ("Input should ", "String should ", "Tuple should "):
                 text = text.replace(theirs, "must ")
+            text = re.sub(r"0\.00000\d+$", lambda number: f"{float(number[0]):g}", text)
             text = text.removesuffix(" after validation, not 0").replace(NO_PATH, "must be a path")
     shown = repr(error["input"])
     return f"{text}, got {shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + '...'}"

@@ -1,11 +1,14 @@
 """Section `model`: encoder and predictor."""
 
 import difflib
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
-from pipeline.params.types import Positive
+from pipeline.params.types import Width
+
+Blocks = Annotated[int, Field(ge=1, le=10**4)]
 
 
 def _check_heads(num_heads: int, info: ValidationInfo, section: str) -> int:
@@ -20,13 +23,12 @@ class PredictorParams(Section):
 
     embed_dim: int = Field(
         ge=1,
+        le=2**16,
         multiple_of=4,  # sine-cosine positions in two dimensions
         description="Width of the predictor.",
     )
-    depth: Positive = Field(description="Number of blocks.")
-    num_heads: Positive = Field(
-        description="Number of attention heads; must divide the predictor's embed_dim."
-    )
+    depth: Blocks = Field(description="Number of blocks.")
+    num_heads: Width = Field(description="Number of attention heads; must divide the predictor's embed_dim.")
     joint: bool = Field(
         description="Whether all target blocks of an image are predicted in one pass. If false, each block "
         "has a pass of its own, as in I-JEPA."
@@ -45,21 +47,24 @@ class ModelParams(Section):
         description="A Vision Transformer of timm, whose embed_dim, depth, num_heads and mlp_ratio are used. "
         "null: those below."
     )
-    patch_size: Positive = Field(description="Side of a patch, in pixels; must divide data.image_size.")
+    patch_size: int = Field(
+        ge=1, le=512, description="Side of a patch, in pixels; must divide data.image_size."
+    )
     embed_dim: int = Field(
         ge=1,
+        le=2**16,
         multiple_of=4,  # sine-cosine positions in two dimensions
         description="Width of the encoder.",
     )
-    depth: Positive = Field(description="Number of blocks of the encoder.")
-    iterations: Positive = Field(
+    depth: Blocks = Field(description="Number of blocks of the encoder.")
+    iterations: Blocks = Field(
         description="Times that the blocks run in turn, with the same weights: depth 1 and 4 iterations are "
         "one block four times."
     )
-    num_heads: Positive = Field(
-        description="Number of attention heads of the encoder; must divide embed_dim."
+    num_heads: Width = Field(description="Number of attention heads of the encoder; must divide embed_dim.")
+    mlp_ratio: float = Field(
+        ge=0.01, le=100, description="Hidden width of a block's MLP, as a multiple of embed_dim."
     )
-    mlp_ratio: float = Field(gt=0, description="Hidden width of a block's MLP, as a multiple of embed_dim.")
     predictor: PredictorParams
 
     @field_validator("name")

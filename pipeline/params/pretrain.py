@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
-from pipeline.params.types import Positive, Seed, Share
+from pipeline.params.types import MOST_IMAGES, LearningRate, Positive, Seed, Share, WeightDecay, ZeroOr
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -15,31 +15,33 @@ class PretrainParams(Section):
 
     seed: Seed = Field(description="Seed of weights, batch order, augmentation and masks.")
     steps: Positive = Field(description="Number of optimiser steps.")
-    batch_size: int = Field(ge=2, description="Images per step.")
+    batch_size: int = Field(ge=2, le=MOST_IMAGES, description="Images per step.")
     accumulation: Positive = Field(
         description="Number of equal micro-batches that a step's images are split into, each of 2 images or "
         "more."
     )
-    learning_rate: float = Field(gt=0, description="Learning rate of AdamW after warm-up.")
+    learning_rate: LearningRate = Field(description="Learning rate of AdamW after warm-up.")
     warmup_fraction: float = Field(
         ge=0, lt=1, description="Share of the steps over which the learning rate rises linearly."
     )
     final_fraction: Share = Field(
         description="Share of the learning rate that a cosine falls to at the last step."
     )
-    weight_decay: float = Field(
-        ge=0, description="Weight decay of matrices; vectors and positions have none."
+    weight_decay: WeightDecay = Field(
+        description="Weight decay of matrices; vectors and positions have none."
     )
     betas: tuple[Beta, Beta] = Field(description="Both betas of AdamW.")
-    grad_clip: float = Field(
-        ge=0, description="Largest norm of the gradient, to which it is scaled down; 0 is off."
+    grad_clip: Annotated[float, ZeroOr(1e-6, 10**6)] = Field(
+        description="Largest norm of the gradient, to which it is scaled down; 0 is off."
     )
     history_every: Positive = Field(description="Steps between two rows of reports/plots/training.csv.")
     monitor_every: Positive = Field(
         description="Steps between two measurements of the features (rank, k-NN, ridge probe)."
     )
     monitor_images: int = Field(
-        ge=100, description="Number of training images that those measurements use; they are not trained on."
+        ge=100,
+        le=MOST_IMAGES,
+        description="Number of training images that those measurements use; they are not trained on.",
     )
 
     @field_validator("accumulation")

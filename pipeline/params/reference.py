@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.params.base import Section, inner_section
 from pipeline.params.tree import Params
-from pipeline.params.types import Form, OneOf, Rising
+from pipeline.params.types import Form, OneOf, Rising, ZeroOr
 
 INTRODUCTION = """# Every param
 
@@ -87,7 +87,7 @@ def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
 
 def _limit(item: Any) -> str:
     match item:
-        case OneOf() | Form() | Rising():
+        case OneOf() | Form() | Rising() | ZeroOr():
             return item.words
         case annotated_types.Ge():
             return f">= {item.ge}"
@@ -101,6 +101,8 @@ def _limit(item: Any) -> str:
             return f"multiple of {item.multiple_of}"
         case annotated_types.MinLen():
             return "one entry or more"
+        case annotated_types.MaxLen():
+            return f"{item.max_length} entries or fewer"
         case _:
             return ""
 

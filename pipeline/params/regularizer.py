@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.params.base import Section
 from pipeline.params.registry import REGULARIZERS
-from pipeline.params.types import OneOf, Positive
+from pipeline.params.types import OneOf, Weight, Width
 
 
 class RegularizerParams(Section):
@@ -15,11 +15,11 @@ class RegularizerParams(Section):
     name: Annotated[str, OneOf(REGULARIZERS)] = Field(
         description="The term: VICReg's, SIGReg, VICReg between independent groups, or none."
     )
-    weight: float = Field(ge=0, description="Its weight in the loss.")
+    weight: Weight = Field(description="Its weight in the loss.")
     site: Literal["tokens", "pooled"] = Field(
         description="What its statistics are of: single context tokens, or their mean over each image."
     )
-    dependence: float = Field(
-        ge=0, description="independent_groups: weight of dependence of higher order, relative to covariance."
+    dependence: Weight = Field(
+        description="independent_groups: weight of dependence of higher order, relative to covariance."
     )
-    probes: Positive = Field(description="independent_groups: random nonlinear features of each group.")
+    probes: Width = Field(description="independent_groups: random nonlinear features of each group.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.params.base import Section
-from pipeline.params.types import Form, Positive
+from pipeline.params.types import Form
 
 
 class RuntimeParams(Section):
@@ -22,19 +22,22 @@ class RuntimeParams(Section):
     )
     threads: int = Field(
         ge=0,
+        le=4096,
         description="Number of torch threads, shared out between the processes; 0: all that the machine "
         "gives.",
     )
-    processes: Positive = Field(
-        description="Number of processes of pretrain, which share each batch; on CUDA each has a GPU."
+    processes: int = Field(
+        ge=1,
+        le=4096,
+        description="Number of processes of pretrain, which share each batch; on CUDA each has a GPU.",
     )
-    workers: int = Field(ge=0, description="Number of processes of prepare; 0: one per core.")
+    workers: int = Field(ge=0, le=4096, description="Number of processes of prepare; 0: one per core.")
     compile: bool = Field(description="Whether torch.compile compiles the networks.")
     checkpoint_seconds: float = Field(
-        ge=0, description="Seconds between two resume states; 0: one after every step."
+        ge=0, le=10**9, description="Seconds between two resume states; 0: one after every step."
     )
     log_seconds: float = Field(
-        gt=0, description="Seconds between two progress lines where there is no terminal."
+        ge=1e-6, le=10**9, description="Seconds between two progress lines where there is no terminal."
     )
     tracking: Literal["none", "tensorboard", "wandb", "mlflow", "dvclive"] = Field(
         description="The tracker that gets the history of pretrain and twin as it grows, each an extra of "

@@ -6,17 +6,19 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
 from pipeline.params.registry import SPARSITY_METHODS
-from pipeline.params.types import OneOf, Positive, Share
+from pipeline.params.types import OneOf, Positive, Share, Weight, Width
 
 
 class RdmregParams(Section):
     """The distribution that rdmreg pulls rectified features towards."""
 
     p: float = Field(
-        gt=0, description="rdmreg: shape of the generalised Gaussian; 1 is Laplace, 2 is normal."
+        ge=0.1, le=100, description="rdmreg: shape of the generalised Gaussian; 1 is Laplace, 2 is normal."
     )
-    mu: float = Field(description="rdmreg: mean before rectification; the lower, the sparser.")
-    projections: Positive = Field(description="rdmreg: number of random directions per step.")
+    mu: float = Field(
+        ge=-100, le=100, description="rdmreg: mean before rectification; the lower, the sparser."
+    )
+    projections: Width = Field(description="rdmreg: number of random directions per step.")
     rectifies: Literal["copy", "embedding"] = Field(
         description="rdmreg: what is rectified. copy: features that only the distance reads. embedding: "
         "those that the predictor reads and predicts too, as published."
@@ -29,15 +31,14 @@ class SparsityParams(Section):
     method: Annotated[str, OneOf(SPARSITY_METHODS)] = Field(
         description="The sparsity method; none is plain I-JEPA."
     )
-    lambda_: float = Field(
+    lambda_: Weight = Field(
         alias="lambda",
-        ge=0,
         description="Strength of the sparsity; 0 is dense. oi_vae: a fraction, at most 1, of the smallest "
         "strength at which every column of W is zero, which is estimated while training. group_lasso, l1: "
         "the penalty as a share of the prediction loss; zeros appear from 1 on. rdmreg: weight of its "
         "distance in the loss. topk does not use it.",
     )
-    groups: Positive = Field(
+    groups: Width = Field(
         description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "
         "so that it must divide latent_dim."
     )
@@ -56,35 +57,35 @@ class SparsityParams(Section):
         description="Whether the sparse module's gradient is kept from the encoder, which then trains as if "
         "there were no module."
     )
-    weight: float = Field(gt=0, description="oi_vae, topk: weight of the module's terms in the loss.")
+    weight: float = Field(
+        ge=1e-6, le=10**6, description="oi_vae, topk: weight of the module's terms in the loss."
+    )
     weight_warmup: Share = Field(description="Share of the steps over which weight rises from zero.")
-    latent_dim: Positive = Field(description="oi_vae, topk: number of latents per token.")
+    latent_dim: Width = Field(description="oi_vae, topk: number of latents per token.")
     generator: Literal["linear", "gelu"] = Field(
         description="oi_vae: what a group's generator f_g does with its inputs before the last linear map "
         "A_g."
     )
-    generator_width: Positive = Field(
+    generator_width: Width = Field(
         description="oi_vae: number of inputs of each group's generator, the rows of W."
     )
     generator_scale: Literal["fixed", "free"] = Field(
         description="oi_vae: scale of A_g. With free, A_g grows while W shrinks, and the penalty means "
         "nothing."
     )
-    beta: float = Field(
-        ge=0, description="oi_vae: weight of the KL divergence; 1 gives the evidence lower bound."
-    )
+    beta: Weight = Field(description="oi_vae: weight of the KL divergence; 1 gives the evidence lower bound.")
     beta_warmup: Share = Field(description="Share of the steps over which beta rises from zero.")
     lambda_warmup: Share = Field(description="Share of the steps over which lambda rises from zero.")
-    free_bits: float = Field(
-        ge=0, description="oi_vae: nats below which a latent's KL divergence is not lowered any further."
+    free_bits: Weight = Field(
+        description="oi_vae: nats below which a latent's KL divergence is not lowered any further."
     )
     learning_rate: float = Field(
-        gt=0,
+        ge=1e-8,
         le=1,
         description="oi_vae: step size of W, times generator_width / latent_dim and times pretrain's "
         "schedule.",
     )
-    topk: Positive = Field(description="topk: number of groups kept per token; at most groups.")
+    topk: Width = Field(description="topk: number of groups kept per token; at most groups.")
     rdmreg: RdmregParams
 
     @field_validator("lambda_")

@@ -34,26 +34,53 @@ class Form:
         return text
 
 
-class Rising:
-    """Annotates two numbers that must satisfy 0 < first <= second <= largest."""
+class ZeroOr:
+    """Annotates a number that must be 0 or lie from smallest to largest."""
 
-    def __init__(self, largest: float) -> None:
-        self.largest = largest
-        self.words = f"0 < first <= second <= {largest}"
+    def __init__(self, smallest: float, largest: float) -> None:
+        self.smallest, self.largest = smallest, largest
+        self.words = f"0, or {smallest} to {largest}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, number: float) -> float:
+        if number != 0 and not self.smallest <= number <= self.largest:
+            raise ValueError(f"must be {self.words}, got {number}")
+        return number
+
+
+class Rising:
+    """Annotates two numbers that must satisfy smallest <= first <= second <= largest."""
+
+    def __init__(self, smallest: float, largest: float) -> None:
+        self.smallest, self.largest = smallest, largest
+        self.words = f"{smallest} <= first <= second <= {largest}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, limits: tuple[float, float]) -> tuple[float, float]:
         first, second = limits
-        if not 0 < first <= second <= self.largest:
+        if not self.smallest <= first <= second <= self.largest:
             raise ValueError(f"must be two numbers, {self.words}, got {list(limits)}")
         return limits
 
 
+# Every number has a bound: from sense where there is one, else from what no machine can hold or finish.
+MOST_IMAGES = 10**8
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Images = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
 Share = Annotated[float, Field(ge=0, le=1)]
-ShareRange = Annotated[tuple[float, float], Rising(1)]
-RatioRange = Annotated[tuple[float, float], Rising(10)]
-LearningRates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+PartShare = Annotated[float, Field(ge=1e-6, lt=1)]
+Weight = Annotated[float, Field(ge=0, le=10**6)]
+LearningRate = Annotated[float, Field(ge=1e-8, le=10)]
+WeightDecay = Annotated[float, Field(ge=0, le=100)]
+Epochs = Annotated[int, Field(ge=0, le=10**6)]
+Penalty = Annotated[float, Field(ge=1e-12, le=10**12)]
+ShareRange = Annotated[tuple[float, float], Rising(0.001, 1)]
+RatioRange = Annotated[tuple[float, float], Rising(0.1, 10)]
+FEW = 100  # entries of a list that are each worked on
+LearningRates = Annotated[tuple[LearningRate, ...], Field(min_length=1, max_length=FEW)]

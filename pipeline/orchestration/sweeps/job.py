@@ -108,7 +108,8 @@ class _LoggingReader(Reader):
     def line(self, text: str) -> None:
         print(text, file=self.log, flush=True)
         super().line(text)
-        prepared = self.reading.ran[-1:] not in ([], ["prepare"]) or "prepare" in self.reading.skipped
+        ran, skipped = self.reading.ran[-1:], self.reading.skipped
+        prepared = ran not in ([], ["params"], ["prepare"]) or "prepare" in skipped
         if prepared and self.when_prepared is not None:
             self.when_prepared()
 
