@@ -7,6 +7,7 @@ it can be read anywhere. Equal inputs give equal bytes.
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,10 @@ def draw_scale(axes: Axes, colour: str, largest: float, faintest: float = 0.0) -
 def svg_text(figure: Figure) -> str:
     """The figure as an <svg> element without a date, ids or fonts of its own."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # The reader's font draws the text; this one only measures it, and lacks many scripts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
