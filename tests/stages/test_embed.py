@@ -164,6 +164,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path: Path):
     weights = load_file(path)
     weights["norm.weight"][:] = torch.nan
     save_file(weights, path)
+    seal(path.parent)
     with pytest.raises(InputError, match=r"model\.safetensors: its features of scenes train are not finite"):
         embed.main(run, tmp_path)
 
