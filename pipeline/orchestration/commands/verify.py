@@ -15,6 +15,7 @@ from pipeline.layout import PLOTS, metrics_file
 from pipeline.orchestration.processes.guarded import DVC
 from pipeline.pretrain.checkpoint import runs_folder
 
+STATE = ".pt"  # a state of training; beside it lies a .json of the same name with its digest
 UNSEALED = metrics_file("summary")  # the report draws it from the others
 
 
@@ -43,6 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
         return 1
     for path in damaged:
         path.unlink(missing_ok=True)
+        if path.suffix == STATE:
+            path.with_suffix(".json").unlink()
     print(f"{len(damaged)} damaged files removed; `dvc repro` writes anew what is missing")
     return 0
 
@@ -89,7 +92,7 @@ def cache_objects(root: Path) -> Iterator[tuple[Path, bool]]:
 def states(root: Path) -> Iterator[tuple[Path, bool]]:
     """The states of training, each with whether it is what its digest says."""
     for meta in sorted(runs_folder(root).glob("*/step-*.json")):
-        state = meta.with_suffix(".pt")
+        state = meta.with_suffix(STATE)
         try:
             yield state, digests.sha256(state) == read_json(meta)["sha256"]
         except (InputError, OSError, KeyError, TypeError):
