@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
 from pipeline.params.registry import DATA_SETS, origin, sets_without_path
-from pipeline.params.types import MOST_IMAGES, Form, Images, LearningRate, Positive, Width, ZeroOr
+from pipeline.params.types import MOST_IMAGES, Form, Images, LearningRate, Positive, TimmName, Width, ZeroOr
 
 
 def split_entry(entry: str) -> tuple[str, str]:
@@ -37,7 +37,7 @@ SetEntry = Annotated[
 class ReferenceParams(Section):
     """A timm model that is embedded and probed beside ours."""
 
-    name: str | None = Field(description="A timm architecture; null: none.")
+    name: TimmName | None = Field(description="A timm architecture; null: none.")
     weights: Path | None = Field(
         description="Local file of its weights (.safetensors, .pth or .bin); null exactly where name is null."
     )

@@ -1,12 +1,11 @@
 """Section `model`: encoder and predictor."""
 
-import difflib
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
-from pipeline.params.types import Width
+from pipeline.params.types import TimmName, Width
 
 Blocks = Annotated[int, Field(ge=1, le=10**4)]
 
@@ -43,7 +42,7 @@ class PredictorParams(Section):
 class ModelParams(Section):
     """Encoder and predictor."""
 
-    name: str | None = Field(
+    name: TimmName | None = Field(
         description="A Vision Transformer of timm, whose embed_dim, depth, num_heads and mlp_ratio are used. "
         "null: those below."
     )
@@ -66,19 +65,6 @@ class ModelParams(Section):
         ge=0.01, le=100, description="Hidden width of a block's MLP, as a multiple of embed_dim."
     )
     predictor: PredictorParams
-
-    @field_validator("name")
-    @classmethod
-    def _is_known(cls, name: str | None) -> str | None:
-        if name is not None:
-            from timm import list_models  # here: it takes seconds, and the default names no model
-
-            known = list_models()
-            if name.partition(".")[0] not in known:
-                close = " or ".join(difflib.get_close_matches(name, known, n=2))
-                hint = f"did you mean {close}?" if close else "timm.list_models() lists all"
-                raise ValueError(f"timm has no model {name!r}; {hint}")
-        return name
 
     @field_validator("num_heads")
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 import yaml
@@ -19,7 +19,7 @@ INTRODUCTION = """# Every param
 The defaults are those of [params.yaml](../params.yaml).
 "each" speaks of the entries of a list.
 A name before a colon, such as `topk:`, says for which choice a param matters; for others it has no effect.
-`runtime` changes no result beyond rounding, and DVC does not track it.
+`runtime` changes no result beyond rounding; of the stages only `params`, which checks it, runs anew for it.
 """
 NAMES = {bool: "true or false", int: "integer", float: "number", str: "text", FilePath: "path"}
 PLURALS = {"integer": "integers", "number": "numbers", "text": "texts", "path": "paths"}
@@ -66,7 +66,7 @@ def _type(kind: Any, metadata: tuple[Any, ...]) -> tuple[str, list[str]]:
         return _type(inner, (*more, *metadata))
     if get_origin(kind) is Literal:
         return "text", [", ".join(f"`{name}`" for name in get_args(kind)), *limits]
-    if get_origin(kind) is UnionType:
+    if get_origin(kind) in (UnionType, Union):
         value_kind = next(part for part in get_args(kind) if part is not type(None))
         form, inner_limits = _type(value_kind, ())
         return f"{form} or null", [*inner_limits, *limits]

@@ -11,7 +11,7 @@ from pipeline.params.types import Form
 class RuntimeParams(Section):
     """Where and how it runs.
 
-    Nothing here changes a result beyond rounding, and DVC does not track it.
+    Nothing here changes a result beyond rounding; no stage tracks it but `params`, which checks it.
     """
 
     device: Annotated[str, Form(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N")] = Field(

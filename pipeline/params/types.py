@@ -1,10 +1,11 @@
 """The types that params share, each with its check and with the words that docs/params.md shows."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -66,6 +67,20 @@ class Rising:
             raise ValueError(f"must be two numbers, {self.words}, got {list(limits)}")
         return limits
 
+
+def _check_timm_name(name: str) -> str:
+    """timm's own names alone, with the tag of weights or without: what it takes for the name of a hub or of a
+    folder would be looked for elsewhere."""
+    from timm import list_models, list_pretrained  # here: it takes seconds
+
+    if name not in {*list_models(), *list_pretrained()}:
+        close = " or ".join(difflib.get_close_matches(name, list_models(), n=2))
+        hint = f"did you mean {close}?" if close else "timm.list_models() lists all"
+        raise ValueError(f"timm has no model {name!r}; {hint}")
+    return name
+
+
+TimmName = Annotated[str, AfterValidator(_check_timm_name)]
 
 # Every number has a bound: from sense where there is one, else from what no machine can hold or finish.
 MOST_IMAGES = 10**8

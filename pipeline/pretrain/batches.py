@@ -15,7 +15,15 @@ from pipeline.files import InputError
 
 
 def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (to train on, held out for the monitors), both ascending, drawn by `seed`."""
+    """Indices (to train on, held out for the monitors), both ascending, drawn by `seed`.
+
+    Raises InputError where none would be left to train on.
+    """
+    if num_held_out >= num_images:
+        raise InputError(
+            f"pretrain.monitor_images: {num_held_out} are held out, but the set has {num_images} training "
+            "images"
+        )
     order = np.random.default_rng([seed, num_images]).permutation(num_images)
     return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
 

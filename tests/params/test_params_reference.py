@@ -44,7 +44,7 @@ def test_ranges_and_choices_are_those_that_are_checked():
     for row in (
         "| `data.image_size` | integer | >= 8, <= 512, multiple of 4 |",
         "| `data.root` | path or null |  |",
-        "| `masking.target_sizes` | list of pairs of integers | each >= 1, <= 262144, one entry or more, 100 ",
+        "| `masking.target_sizes` | list of pairs of integers | each >= 1, <= 262144, one entry or more, ",
         "| `augment.crop_scale` | two numbers | 0.001 <= first <= second <= 1 |",
         "| `pretrain.betas` | two numbers | each >= 0, < 1 |",
         "| `sparsity.method` | text | `none`, `oi_vae`, `group_lasso`, `l1`, `rdmreg`, `topk`",

@@ -39,6 +39,15 @@ def test_an_epoch_shows_every_training_image_at_most_once_and_no_held_out_one(co
     assert not set(seen) & set(held_out.tolist())
 
 
+@pytest.mark.parametrize("held", [40, 41, 2000])
+def test_more_held_out_images_than_the_set_has_are_named_by_their_param(held):
+    with pytest.raises(InputError) as caught:
+        hold_out(40, held, seed=0)
+    assert str(caught.value) == (
+        f"pretrain.monitor_images: {held} are held out, but the set has 40 training images"
+    )
+
+
 def test_batches_from_the_middle_are_those_of_the_whole_run():
     def run(first: int) -> list[list[int]]:
         return [names(b) for b in Batches(numbered(50), np.arange(50), 8, 3, CPU).from_step(first, 20)]
