@@ -68,10 +68,10 @@ def source(request: Request) -> Source:
 
 def _shards(request: Request) -> tuple[dict[str, list[Path]], dict[str, int]]:
     """Split to its shards, in order, "train" alone where none is for tests; and how many are left out."""
-    root = request.folder.absolute()  # else a name such as pipe:... would be run as a command
+    root = request.folder
     files = sorted(root.rglob("*.tar")) if root.is_dir() else [root]
     if not files or not root.exists():
-        raise InputError(f"{request.key}: {request.folder} has no .tar files")
+        raise InputError(f"{request.key}: {root} has no .tar files")
     of_train = [file for file in files if file.name.startswith("train")]
     for name in TEST_NAMES:
         of_test = [file for file in files if file.name.startswith(name)]
@@ -103,18 +103,13 @@ def _check_shard(request: Request, shard: Path) -> None:
 
 def _samples(request: Request, shards: list[Path]) -> Iterator[Sample]:
     try:
-        import webdataset
+        from webdataset.tariterators import group_by_keys, tar_file_expander
     except ModuleNotFoundError as error:
         raise missing(request, error) from None
     kinds = {ending[1:] for ending in ENDINGS}
-    reader = webdataset.WebDataset(  # pyright: ignore[reportAttributeAccessIssue]  # it is exported by *
-        [str(shard) for shard in shards],
-        shardshuffle=False,
-        empty_check=False,
-        select_files=lambda name: name.lower().endswith((*ENDINGS, ".cls")),
-    )
+    files = tar_file_expander(_opened(shards), select_files=_is_wanted)
     try:
-        for sample in reader:
+        for sample in group_by_keys(files):
             image = next((sample[kind] for kind in sorted(sample) if kind in kinds), None)
             if image is not None:
                 text = sample.get("cls", b"").decode("utf-8", "backslashreplace")
@@ -122,3 +117,14 @@ def _samples(request: Request, shards: list[Path]) -> Iterator[Sample]:
     except (OSError, ValueError, EOFError, tarfile.TarError) as error:
         reason = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(f"{request.key}: {request.folder}: not WebDataset shards ({reason})") from None
+
+
+def _opened(shards: list[Path]) -> Iterator[dict[str, Any]]:
+    """Opened here: webdataset takes a path for an address, which may name a command to run."""
+    for shard in shards:
+        with shard.open("rb") as stream:
+            yield {"url": str(shard), "stream": stream}
+
+
+def _is_wanted(name: str) -> bool:
+    return name.lower().endswith((*ENDINGS, ".cls"))
