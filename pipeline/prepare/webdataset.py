@@ -103,13 +103,13 @@ def _check_shard(request: Request, shard: Path) -> None:
 
 def _samples(request: Request, shards: list[Path]) -> Iterator[Sample]:
     try:
-        from webdataset.tariterators import group_by_keys, tar_file_expander
+        from webdataset import tariterators
     except ModuleNotFoundError as error:
         raise missing(request, error) from None
     kinds = {ending[1:] for ending in ENDINGS}
-    files = tar_file_expander(_opened(shards), select_files=_is_wanted)
+    files = tariterators.tar_file_expander(_opened(shards), select_files=_is_wanted)
     try:
-        for sample in group_by_keys(files):
+        for sample in tariterators.group_by_keys(files):
             image = next((sample[kind] for kind in sorted(sample) if kind in kinds), None)
             if image is not None:
                 text = sample.get("cls", b"").decode("utf-8", "backslashreplace")
