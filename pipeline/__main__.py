@@ -5,7 +5,8 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-from pipeline.files import InputError, outside
+from pipeline import exits
+from pipeline.files import InputError
 
 # Command -> what it does. pipeline/orchestration/commands/COMMAND.py has add_arguments(parser) and
 # main(arguments) -> exit status.
@@ -18,6 +19,7 @@ COMMANDS = {
     "dashboard": "start the page that shows runs and sweeps",
     "seeds": "compare settings over the seeds that they share",
     "preset": "print a preset as flags of `dvc exp run`",
+    "verify": "whether outputs, cache and states of training are whole",
 }
 
 
@@ -37,25 +39,18 @@ def main() -> int:
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == asked or completion:
-            try:
-                command = importlib.import_module(f"pipeline.orchestration.commands.{name.replace('-', '_')}")
-            except ModuleNotFoundError as error:
-                print(f"error: {outside(error)}", file=sys.stderr)
-                return 1
+            command = importlib.import_module(f"pipeline.orchestration.commands.{name.replace('-', '_')}")
             command.add_arguments(subparser)
     arguments = parser.parse_args()
-    assert command is not None
-    try:
+
+    def work() -> int:
         if completion:
             print(completion_script(parser, arguments.print_completion))
             return 0
+        assert command is not None
         return command.main(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("error: stopped; the same command continues", file=sys.stderr)
-        return 130
+
+    return exits.run(work, "the same command continues")
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:

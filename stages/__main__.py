@@ -7,13 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pipeline.files import outside
-
-try:
-    from pipeline.orchestration.prefect import observe
-    from stages import command
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {outside(error)}")
+from pipeline.orchestration.prefect import observe
+from stages import command
 
 # In the order of dvc.yaml.
 STAGES = ("params", "prepare", "pretrain", "twin", "embed", "probe", "interpret", "report")

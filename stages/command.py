@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import errno
 import os
 import signal
 import sys
@@ -10,15 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from pipeline import params
-from pipeline.files import InputError
+from pipeline import exits, params
 
 Main = Callable[[params.Params, Path], None]
 Observer = Callable[[], AbstractContextManager[object]]  # entered while a stage works
-
-
-class StoppedError(BaseException):
-    """SIGTERM arrived: unwinds the stack, so that temporary files and workers are cleaned up."""
 
 
 def run(main: Main, observer: Observer = nullcontext, arguments: Sequence[str] | None = None) -> None:
@@ -38,27 +32,18 @@ def run(main: Main, observer: Observer = nullcontext, arguments: Sequence[str] |
 
 
 def call(work: Callable[[], None], observer: Observer = nullcontext) -> None:
-    """Do the work of a stage and exit.
+    """Do the work of a stage and exit, with the status that `pipeline.exits.run` says."""
 
-    Status 0: done. 2: a mistake in params.yaml. 1: any other mistake that has a name, and a full disk.
-    128 + n: stopped by signal n. A traceback means a fault of ours.
-    """
-    signal.signal(signal.SIGTERM, _stop)
-    _end_with_parent()
-    try:
+    def observed() -> int:
         with observer():
             work()
-    except InputError as error:
-        _exit(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        _exit("stopped by Ctrl-C; nothing half-written was kept", 128 + signal.SIGINT)
-    except StoppedError:
-        _exit("stopped by SIGTERM; nothing half-written was kept", 128 + signal.SIGTERM)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        place = f" while writing {error.filename}" if error.filename else ""
-        _exit(f"the disk is full{place} ({error.strerror}); nothing half-written was kept", 1)
+        number = exits.caught()  # what we called lost the exception: the work is done and yet was stopped
+        return exits.fail(exits.stopped_by(number), 128 + number) if number else 0
+
+    _end_with_parent()
+    status = exits.run(observed)
+    if status:
+        sys.exit(status)
 
 
 def _program() -> str:
@@ -71,12 +56,3 @@ def _end_with_parent() -> None:
     if os.environ.get("DIE_WITH_PARENT") and sys.platform == "linux":
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
-def _stop(_number: int, _frame: object) -> None:
-    raise StoppedError
-
-
-def _exit(message: str, status: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(status)

@@ -156,3 +156,5 @@ def caught_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+    if signals:  # one came after the last step, when nobody looked any more
+        signal.raise_signal(signals[0])

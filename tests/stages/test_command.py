@@ -63,6 +63,19 @@ def test_a_stage_started_alone_knows_no_orchestration(tmp_path):
     assert not any(name.startswith(("pipeline.orchestration", "prefect")) for name in modules(done))
 
 
+@contextlib.contextmanager
+def unhandled() -> Iterator[None]:
+    """This process handles signals and exceptions after the block as before it."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers, hooks = [signal.getsignal(number) for number in numbers], (sys.excepthook, sys.unraisablehook)
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+        sys.excepthook, sys.unraisablehook = hooks
+
+
 def test_a_stage_is_observed_while_it_works_and_told_how_it_ended():
     events = []
 
@@ -79,12 +92,8 @@ def test_a_stage_is_observed_while_it_works_and_told_how_it_ended():
         events.append("worked")
         raise InputError("no images")
 
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as left:
-            command.call(work, observer)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with unhandled(), pytest.raises(SystemExit) as left:
+        command.call(work, observer)
     assert left.value.code == 1 and events == ["began", "worked", "no images"]
 
 
@@ -92,6 +101,6 @@ def test_a_dashboard_that_does_not_answer_costs_one_line(tmp_path):
     (tmp_path / "params.yaml").write_text("- no section\n")
     done = start("stages", "prepare", cwd=tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-    assert said[0] == "observe: no Prefect or no server at http://127.0.0.1:9/api; going on without"
+    assert said[0] == "observe: nothing at http://127.0.0.1:9/api; going on without"
     assert len(said) == 2 and said[1].startswith("error: ") and done.returncode == 2
     assert "prefect" not in modules(done)

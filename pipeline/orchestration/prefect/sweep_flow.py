@@ -5,7 +5,6 @@ Importing this imports Prefect; server.connect has pointed it at a server before
 
 import base64
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import as_completed
 from prefect.states import Cancelled, Completed, Failed
 
+from pipeline import exits
 from pipeline.files import InputError
 from pipeline.layout import PAGE
 from pipeline.orchestration import presets
@@ -160,7 +160,7 @@ def run(request: Request) -> int:
     if isinstance(error, InputError):
         raise error
     if error is not None:  # a fault of ours or of the cluster; the traceback is in the flow's log
-        print(f"error: {state.message}", file=sys.stderr)
+        return exits.fail(str(state.message))
     return 1
 
 

@@ -4,12 +4,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline import exits
+
 
 @contextmanager
 def terminated() -> Iterator[None]:
     """SIGTERM ends the block with KeyboardInterrupt."""
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, _: object) -> None:
+        exits.signal_caught(number)  # for the exit status
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -171,7 +171,9 @@ def test_a_sweep_that_ctrl_c_or_sigterm_ends_is_cancelled_as_its_cells_are(proje
     assert held([state(project, 4, int(number))], running)
     os.kill(running.pid, number)
     output = running.communicate()[0]
-    assert running.returncode == 130 and "error: stopped; the same command continues" in output, output
+    shown = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert running.returncode == 128 + number, output
+    assert f"error: stopped by {shown}; the same command continues" in output
     assert "Traceback" not in output
     for title in (f"sweep {name}", f"lambda=4 seed={int(number)}"):
         assert [run["state"]["type"] for run in runs(project, title)] == ["CANCELLED"]

@@ -216,6 +216,6 @@ def test_two_sweeps_of_one_name_do_not_run_at_once_and_a_stopped_one_can_be_cont
     assert second.returncode == 1 and "error: sweep trial is running already" in second.stderr
     os.kill(running.pid, signal.SIGTERM)  # Ctrl-C takes the same way, but a shell may have it ignored
     output = running.communicate()[0]
-    assert running.returncode == 130 and "the same command continues" in output
+    assert running.returncode == 143 and "the same command continues" in output
     assert none_left(project) and not any((project / ".sweeps/trial/clones").iterdir())
     assert pipeline(project, *words).returncode == 0
