@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro test test-all lint bench lock setup dashboard readme docs
+.PHONY: help repro test test-all lint audit bench lock setup dashboard readme docs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile | sort
@@ -38,6 +38,9 @@ lint: setup  ## format, style, types, and which room may import which
 	ruff format --check .
 	basedpyright
 	lint-imports
+
+audit: setup  ## known weaknesses of the pinned requirements, by pip-audit; needs the network
+	python .ci/audit.py requirements.txt
 
 bench: setup  ## speed and memory of this machine, written to benchmarks/results
 	python -m benchmarks.scenes
