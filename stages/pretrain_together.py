@@ -4,10 +4,11 @@
 
 Each file is a params.yaml; they may differ in sparsity.lambda and pretrain.seed. It reads artifacts/data of
 the current folder and leaves the final state of each run in the runs' folder, under the fingerprint by which
-its own stage finds it finished and only exports it.
+its own stage finds it finished and only exports it. A run that another process trains is left to its stage.
 """
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline import params
@@ -16,9 +17,11 @@ from pipeline.data.store import open_set
 from pipeline.layout import DATA
 from pipeline.params import Params
 from pipeline.pretrain.checkpoint import runs_folder
+from pipeline.pretrain.fingerprint import commit
 from pipeline.pretrain.parallel.alike import check
 from pipeline.pretrain.parallel.together import train_together
 from pipeline.pretrain.run import build_run
+from pipeline.pretrain.run_lock import RunLock
 from pipeline.pretrain.summary import print_disabled
 from pipeline.runtime import resolve
 from stages import command
@@ -33,9 +36,15 @@ def main(cells: list[Params], root: Path) -> None:
     augmentation, disabled = augment.allowed(first.augment, images.labels)
     print_disabled(disabled)
     runs = [build_run(cell, augmentation, images, runs_folder(root), runtime) for cell in cells]
-    for run in runs:
-        run.batches.resident = runs[0].batches.resident
-    train_together(runs)
+    with ExitStack() as locks:
+        free = [run for run in runs if locks.enter_context(RunLock(run.checkpoints.folder)).take()]
+        if len(free) < len(runs):
+            print(f"pretrain: {len(runs) - len(free)} in training elsewhere, left to their own stage")
+        here = commit(root)
+        for run in free:
+            run.batches.resident = free[0].batches.resident
+        if free:
+            train_together([run._replace(commit=here) for run in free])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.files import InputError
 from pipeline.pretrain.run import TrainingRun
+from pipeline.pretrain.stretches import begin_stretch
 from pipeline.pretrain.tracking import Clock, NonFiniteError, Progress
 
 GPU_STEPS_AHEAD = 32  # steps whose loss terms may stay on a GPU before the loop waits for them
@@ -34,7 +35,7 @@ def train(run: TrainingRun) -> None:
     finite, naming the step, the terms and the last good state.
     """
     trainer = run.trainer
-    state = run.checkpoints.load_last(trainer.runtime.device)
+    state = run.checkpoints.load_last(trainer.fits)
     if state is not None:
         trainer.load_state(state)
         print(
@@ -57,6 +58,7 @@ def advance(runs: Sequence[TrainingRun], train_steps: TrainSteps) -> None:
     for run in runs:
         trainer = run.trainer
         trainer.together = len(runs)
+        begin_stretch(trainer, run.commit)
         if not trainer.history:
             trainer.history.append({"step": 0, "images_seen": 0, **run.monitor(trainer.features)})
     clock = Clock(step)

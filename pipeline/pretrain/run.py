@@ -23,6 +23,7 @@ class TrainingRun(NamedTuple):
     """A trainer with what feeds, keeps and watches it.
 
     stage: that trains it, for what is printed. show_history: called with the history when it has grown.
+    commit: of the code that trains it, None without Git.
     """
 
     trainer: Trainer
@@ -31,6 +32,7 @@ class TrainingRun(NamedTuple):
     monitor: Callable[[Encode], dict[str, float]]
     stage: str = "pretrain"
     show_history: Callable[[list[dict[str, Any]]], None] = no_table
+    commit: str | None = None
 
 
 def build_run(

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from pipeline.pretrain.run import TrainingRun
+from pipeline.pretrain.stretches import over_stretches
 from pipeline.pretrain.trainer import Trainer
 
 
@@ -23,10 +23,11 @@ def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any
 
     minutes: of training, monitors included. images_per_second: median over the rows of the history.
     peak_memory_mb: MiB. parameters: how many each module has. initial, final: rows of the history.
-    disabled: the augmentations that are off, each with the labels that it would falsify.
+    disabled: the augmentations that are off, each with the labels that it would falsify. Device, commit and
+    the like are those of the training, wherever this process runs.
     """
     trainer = run.trainer
-    params, runtime, rows = trainer.params, trainer.runtime, trainer.history
+    params, rows, stretches = trainer.params, trainer.history, trainer.stretches
     images_seen = params.pretrain.steps * params.pretrain.batch_size
     rates = [row["images_per_second"] for row in rows if "images_per_second" in row]
     sparsity = sparsity_metrics(trainer)
@@ -39,11 +40,12 @@ def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any
         "minutes": trainer.seconds / 60,
         "images_per_second": float(np.median(rates)),
         "peak_memory_mb": max(row.get("peak_memory_mb", 0.0) for row in rows),
-        "device": f"{runtime.device.type}: {runtime.describe()}",
-        "processes": trainer.ranks.shard.world_size,
+        "device": over_stretches(stretches, "device"),
+        "processes": over_stretches(stretches, "processes"),
         "together": trainer.together,
-        "precision": runtime.precision,
-        "torch": torch.__version__,
+        "precision": over_stretches(stretches, "precision"),
+        "compile": over_stretches(stretches, "compile"),
+        "torch": over_stretches(stretches, "torch"),
         "parameters": {
             "encoder": _num_parameters(trainer.jepa.context_encoder),
             "predictor": _num_parameters(trainer.jepa.predictor),
@@ -58,6 +60,7 @@ def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any
             "flip": "flip" not in disabled,
             "off_because_of": disabled,
         },
+        "commit": over_stretches(stretches, "commit"),
     }
 
 

@@ -70,6 +70,7 @@ class Trainer(TrainingStep[Tensor]):
         self.step = 0  # steps done
         self.seconds = 0.0  # spent on the run by all processes; of runs that train together each has a part
         self.together = 1  # runs that trained in the last process, this one included
+        self.stretches: list[dict[str, Any]] = []  # pipeline.pretrain.stretches
         self.history: list[Row] = []
         self.terms = LossTerms()
 
@@ -170,17 +171,22 @@ class Trainer(TrainingStep[Tensor]):
             "step": self.step,
             "seconds": self.seconds,
             "together": self.together,
+            "stretches": self.stretches,
             "history": self.history,
             "sums": self.terms.sums,
             "count": self.terms.count,
         }
+
+    def fits(self, state: Any) -> bool:
+        """Whether a trainer that has taken no step yet can take over `state`."""
+        return _fits(state, self.state())
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
-        self.together = state["together"]
+        self.together, self.stretches = state["together"], state["stretches"]
         self.terms = LossTerms(state["sums"], state["count"])
 
 
@@ -189,6 +195,19 @@ def build_model(params: Params) -> SparseJepa:
     seed = params.pretrain.seed
     jepa = Jepa(params.model, params.objective, params.regularizer, params.data.image_size, seed)
     return SparseJepa(jepa, params.sparsity, seed)
+
+
+def _fits(state: Any, new: Any) -> bool:
+    """Whether a tree has the keys, types and shapes of a new trainer's, whose empty parts fill up later."""
+    if type(state) is not type(new):
+        return False
+    if isinstance(new, Tensor):
+        return state.shape == new.shape
+    if isinstance(new, dict) and new:
+        return state.keys() == new.keys() and all(_fits(state[key], new[key]) for key in new)
+    if isinstance(new, list) and new:
+        return len(state) == len(new) and all(map(_fits, state, new))
+    return True
 
 
 def _copied(tree: Any) -> Any:

@@ -92,8 +92,8 @@ def read_inputs(params: Params, root: Path) -> Inputs:
 
 
 def bare_commit(run: pretrain.Pretrain) -> str:
-    """The commit without a mark of changes; empty where there is none."""
-    return (run.commit or "").partition("+")[0]
+    """The commit without a mark of changes, of several the last one; empty where there is none."""
+    return (run.commit or "").rpartition(" then ")[2].partition("+")[0]
 
 
 def _read_interpretation(

@@ -72,7 +72,16 @@ class Ranks:
             return caught
         if os.getppid() != self.launcher:
             caught = SIGTERM
-        largest = torch.tensor(caught)
+        return self._largest(caught)
+
+    def agree(self, yes: bool) -> bool:
+        """Whether any process says yes."""
+        return bool(self._largest(int(yes)))
+
+    def _largest(self, number: int) -> int:
+        if self.shard.world_size == 1:
+            return number
+        largest = torch.tensor(number)
         dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.cpu_group)
         return int(largest)
 

@@ -207,7 +207,7 @@ def train_together(runs: Sequence[TrainingRun]) -> None:
     saved = [set(run.checkpoints.steps()) for run in joining]
     common = max(set.intersection(*saved), default=0) if saved else 0
     if common:
-        states = [run.checkpoints.load(common, run.trainer.runtime.device) for run in joining]
+        states = [run.checkpoints.load(common, run.trainer.fits) for run in joining]
         for run, state in zip(joining, states, strict=True):
             if state is not None:
                 run.trainer.load_state(state)
