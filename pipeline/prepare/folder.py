@@ -82,7 +82,7 @@ def source(request: Request) -> Source:
         classes, files, left_out = _read_part(root, "", data, key)
         train_files, test_files = _split(root, classes, files, data, key)
         files_of = {"train": train_files, "test": test_files}
-    _warn_of_classes(root, classes)
+    _warn_of_classes(root, classes, split_here="train" not in top)
     labels = {"class": Label("categorical", tuple(map(printable, classes)))} if len(classes) > 1 else {}
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
@@ -162,7 +162,7 @@ def _beside(root: Path, parts: tuple[str, ...]) -> Counter[str]:
     return Counter({BESIDE: number})
 
 
-def _warn_of_classes(root: Path, classes: list[str]) -> None:
+def _warn_of_classes(root: Path, classes: list[str], split_here: bool) -> None:
     """Name what a user may not expect of the folders that are classes."""
     if len(classes) == 1:
         _warn(f"{root}: all images are of one class, so they have no label")
@@ -170,6 +170,8 @@ def _warn_of_classes(root: Path, classes: list[str]) -> None:
     nested = [name for name in classes if any(str(above) in known for above in PurePosixPath(name).parents)]
     if nested:
         _warn(f"{root}: a folder inside a class is a class of its own: {names_in_short(nested)}")
+    if not split_here:  # a class may well be called train
+        return
     splits = sorted({part for name in classes for part in name.split("/") if part.lower() in SPLIT_NAMES})
     if splits:
         _warn(f"{root}: taken for classes, no splits: {names_in_short(splits)}; a split is train/ and test/")

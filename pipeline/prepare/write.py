@@ -15,6 +15,7 @@ from pipeline.prepare import remarks
 from pipeline.prepare.source import Chunk, Request, Source
 from pipeline.prepare.workers import Progress, map_in_order, num_workers
 
+FEWEST = 2  # images of a split: later stages fit and compare
 NUM_NAMED = 3  # broken files that an error names
 
 
@@ -45,6 +46,10 @@ def write_set(folder: Path, request: Request, source: Source, runtime: RuntimePa
                     seen[split].add(chunk)
         if not writer.written:
             raise InputError(f"{request.key}: none of the {len(broken)} files of {name} {split} can be read")
+        if writer.written < FEWEST:
+            raise InputError(
+                f"{request.key}: {name} has {writer.written} {split} image, at least {FEWEST} are needed"
+            )
     meta = write_meta(folder, name, image_size, source.labels, writers)
     train, test = (seen[split].digests for split in SPLITS)
     for line in (

@@ -12,7 +12,7 @@ from pipeline.files import InputError
 from pipeline.params import RuntimeParams
 from pipeline.prepare import clevr
 from pipeline.prepare.write import write_set
-from tests.prepare.clevr_folder import scene, write_clevr
+from tests.prepare.clevr_folder import VAL, scene, write_clevr
 from tests.prepare.make_request import make_request
 
 
@@ -61,14 +61,14 @@ def test_the_number_of_workers_changes_nothing(tmp_path):
 
 
 def test_missing_and_broken_images_are_named_and_counted(tmp_path):
-    root = write_clevr(tmp_path / "CLEVR_v1.0")
+    root = write_clevr(tmp_path / "CLEVR_v1.0", val=[[9.0] * 3, *VAL])
     (root / "images/train/CLEVR_train_000000.png").unlink()
     (root / "images/val/CLEVR_val_000001.png").write_bytes(b"half a file")
     with pytest.raises(InputError, match=r"max_broken: 1 .* images/train/CLEVR_train_000000\.png \(No such"):
         prepare(root, tmp_path / "clevr")
     prepare(root, tmp_path / "clevr", max_broken=2)
     image_set = open_set(tmp_path / "clevr")
-    assert image_set.counts == {"train": 2, "test": 1}
+    assert image_set.counts == {"train": 2, "test": 2}
     assert image_set.split("train").labels["count_all"].tolist() == [1, 7]
 
 

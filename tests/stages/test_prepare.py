@@ -57,7 +57,7 @@ def listen() -> None:
 def images_in(folder: Path, classes=("a", "b"), count=6, size=(40, 32)) -> Path:
     rng = np.random.default_rng(0)
     for name in classes:
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             pixels = rng.integers(256, size=(*size[::-1], 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
@@ -250,3 +250,70 @@ def test_a_stop_ends_the_pool_leaves_nothing_and_is_one_line(tmp_path, number, n
     message = f"error: stopped by {name}; nothing half-written was kept"
     assert (process.returncode, lines) == (128 + number, [message])
     assert not list((tmp_path / "artifacts").glob(".*"))
+
+
+def summary_of(root: Path, **data) -> dict:
+    """What prepare.json says of a folder of images."""
+    prepare.main(make({"name": "folder", "root": str(root / "images")} | data), root)
+    return json.loads((root / "reports/metrics/prepare.json").read_text())["folder"]
+
+
+def test_what_is_left_out_is_counted_by_reason_and_said_in_one_line(tmp_path, capsys):
+    for part in ("train", "test", "val"):
+        images_in(tmp_path / "images" / part)
+    for name in ("train/a/notes.txt", "test/b/Thumbs.db", "train/a/.hidden.png", "loose.png"):
+        (tmp_path / "images" / name).write_bytes(b"x")
+    (tmp_path / "images/train/a/0.png").write_bytes(b"x")
+    summary = summary_of(tmp_path, max_broken=1)
+    reasons = {"with_other_endings": 2, "hidden": 1, "beside_train_and_test": 13}
+    assert summary["left_out"] == reasons and summary["broken"] == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(said) == 1 and said[0].startswith("folder: left out: ")
+    for words in ("2 with other endings", "1 hidden", "13 beside train and test", "1 broken"):
+        assert words in said[0]
+
+
+def test_images_that_repeat_are_counted_in_a_split_and_across(tmp_path, capsys):
+    images_in(tmp_path / "images/train")
+    images_in(tmp_path / "images/test", count=2)  # the same seed: its four images are those of train/a
+    root = tmp_path / "images"
+    (root / "train/b/again.png").write_bytes((root / "train/a/3.png").read_bytes())
+    Image.open(root / "test/b/0.png").save(root / "test/b/other.bmp")  # the pixels count, not the file
+    assert summary_of(tmp_path)["duplicates"] == {"train": 1, "test": 1, "test_in_train": 5}
+    said = capsys.readouterr().err
+    assert "5 of 5 test images are training images too" in said
+    assert "test/a/0.png is train/a/0.png" in said
+    assert "1 of 13 train images repeat an earlier one: train/b/again.png is train/a/3.png" in said
+    assert "1 of 5 test images repeat an earlier one: test/b/other.bmp is test/b/0.png" in said
+
+
+def test_a_class_without_a_training_image_is_refused_and_one_without_a_test_image_is_named(tmp_path, capsys):
+    images_in(tmp_path / "images/train", classes=("a", "b", "c"))
+    images_in(tmp_path / "images/test", classes=("a", "b"))
+    summary_of(tmp_path)
+    assert "1 of 3 classes of the label class have no test image: c" in capsys.readouterr().err
+    for file in (tmp_path / "images/train/b").iterdir():
+        file.write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"^data\.root: .*/images: no training image can be read of b"):
+        summary_of(tmp_path, max_broken=6)
+
+
+def test_folders_that_may_not_be_the_classes_that_were_meant_are_named(tmp_path, capsys):
+    for classes in (("Train/cat", "Test/cat"), ("dog/small", "dog")):
+        for name in classes:
+            images_in(tmp_path / classes[0][:1] / "images" / name, classes=("",))
+        summary_of(tmp_path / classes[0][:1])
+    said = capsys.readouterr().err
+    assert "taken for classes, no splits: Test, Train" in said
+    assert "a folder inside a class is a class of its own: dog/small" in said
+    for part in ("train", "test"):
+        images_in(tmp_path / "cifar/images" / part, classes=("train", "tree"))
+    summary_of(tmp_path / "cifar")
+    assert "no splits" not in capsys.readouterr().err
+
+
+def test_one_test_image_is_refused_before_anything_is_trained(tmp_path):
+    images_in(tmp_path / "images/train", classes=("a",))
+    images_in(tmp_path / "images/test", classes=("a",), count=1)
+    with pytest.raises(InputError, match=r"^data\.root: folder has 1 test image, at least 2 are needed"):
+        summary_of(tmp_path)
