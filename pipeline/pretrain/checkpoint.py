@@ -44,8 +44,7 @@ class Checkpoints:
         self.folder, self.writes = folder, writes
 
     def save(self, state: dict[str, Any], step: int) -> Path:
-        """Write the state after `step` steps, then drop all but the last two up to there: what else there is
-        was never finished, or refused."""
+        """Write the state after `step` steps, then `drop_others`."""
         path = self._path(step)
         if not self.writes:
             return path
@@ -55,11 +54,15 @@ class Checkpoints:
         write_json(
             path.with_suffix(".json"), {"fingerprint": self.folder.name, "step": step, "sha256": digest}
         )
+        self.drop_others(step)
+        return path
+
+    def drop_others(self, step: int) -> None:
+        """Drop all but the last two states up to `step`: the others are old, unfinished or refused."""
         kept = [older for older in self.steps() if older <= step][:KEEP]
-        for suffix in (".json", ".pt"):
+        for suffix in (".json", ".pt") if self.writes else ():
             for other in set(self._steps(suffix)) - set(kept):
                 self._path(other).with_suffix(suffix).unlink(missing_ok=True)
-        return path
 
     def load_last(self, fits: Fits) -> dict[str, Any] | None:
         """The newest state that is whole, belongs to this run and fits it, or None."""

@@ -38,6 +38,7 @@ def train(run: TrainingRun) -> None:
     state = run.checkpoints.load_last(trainer.fits)
     if state is not None:
         trainer.load_state(state)
+        run.checkpoints.drop_others(trainer.step)  # a killed process may not have come to it
         print(
             f"{run.stage}: resumed after step {trainer.step} of {trainer.params.pretrain.steps}", flush=True
         )

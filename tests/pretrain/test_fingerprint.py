@@ -1,10 +1,14 @@
 """The name of a run changes with what dvc.yaml says decides its weights, and with nothing else."""
 
+import json
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import REPOSITORY, override
 
 from pipeline.params import Params
@@ -84,3 +88,26 @@ def test_a_commit_says_where_code_or_params_differ_from_it(project):
         (project / name).write_text(text + "# edited\n")
         assert commit(project) == head + "+changes"
         (project / name).write_text(text)
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_trained_anew_after_an_edit_of_what_it_measures(project, small_tree):
+    """Its state would else be exported with the old numbers."""
+    (project / "params.yaml").write_text(yaml.safe_dump(small_tree))
+
+    def rankme(stage: str = "pretrain") -> float:
+        command = [sys.executable, "-m", f"stages.{stage}"]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        file = project / "reports/metrics/pretrain.json"
+        return json.loads(file.read_text())["final"]["rankme"] if file.exists() else 0.0
+
+    rankme("prepare")
+    assert rankme() == rankme() < 100
+    file = project / "pipeline/measure/collapse.py"
+    text, edits = re.subn(
+        r"(def rankme\(.*?\n    return )[^\n]*", r"\g<1>777.0", file.read_text(), flags=re.S
+    )
+    assert edits == 1
+    file.write_text(text)
+    assert rankme() == 777
