@@ -52,7 +52,7 @@ def weights(root: Path) -> dict[str, torch.Tensor]:
     return load_file(root / "artifacts/encoder/model.safetensors")
 
 
-LONG = {"pretrain.steps": 150, "runtime.checkpoint_seconds": 0.0}
+LONG = {"pretrain.steps": 60, "runtime.checkpoint_seconds": 0.0}
 
 
 def test_sigkill_then_the_same_command_gives_the_same_bits(root, small_tree):
@@ -123,7 +123,7 @@ def test_the_export_is_a_model_folder_that_every_user_may_read(root, small_tree)
     folder = root / "artifacts/encoder"
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     weights = {"model.safetensors", "parts", "parts/initial.safetensors", "parts/sparsity.safetensors"}
-    assert set(files) == {"config.json", "README.md"} | weights
+    assert set(files) == {"config.json", "README.md", "digests.json"} | weights
     modes = {name: path.stat().st_mode & 0o777 for name, path in files.items()}
     assert modes == {name: 0o755 if name == "parts" else 0o644 for name in files}
     card = files["README.md"].read_text()
@@ -170,7 +170,7 @@ def test_runs_dir_moves_the_resume_state(root, small_tree, tmp_path_factory, mon
 
 
 def test_a_missing_set_is_named(tmp_path, small_tree):
-    with pytest.raises(InputError, match=r"artifacts/data/scenes/meta\.json: not found"):
+    with pytest.raises(InputError, match=r"artifacts/data/scenes/digests\.json: not found"):
         pretrain.main(Params.model_validate(small_tree), tmp_path)
 
 
