@@ -131,7 +131,7 @@ def read_table(path: Path, columns: Sequence[str], stage: str) -> "pd.DataFrame"
             path,
             dtype=dict.fromkeys(NAMES, str),
             keep_default_na=False,
-            na_values=dict.fromkeys(numbers, ["", "nan"]),
+            na_values={column: ["", "nan"] for column in numbers},
         )
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {anew}") from None
