@@ -117,7 +117,8 @@ def _hidden_folder(path: Path) -> Iterator[tuple[Path, Path]]:
             (folder / name).mkdir()
         yield folder / "new" / path.name, folder / "old" / path.name
     except Exception as error:
-        error.add_note(f"while writing {path}")  # which libraries that write do not say
+        if not isinstance(error, InputError):
+            error.add_note(f"while writing {path}")  # which libraries that write do not say
         raise
     finally:
         _discard(folder, handle)

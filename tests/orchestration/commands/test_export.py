@@ -3,12 +3,14 @@
 import argparse
 import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
 
+from pipeline.digests import sealed
 from pipeline.files import InputError, write_json
 from pipeline.layout import EMBEDDINGS, ENCODER
 from pipeline.measure.embedding_store import EmbeddingsMeta, weights_hash, write_meta
@@ -38,7 +40,8 @@ def run(*words: str) -> int:
 def test_the_folder_is_the_encoders_with_its_card(project, capsys):
     assert run("--hub-folder", "hub") == 0
     files = {path.relative_to(project / "hub") for path in (project / "hub").rglob("*")}
-    assert files == {path.relative_to(project / ENCODER) for path in (project / ENCODER).rglob("*")}
+    encoder = {path.relative_to(project / ENCODER) for path in (project / ENCODER).rglob("*")}
+    assert encoder - files == {Path("digests.json")} and files < encoder
     assert (project / "hub/README.md").read_text() == "# A card\n"
     assert "its card without the scores" in capsys.readouterr().out
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in (project / "hub").rglob("*"))
@@ -81,7 +84,7 @@ def test_the_card_has_the_scores_of_this_encoders_probes_and_of_no_other(project
     zero = {"labels": 1, "labels_clear_of_random_init": 0, "not_converged": 0, "rankme": {}, "seconds": {}}
     summary = {"mean_accuracy": means, "mean_knn_accuracy": {"encoder": 0.586}, "less_baselines": {}}
     content = {"scenes": {}, "summary": {"scenes": zero | summary | {"gain_over_random_init": 20.1}}}
-    write_json(project / "reports/metrics/probe.json", content)
+    write_json(project / "reports/metrics/probe.json", sealed(content))
     made_by = EmbeddingsMeta(
         encoder=weights_hash(project / ENCODER),
         dim=16,
