@@ -52,6 +52,7 @@ bench: setup  ## speed and memory of this machine, written to benchmarks/results
 	python -m benchmarks.interpret
 	python -m benchmarks.scaling
 	python -m benchmarks.together --models small default --cells 4 16
+	python -m benchmarks.long_run
 	@python -c 'import lightly' 2>/dev/null && python -m benchmarks.peer || echo 'benchmarks.peer: skipped, lightly is not installed'
 
 dashboard: setup  ## the page that shows runs and sweeps; Ctrl-C ends it

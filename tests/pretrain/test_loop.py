@@ -92,3 +92,15 @@ def test_the_monitor_does_not_change_the_run(small_tree, tmp_path):
         train(run)
     weights = watched.trainer.jepa.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in plain.trainer.jepa.state_dict().items())
+
+
+def test_bf16_follows_fp32_and_is_another_arithmetic(small_tree, tmp_path):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        settings = {"runtime.precision": precision, "pretrain.steps": 30, "pretrain.history_every": 5}
+        run = build_run(small_tree, tmp_path / precision, **settings)
+        train(run)
+        losses[precision] = [row["loss"] for row in run.trainer.history if "loss" in row]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.01)
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["fp32"][-1] < 0.99 * losses["fp32"][0]  # it learns, so that agreement means something
