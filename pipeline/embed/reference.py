@@ -14,7 +14,7 @@ from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivate
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from pipeline.files import InputError, ParamsError
+from pipeline.files import InputError
 from pipeline.params import ReferenceParams
 
 
@@ -48,8 +48,7 @@ class Resized(nn.Module):
 def load_reference(reference: ReferenceParams, root: Path, device: torch.device) -> Reference | None:
     """The timm model embed.reference.name without its classifier; None where none is named.
 
-    Nothing is downloaded. Raises ParamsError where timm has no such model, InputError where the weights are
-    missing, broken or of another model.
+    Nothing is downloaded. Raises InputError where the weights are missing, broken or of another model.
     """
     if reference.name is None or reference.weights is None:
         return None
@@ -64,8 +63,6 @@ def load_reference(reference: ReferenceParams, root: Path, device: torch.device)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"embed.reference.weights: {path}: no weights of a model ({text})") from None
-    if not timm.is_model(reference.name.partition(".")[0]):
-        raise ParamsError(f"embed.reference.name: timm has no model {reference.name!r}")
     foreign = f"embed.reference.weights: {path}: not the weights of {reference.name}"
     try:
         network, other = (_build(reference.name, weights, seed) for seed in (0, 1))

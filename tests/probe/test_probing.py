@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pipeline.data.store import ImageSet, open_set
+from pipeline.digests import seal
 from pipeline.files import InputError, read_json
 from pipeline.jepa.pretrained import load_encoder
 from pipeline.layout import EMBEDDINGS, ENCODER, TWIN
@@ -88,6 +89,7 @@ def scramble_test_labels(root: Path) -> None:
     labels.to_parquet(folder / "labels.parquet")
     cells = np.load(folder / "patch_foreground.npy")
     np.save(folder / "patch_foreground.npy", draw.permutation(cells.ravel()).reshape(cells.shape))
+    seal(folder.parent)
 
 
 def test_scrambled_test_labels_change_the_final_scores_and_nothing_else(embedded: Path, tmp_path: Path):
@@ -132,6 +134,8 @@ def test_fitting_needs_no_file_of_the_test_split(embedded: Path, tmp_path: Path)
     shutil.rmtree(tmp_path / "artifacts/data/scenes/test")
     for path in (tmp_path / "artifacts/embeddings/scenes").glob("*test*"):
         path.unlink()
+    seal(tmp_path / "artifacts/data/scenes")
+    seal(tmp_path / EMBEDDINGS)
     before, after = flatten(fit(embedded, params)), flatten(fit(tmp_path, params))
     assert before and [key for key in before if not same(before[key], after[key])] == []
     with pytest.raises(InputError, match="scenes/test: not a readable split"):

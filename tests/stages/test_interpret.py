@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.contracts.interpret import Headline
 from pipeline.data.store import SPLITS, SplitWriter, open_set, write_meta
+from pipeline.digests import seal
 from pipeline.files import InputError, read_json
 from pipeline.layout import SPARSITY_WEIGHTS
 from stages import embed, interpret, twin
@@ -183,6 +184,7 @@ def test_every_method_has_groups_to_judge(tmp_path: Path, method: str):
         config["sparsity"]["method"] = "none"
         (folder / "config.json").write_text(json.dumps(config))
         (folder / SPARSITY_WEIGHTS).unlink()
+        seal(folder)
         shutil.copytree(folder, tmp_path / "artifacts/twin")
     else:
         site = "predictor" if method == "oi_vae" else "tokens"
@@ -247,5 +249,5 @@ def test_broken_embeddings_are_named(finished: Path, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "run")
     path = tmp_path / "run/artifacts/embeddings/scenes/test.npz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"test\.npz: not readable embeddings"):
+    with pytest.raises(InputError, match=r"test\.npz: damaged"):
         interpret.main(tiny_params(), tmp_path / "run")

@@ -9,6 +9,7 @@ import torch
 
 from pipeline.contracts import probe as contract
 from pipeline.data.store import open_set
+from pipeline.digests import seal, unsealed
 from pipeline.embed.corruptions import CORRUPTIONS
 from pipeline.files import InputError, ParamsError, read_json, write_json
 from pipeline.probe.held_out import ProbedSet, open_test, open_train
@@ -170,7 +171,7 @@ def test_the_table_of_answers_has_the_accuracies(finished: Path):
 
 def test_the_same_inputs_give_the_same_files(finished: Path):
     def read() -> tuple[dict, bytes]:
-        content = read_json(finished / "reports/metrics/probe.json")
+        content = unsealed(read_json(finished / "reports/metrics/probe.json"))
         seconds = content["summary"]["scenes"].pop("seconds")
         assert set(seconds) == {*content["summary"]["scenes"]["rankme"], "foreground_area"}
         return content, (finished / "reports/plots/probe.csv").read_bytes()
@@ -201,7 +202,7 @@ def test_broken_embeddings_are_named(tmp_path: Path):
     embed.main(run, tmp_path)
     path = tmp_path / "artifacts/embeddings/scenes/test.npz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"test\.npz: not readable embeddings"):
+    with pytest.raises(InputError, match=r"test\.npz: damaged"):
         probe.main(run, tmp_path)
 
 
@@ -231,6 +232,7 @@ def test_a_set_with_fewer_images_than_classes_is_refused(tmp_path: Path):
     content = read_json(meta)
     content["labels"]["constant"]["classes"] = [str(number) for number in range(241)]
     write_json(meta, content)
+    seal(meta.parent)
     embed.main(run, tmp_path)
     with pytest.raises(InputError, match=r"data/scenes: 240 training images are fewer than the 241 classes"):
         probe.main(run, tmp_path)
@@ -261,6 +263,7 @@ def test_a_set_with_nothing_to_classify_has_an_empty_mean(kept: tuple[str, ...],
     meta = tmp_path / "artifacts/data/scenes/meta.json"
     content = read_json(meta)
     write_json(meta, content | {"labels": {name: content["labels"][name] for name in kept}})
+    seal(meta.parent)
     embed.main(run, tmp_path)
     probe.main(run, tmp_path)
     metrics = read_json(tmp_path / "reports/metrics/probe.json")
