@@ -53,10 +53,14 @@ def read_row(root: Path, cell: Cell, revision: str | None, state: str, reason: s
     """The row of a cell; revision: its experiment's commit, None where there is none."""
     if revision is None:
         return Row(cell, state, reason, "", dict.fromkeys(HEADLINE), {}, "")
+    return Row(cell, state, reason, revision[:10], *_read_numbers(root, revision))
+
+
+@functools.cache
+def _read_numbers(root: Path, revision: str) -> tuple[Any, ...]:
+    """What a row shows of an experiment; kept, as a row is read anew whenever a cell ends."""
     measured = read_experiment(root, revision)
-    experiment, device = revision[:10], measured.pretrain.device
-    twin = twin_headline(measured)
-    return Row(cell, state, reason, experiment, headline(measured), numbers(measured), device, twin)
+    return headline(measured), numbers(measured), measured.pretrain.device, twin_headline(measured)
 
 
 class Measured(NamedTuple):
@@ -67,7 +71,6 @@ class Measured(NamedTuple):
     interpret: interpret.Interpret | None
 
 
-@functools.cache
 def read_experiment(root: Path, revision: str) -> Measured:
     """The metrics files of an experiment's commit, which the stages of this code wrote."""
 

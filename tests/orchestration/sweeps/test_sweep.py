@@ -219,3 +219,20 @@ def test_two_sweeps_of_one_name_do_not_run_at_once_and_a_stopped_one_can_be_cont
     assert running.returncode == 143 and "the same command continues" in output
     assert none_left(project) and not any((project / ".sweeps/trial/clones").iterdir())
     assert pipeline(project, *words).returncode == 0
+
+
+@pytest.mark.slow
+def test_fifty_cells_take_no_more_memory_and_no_more_files_than_five(tmp_path):
+    project = make(tmp_path / "project")
+    lambdas = ",".join(str(number / 100) for number in range(50))
+    process = start(project, "sweep", "--lambda", lambdas, "--name", "trial", "--jobs", "1")
+    watched, looks = psutil.Process(process.pid), []
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("  done "):
+            looks.append((watched.memory_info().rss / 2**20, watched.num_fds()))
+    assert process.wait() == 0 and len(rows(project)) == 50
+    assert len(looks) == 50
+    (memory, files), (memory_at_end, files_at_end) = looks[5], looks[49]
+    print(f"after 5 and 50 cells: {memory:.1f} and {memory_at_end:.1f} MiB, {files} and {files_at_end} files")
+    assert memory_at_end < memory + 10 and files_at_end <= files + 1
