@@ -60,7 +60,7 @@ def machine(runtime: Runtime) -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": _commit(),
     }
-    model = runtime.describe().removesuffix(f", {threads} threads")
+    model = re.sub(r", \d+ threads?$", "", runtime.describe())
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(available)  # the limit is the machine's, whatever this benchmark uses of it
     limits = {precision: peak_gflops(precision, runtime.device) for precision in ("bf16", "fp32")}

@@ -46,10 +46,10 @@ def check(folder: Path) -> None:
 
 def damaged(folder: Path) -> list[Path]:
     """The files of a sealed folder that are missing or have another content."""
-    return [path for path, whole in states(folder) if not whole]
+    return [path for path, whole in checked(folder) if not whole]
 
 
-def states(folder: Path) -> Iterator[tuple[Path, bool]]:
+def checked(folder: Path) -> Iterator[tuple[Path, bool]]:
     """Each file of a sealed folder with whether it is there and has the content that its stage wrote."""
     try:
         digests = {folder / name: str(digest) for name, digest in read_json(folder / FILE).items()}

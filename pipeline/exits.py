@@ -15,10 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
 
-from pipeline.files import HIDDEN, InputError, ParamsError, outside
+from pipeline.files import HIDDEN, InputError, ParamsError, one_line, outside
 
-LINE_LENGTH = 500
-MOST_LINES = 20  # of mistakes in params.yaml
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ADVICE = {
     errno.EACCES: "let this user read and write there",
@@ -118,19 +116,8 @@ def stopped_by(number: int) -> str:
 def fail(error: InputError | str, status: int = 1) -> int:
     """Print the line of an error, or the lines of a ParamsError; the exit status."""
     lines = str(error).splitlines() if isinstance(error, ParamsError) else [str(error)]
-    shown = [one_line(line) for line in lines[:MOST_LINES]]
-    shown += [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-    print("error: " + "\n".join(shown), file=sys.stderr, flush=True)
+    print("error: " + "\n".join(map(one_line, lines)), file=sys.stderr, flush=True)
     return error.exit_status if isinstance(error, InputError) else status
-
-
-def one_line(text: str) -> str:
-    """The text without line ends and control characters, which are escaped, and cut where it is long."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-    return shown if len(shown) <= LINE_LENGTH else f"{shown[: LINE_LENGTH - 3]}..."
 
 
 def refused(error: Exception) -> str | None:

@@ -36,6 +36,14 @@ class ParamsError(InputError):
     exit_status = 2
 
 
+def one_line(text: object, longest: int = 500) -> str:
+    """A text as one line for a terminal: what cannot be printed is escaped, a long one loses its middle."""
+    words = " ".join(str(text).split())
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
+    half = (longest - len(" ... ")) // 2
+    return shown if len(shown) <= longest else f"{shown[:half]} ... {shown[-half:]}"
+
+
 def outside(error: ModuleNotFoundError) -> str:
     """What to do where a library is missing: most often the environment is not active."""
     return f"Python has no module {error.name} here; try `source .venv/bin/activate`, after `make setup`"

@@ -27,7 +27,8 @@ class Runtime:
         """The device in words: the GPU's name, or the processor and its threads."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
-        return f"{_processor()}, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def resolve(runtime: RuntimeParams) -> Runtime:

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline import digests
-from pipeline.files import InputError, finite, read_json, write_json
+from pipeline.files import InputError, finite, one_line, read_json, write_json
 from pipeline.layout import METRICS, PLOTS
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_record(path: Path, model: type[File], stage: str) -> File:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        reason = REASONS.get(first["type"]) or _in_one_line(first["msg"])
+        reason = REASONS.get(first["type"]) or one_line(first["msg"])
         raise InputError(f"{path}: {key + ': ' if key else ''}{reason}; {anew}") from None
     except InputError as error:
         raise InputError(f"{error}; {anew}") from None
@@ -136,7 +136,7 @@ def read_table(path: Path, columns: Sequence[str], stage: str) -> "pd.DataFrame"
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {anew}") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a table ({_in_one_line(str(error))}); {anew}") from None
+        raise InputError(f"{path}: not a table ({one_line(error)}); {anew}") from None
     missing = [column for column in columns if column not in table]
     if missing:
         raise InputError(f"{path}: has no column `{missing[0]}`; {anew}")
@@ -150,7 +150,3 @@ def check_same_sets(summary: Mapping[str, Any], sets: Mapping[str, Any]) -> None
     """Raises a validation error where a summary is of other sets than the file holds."""
     if not sets or summary.keys() != sets.keys():
         raise PydanticCustomError("sets", "summary: must be of the sets that the file holds, one at least")
-
-
-def _in_one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.files import ParamsError
+from pipeline.files import ParamsError, one_line
 from pipeline.params.base import Section, inner_section
 
 SHOWN = 60  # characters of a wrong value
@@ -43,13 +43,7 @@ def lines(error: ValidationError, tree: Any, kind: type[Section]) -> list[str]:
 def report(mistakes: list[str]) -> ParamsError:
     """The lines as an error: each short and printable, and not too many."""
     more = [f"params.yaml: {len(mistakes) - MOST} more mistakes"] if len(mistakes) > MOST else []
-    return ParamsError("\n".join(map(in_one_line, mistakes[:MOST] + more)))
-
-
-def in_one_line(text: str) -> str:
-    """The text for a terminal: one line of at most 300 characters, the unprintable ones escaped."""
-    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[5 - LONGEST // 2 :]}"
+    return ParamsError("\n".join(one_line(mistake, LONGEST) for mistake in mistakes[:MOST] + more))
 
 
 def _line(error: ErrorDetails, meant: str | None) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.files import InputError, ParamsError
-from pipeline.params.mistakes import in_one_line, lines, report
+from pipeline.files import InputError, ParamsError, one_line
+from pipeline.params.mistakes import lines, report
 from pipeline.params.text import parse
 from pipeline.params.tree import Params
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> str:
         with path.open("rb") as handle:
             content = handle.read(LARGEST + 1)
     except OSError as error:
-        raise InputError(in_one_line(f"{path}: {error.strerror}")) from None
+        raise InputError(one_line(f"{path}: {error.strerror}")) from None
     if len(content) > LARGEST:
         raise ParamsError(f"{path.name}: larger than {LARGEST // 2**10} KiB")
     try:

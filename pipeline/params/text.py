@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import yaml
 from yaml.composer import ComposerError
 
-from pipeline.files import ParamsError
-from pipeline.params.mistakes import in_one_line, report
+from pipeline.params.mistakes import report
 
 DEEPEST, MOST_VALUES, LONGEST_NUMBER = 20, 5000, 400
 RULES = (  # tag, pattern, first characters
@@ -80,7 +79,7 @@ def parse(text: str, name: str, path: str = "") -> Any:
         if not mistakes:
             return None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise ParamsError(in_one_line(f"{name}: not valid YAML: {error}")) from None
+        mistakes = [f"{name}: not valid YAML: {error}"]
     raise report(mistakes)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.data.labels import Label
-from pipeline.files import InputError
+from pipeline.files import InputError, one_line
 from pipeline.prepare.encoded import TEST_NAMES, decode, missing
 from pipeline.prepare.folder import FILES_PER_TASK
 from pipeline.prepare.image_file import printable
@@ -69,7 +69,7 @@ def source(request: Request) -> Source:
     try:
         splits = {split: it.cast_column(column, Image(decode=False)) for split, it in splits.items()}
     except (ValueError, TypeError) as error:
-        raise InputError(f"{request.key}: {root}: {column} holds no images ({_in_one_line(error)})") from None
+        raise InputError(f"{request.key}: {root}: {column} holds no images ({one_line(error)})") from None
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
         dataset = splits[split].select_columns([column, *labels])
@@ -109,7 +109,7 @@ def _open(request: Request) -> "tuple[dict[str, Dataset], dict[str, int]]":
                 {name: Dataset.from_parquet(paths, cache_dir=cache) for name, paths in named.items()}
             )
     except (OSError, ValueError, KeyError, TypeError, DatasetsError) as error:
-        reason = _in_one_line(error)
+        reason = one_line(error)
         raise InputError(f"{request.key}: {root}: not a data set of Hugging Face ({reason})") from None
     if isinstance(found, Dataset):
         return {"train": found}, {}
@@ -128,10 +128,6 @@ def _open(request: Request) -> "tuple[dict[str, Dataset], dict[str, int]]":
 def _numbers(classes: list[int | None]) -> np.ndarray:
     """A column of classes, -1 where there is none."""
     return np.array([-1 if number is None else number for number in classes], np.int64)
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _holds_images(kind: Any) -> bool:

@@ -75,6 +75,12 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def press_enter(self) -> None:
+        """On what has the focus."""
+        for kind in ("keyDown", "keyUp"):
+            key = {"key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13}
+            self.ask("Input.dispatchKeyEvent", type=kind, **key)
+
     def picture(self, path: Path) -> None:
         """The whole page as a PNG, to be looked at."""
         answer = self.ask("Page.captureScreenshot", captureBeyondViewport=True, format="png")

@@ -62,15 +62,7 @@ def test_a_column_is_sorted_by_its_numbers_from_the_keyboard(tab: Browser, page:
     tab.value("document.querySelectorAll('#findings th button')[2].focus()")
     orders = []
     for _ in range(2):
-        for kind in ("keyDown", "keyUp"):
-            tab.ask(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key="Enter",
-                code="Enter",
-                text="\r",
-                windowsVirtualKeyCode=13,
-            )
+        tab.press_enter()
         orders.append(tab.value(numbers))
     assert orders[0] == sorted(orders[0], reverse=True) and orders[1] == sorted(orders[1])
 

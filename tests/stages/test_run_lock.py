@@ -98,12 +98,19 @@ LONG = {
 }
 
 
-@pytest.mark.slow
-def test_the_second_process_waits_and_then_only_exports(roots, small_tree):
+def one_waits_for_the_other(roots: list[Path], small_tree: dict[str, Any]) -> tuple[Fork, Fork]:
+    """Two processes of one run, the first in training."""
     tree = override(small_tree, LONG)
     first = train(roots[0], tree)
     wait_for_state(roots[0])
     second = train(roots[1], tree)
+    second.wait_for(WAITS)
+    return first, second
+
+
+@pytest.mark.slow
+def test_the_second_process_waits_and_then_only_exports(roots, small_tree):
+    first, second = one_waits_for_the_other(roots, small_tree)
     said = second.wait_for(WAITS)
     assert f"{WAITS}{first.process} on " in said and "), which trains " in said
     first.wait()
@@ -114,11 +121,7 @@ def test_the_second_process_waits_and_then_only_exports(roots, small_tree):
 
 @pytest.mark.slow
 def test_where_the_first_is_killed_the_second_goes_on_from_its_state(roots, small_tree):
-    tree = override(small_tree, LONG)
-    first = train(roots[0], tree)
-    wait_for_state(roots[0])
-    second = train(roots[1], tree)
-    second.wait_for(WAITS)
+    first, second = one_waits_for_the_other(roots, small_tree)
     first.kill()
     assert "pretrain: resumed after step " in second.wait()
 

@@ -11,11 +11,12 @@ from tqdm import tqdm
 from pipeline import digests
 from pipeline.files import InputError, read_json
 from pipeline.graph import outputs, parse_graph
-from pipeline.layout import PLOTS, metrics_file
+from pipeline.layout import CONFIG, META, PLOTS, metrics_file
 from pipeline.orchestration.processes.guarded import DVC
 from pipeline.pretrain.checkpoint import runs_folder
 
 STATE = ".pt"  # a state of training; beside it lies a .json of the same name with its digest
+IN_SEALED = (digests.FILE, META, CONFIG)  # one that is there tells that all of them should be
 UNSEALED = metrics_file("summary")  # the report draws it from the others
 
 
@@ -54,8 +55,8 @@ def outputs_of(root: Path) -> Iterator[tuple[Path, bool]]:
     """The files that stages wrote, each with whether it is what its digest says."""
     stages = parse_graph((root / "dvc.yaml").read_text())
     for out in (root / path for entry in stages.values() for path in outputs(entry)):
-        for seal in sorted(out.rglob(digests.FILE)):
-            yield from digests.states(seal.parent)
+        for folder in sorted({path.parent for name in IN_SEALED for path in out.rglob(name)}):
+            yield from digests.checked(folder)
         if out.suffix == ".json" and out.is_file() and out != root / UNSEALED:
             yield from _metrics(out)
 

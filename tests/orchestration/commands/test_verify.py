@@ -19,6 +19,7 @@ from pipeline.files import write_json
 folder = pathlib.Path("artifacts/encoder")
 folder.mkdir(parents=True)
 (folder / "model.safetensors").write_bytes(bytes(range(256)))
+(folder / "config.json").write_text("{}")
 seal(folder)
 table = pathlib.Path("reports/plots/training.csv")
 table.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,11 @@ def test_what_is_whole_is_counted_and_what_is_damaged_is_removed_and_written_ane
     table, state = project / "reports/plots/training.csv", project / "runs/0123/step-8.pt"
     content = weights.read_bytes()
     [cached] = [path for path in project.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == content]
+    seal = project / "artifacts/encoder/digests.json"
+    digests = seal.read_bytes()
+    seal.unlink()
+    assert f"damaged: {seal.relative_to(project)}\n" in run(project, "pipeline", "verify").stdout
+    seal.write_bytes(digests)
     damaged = (weights, cached, table, state)
     for path in damaged:
         flip(path)

@@ -1,12 +1,10 @@
 """The dashboard as a person uses it: a server, a sweep, a look in the browser, a click on cancel."""
 
-import base64
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,47 +17,21 @@ import pytest
 from conftest import REPOSITORY
 
 from tests.orchestration.mini_project import make, pipeline, start, state
+from tests.orchestration.prefect.a_dashboard import address, ask, dashboard, free_port
 from tests.orchestration.sweeps.test_sweep import held, none_left
+from tests.report.browser import CHROMIUM
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Iterator[Path]:
     """A small project whose dashboard is up."""
     folder = make(tmp_path_factory.mktemp("dashboard") / "project")
-    server = start(folder, "dashboard", "--port", str(free_port()))
-    assert server.stdout is not None
-    lines = []
-    for line in server.stdout:
-        lines.append(line)
-        if "http://" in line:
-            break
-    assert "http://127.0.0.1:" in lines[-1], lines
-    yield folder
-    server.terminate()
-    assert "Traceback" not in server.communicate()[0] and server.returncode == 0
+    with dashboard(folder) as lines:
+        assert any("http://127.0.0.1:" in line for line in lines), lines
+        yield folder
     assert none_left(folder)  # the server ended with its command
-
-
-def address(project: Path) -> str:
-    return (project / ".prefect/address").read_text().strip()
-
-
-def ask(project: Path, path: str, **body: Any) -> Any:
-    headers = {"content-type": "application/json"}
-    if token := os.environ.get("PREFECT_API_AUTH_STRING"):
-        headers["authorization"] = f"Basic {base64.b64encode(token.encode()).decode()}"
-    request = urllib.request.Request(f"{address(project)}/{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as reply:
-        return json.load(reply)
 
 
 def runs(project: Path, name: str) -> list[dict[str, Any]]:

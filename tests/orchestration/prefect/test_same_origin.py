@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,8 +19,8 @@ from conftest import REPOSITORY
 
 from pipeline.orchestration.prefect import server
 from pipeline.orchestration.prefect.same_origin import LOOPBACK_NAMES, same_origin
-from tests.orchestration.mini_project import environment, make, pipeline, start
-from tests.orchestration.prefect.test_dashboard import ask, free_port
+from tests.orchestration.mini_project import environment, make, pipeline
+from tests.orchestration.prefect.a_dashboard import address, ask, dashboard
 from tests.report.browser import CHROMIUM, browser
 
 OWN, FOREIGN = "127.0.0.1:4200", "evil.example:4200"
@@ -84,24 +83,6 @@ def test_the_log_keeps_its_last_lines_and_a_full_disk_ends_nothing(tmp_path, mon
     full.handle(server.logging.makeLogRecord({"msg": "lost"}))
 
 
-@contextmanager
-def dashboard(folder: Path, *words: str) -> Iterator[list[str]]:
-    """The lines that it printed until it was up."""
-    process = start(folder, "dashboard", "--port", str(free_port()), *words)
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "Ctrl-C ends it" in line:
-            break
-    try:
-        yield lines
-    finally:
-        process.terminate()
-        rest = process.communicate()[0]
-    assert "Traceback" not in rest and process.returncode == 0
-
-
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[str]]]:
     """A small project whose dashboard other machines reach, and what the dashboard printed."""
@@ -117,10 +98,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with dashboard(folder) as lines:
         assert not any("token" in line for line in lines) and not (folder / server.TOKEN).exists()
         yield folder
-
-
-def address(project: Path) -> str:
-    return (project / server.ADDRESS).read_text().strip()
 
 
 def post(project: Path, host: str | None = None, **headers: str) -> int:
@@ -247,13 +224,5 @@ def test_the_page_takes_the_token(guarded):
         tab.wait("document.querySelector('input') !== null")
         tab.value("document.querySelector('input').focus()")
         tab.ask("Input.insertText", text=token)
-        for kind in ("keyDown", "keyUp"):
-            tab.ask(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key="Enter",
-                code="Enter",
-                text="\r",
-                windowsVirtualKeyCode=13,
-            )
+        tab.press_enter()
         tab.wait("document.body?.innerText.includes('Flow Runs')")
