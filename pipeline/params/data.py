@@ -28,8 +28,8 @@ class DataParams(Section):
     name: Annotated[str, OneOf(DATA_SETS)] = Field(description="The set to pretrain on.")
     root: Path | None = Field(
         description="Folder that holds the set's files. folder, clevr, huggingface and webdataset need one. "
-        "cifar10 and cifar100 are downloaded where it is null. scenes are generated and take none. ~ is the "
-        "home folder."
+        "cifar10 and cifar100 are downloaded where it is null; else it holds their archive or class folders. "
+        "scenes are generated and take none. ~ is the home folder."
     )
     image_size: int = Field(
         ge=8,

@@ -1,4 +1,5 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), with torchvision's addresses and checksums.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): the official archive, with torchvision's address and checksums,
+or class folders of images (cifar_folder.py).
 
 torchvision is imported inside functions: it brings torch, which takes seconds, and neither the other sets nor
 the worker processes need it. No file is unpickled before its md5 was compared.
@@ -19,6 +20,7 @@ from PIL import Image
 
 from pipeline.data.labels import Label
 from pipeline.files import InputError
+from pipeline.prepare import cifar_folder
 from pipeline.prepare.source import Chunk, Request, Source, chunk_size, fit_square
 
 if TYPE_CHECKING:
@@ -40,12 +42,14 @@ NETWORK_TIMEOUT = 30.0  # seconds without an answer
 def source(request: Request) -> Source:
     """The source of "cifar10" (label `class`) or "cifar100" (labels `fine`, 100, and `coarse`, 20).
 
-    request.path: the folder that holds the archive or what was in it, or the unpacked folder itself; None:
-    the archive is downloaded to request.downloads. Archives are unpacked there too, so `path` may be
-    read-only. Raises InputError, naming the file, its md5 and where it should be, where there is no network
-    or a file is missing or changed.
+    request.path: the folder that holds the archive or what was in it, or the unpacked folder itself, or else
+    train/ and test/ with a folder a class; None: the archive is downloaded to request.downloads. Archives are
+    unpacked there too, so `path` may be read-only. Raises InputError, naming the file, its md5 and where it
+    should be, where there is no network or a file is missing or changed, and as cifar_folder.source does.
     """
     kind = _kind(request.name)
+    if request.path and _has_class_folders(kind, request.path):
+        return cifar_folder.source(request)
     batches = _locate(kind, request)
     keys, image_size = LABEL_KEYS[request.name], request.data.image_size
     meta = _unpickle(batches / kind.meta["filename"])
@@ -75,6 +79,13 @@ def _kind(name: str) -> "type[CIFAR10]":
     return {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
 
 
+def _has_class_folders(kind: "type[CIFAR10]", root: Path) -> bool:
+    """Whether `root` has train/ or test/ and nothing of the archive, which comes first."""
+    if any((root / name).exists() for name in (kind.filename, kind.base_folder, kind.meta["filename"])):
+        return False
+    return (root / "train").is_dir() or (root / "test").is_dir()
+
+
 def _locate(kind: "type[CIFAR10]", request: Request) -> Path:
     """The folder of the unpacked batches, checked."""
     from torchvision.datasets.utils import check_integrity, download_and_extract_archive, extract_archive
@@ -90,7 +101,10 @@ def _locate(kind: "type[CIFAR10]", request: Request) -> Path:
             with _network_timeout():
                 download_and_extract_archive(kind.url, downloads, filename=kind.filename, md5=kind.tgz_md5)
         elif not archive.is_file():
-            raise InputError(f"{request.key}: {wrong} is missing, partial or changed; {put} into {root}")
+            raise InputError(
+                f"{request.key}: {wrong} is missing, partial or changed; {put} into {root}, "
+                "or give a folder with train/ and test/, each with a folder a class"
+            )
         elif not check_integrity(archive, kind.tgz_md5):
             raise InputError(f"{request.key}: {archive} is partial or changed; {put} there")
         elif _first_wrong(kind, downloads) is not None:

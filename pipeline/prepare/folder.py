@@ -13,7 +13,7 @@ Links are followed, to files and to folders, also to those outside the folder: s
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -60,8 +60,29 @@ class Part(NamedTuple):
     left_out: Counter[str]
 
 
+class Found(NamedTuple):
+    """Images of a folder. classes: as in Part. files: of each split, their numbers as in `classes`.
+    left_out: as in Tree. split_here: whether the folder has no split of its own."""
+
+    classes: list[str]
+    files: dict[str, Files]
+    left_out: Counter[str]
+    split_here: bool
+
+
 def source(request: Request) -> Source:
     """The images of a folder, with the label `class` where there are at least two.
+
+    Raises InputError as `find` does.
+    """
+    found = find(request)
+    _warn_of_classes(request.folder, found.classes, found.split_here)
+    labels = {"class": Label("categorical", tuple(map(printable, found.classes)))}
+    return make_source(request, found, labels if len(found.classes) > 1 else {}, decode)
+
+
+def find(request: Request) -> Found:
+    """The files of both splits of a folder, and their classes.
 
     Raises InputError, naming request.key and the path: no such folder; no images; a class without images;
     images beside classes; a class of test/ that train/ lacks; train/ without test/ or the other way round; a
@@ -72,25 +93,29 @@ def source(request: Request) -> Source:
     test_folder = next((name for name in TEST_FOLDERS if name in top), None)
     if "train" in top and test_folder:
         train, test = (_read_part(root, part, data, key) for part in ("train", test_folder))
-        classes, test_files = train.classes, _same_classes(root, train, test, key)
-        files_of = {"train": train.files, "test": test_files}
+        files = {"train": train.files, "test": _same_classes(root, train, test, key)}
         left_out = train.left_out + test.left_out + _beside(root, ("train", test_folder))
-    elif "train" in top or "test" in top:
+        return Found(train.classes, files, left_out, split_here=False)
+    if "train" in top or "test" in top:
         only = "train" if "train" in top else "test"
         raise InputError(f"{key}: {root} has {only}/ and needs both train/ and test/ (or val/), or neither")
-    else:
-        classes, files, left_out = _read_part(root, "", data, key)
-        train_files, test_files = _split(root, classes, files, data, key)
-        files_of = {"train": train_files, "test": test_files}
-    _warn_of_classes(root, classes, split_here="train" not in top)
-    labels = {"class": Label("categorical", tuple(map(printable, classes)))} if len(classes) > 1 else {}
+    classes, all_files, left_out = _read_part(root, "", data, key)
+    train_files, test_files = _split(root, classes, all_files, data, key)
+    return Found(classes, {"train": train_files, "test": test_files}, left_out, split_here=True)
+
+
+def make_source(
+    request: Request, found: Found, labels: dict[str, Label], make: Callable[..., Chunk]
+) -> Source:
+    """The source of files that were found. make: `decode`, or what takes the same and gives other labels."""
+    root, data = request.folder, request.data
 
     def tasks(split: str) -> Iterator[tuple[Any, ...]]:
-        for files in chunks_of(files_of[split], FILES_PER_TASK):
+        for files in chunks_of(found.files[split], FILES_PER_TASK):
             yield root, files, data.image_size, data.max_pixels
 
-    counts = {split: len(files) for split, files in files_of.items()}
-    return Source(labels, counts, decode, tasks, left_out=dict(+left_out), every_class=True)
+    counts = {split: len(files) for split, files in found.files.items()}
+    return Source(labels, counts, make, tasks, left_out=dict(+found.left_out), every_class=True)
 
 
 def decode(root: Path, files: Files, image_size: int, max_pixels: int) -> Chunk:

@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline import params
 from pipeline.data.store import open_set
 from pipeline.files import InputError, ParamsError
+from pipeline.prepare.cifar_classes import FINE_CLASSES
 from stages import prepare
 from tests.prepare.clevr_folder import write_clevr
 
@@ -148,6 +149,23 @@ def test_sets_to_embed_have_roots_of_their_own(tmp_path):
     assert {image_set.image_size for image_set in image_sets.values()} == {32}
     assert image_sets["dogs"].labels["class"].classes == ("c", "d", "e")
     assert set(image_sets["clevr"].labels) == {"count_all", "closest_object_distance"}
+
+
+def test_cifar_in_class_folders_is_prepared_beside_another_set_with_both_labels(tmp_path):
+    for split in ("train", "test"):
+        images_in(tmp_path / "images" / split, classes=FINE_CLASSES, count=1)
+    prepare.main(make({"name": "scenes"}, sets=["cifar100:images"]), tmp_path)
+    image_set = open_set(tmp_path / "artifacts/data/cifar100")
+    num_classes = {name: len(label.classes) for name, label in image_set.labels.items()}
+    assert num_classes == {"fine": 100, "coarse": 20}
+    for split in ("train", "test"):
+        labels = image_set.split(split).labels
+        folders = [path.split("/")[1] for path in labels["path"]]
+        assert folders == [FINE_CLASSES[number] for number in labels["fine"]]
+        assert len(set(labels["coarse"])) == 20
+    (tmp_path / "images/test").rename(tmp_path / "images/validation")
+    with pytest.raises(InputError, match=r"^embed\.sets: .*images/test: no such folder"):
+        prepare.main(make({"name": "scenes"}, sets=["cifar100:images"]), tmp_path)
 
 
 @pytest.mark.parametrize("entry", ["flowers:nowhere", "clevr:nowhere", "cifar10:nowhere"])
