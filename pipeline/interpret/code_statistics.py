@@ -13,8 +13,10 @@ from pipeline.interpret import dci, group_probes
 from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor
 from pipeline.interpret.group_probes import Moments
-from pipeline.interpret.partitions import group_energies, random_partitions
+from pipeline.interpret.partitions import group_energies, random_partitions, singletons
 from pipeline.params import InterpretParams
+
+NUM_PROBED = (1, 2, 5)  # groups or features of a sparse probe
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,10 @@ class CodeStatistics:
     moments: of features and factors (pipeline.interpret.group_probes). full_skill: R^2 of each factor from
     all features. skill: from each group alone. drops: what the probe on all features loses without a group.
     skill_floor, drop_floor: the largest of them where the factors' images are permuted.
-    feature_information: what each feature alone tells of each factor (pipeline.interpret.dci). The floors and
-    the information serve to compare factors, and are 0 where there are fewer than two.
+    best_groups, best_features: that tell each factor best on the training split, the best first, as many as
+    the largest sparse probe has. feature_information: what each feature alone tells of each factor
+    (pipeline.interpret.dci). The floors and the information serve to compare factors, and are 0 where there
+    are fewer than two.
     """
 
     code: Code
@@ -40,6 +44,8 @@ class CodeStatistics:
     drops: Float[np.ndarray, "candidates factors groups"]
     skill_floor: float
     drop_floor: float
+    best_groups: Int[np.ndarray, "candidates factors probed"]
+    best_features: Int[np.ndarray, "factors probed_features"]
     feature_information: Float[np.ndarray, "factors dim"]
 
 
@@ -63,6 +69,8 @@ def compute_statistics(code: Code, factors: list[Factor], params: InterpretParam
         chance = np.abs(group_probes.ablation_drops(permuted_moments, partitions[:1], params.l2))
         drop_floor = float(chance.max(initial=0.0))
         feature_information = dci.feature_information(code.train, code.test, factors, params.bins, random)
+    most, single = max(NUM_PROBED), singletons(code.train.shape[1])
+    best = [group_probes.best_groups(moments, each, most, params.l2) for each in partitions]
     return CodeStatistics(
         code=code,
         factors=factors,
@@ -76,6 +84,8 @@ def compute_statistics(code: Code, factors: list[Factor], params: InterpretParam
         drops=group_probes.ablation_drops(moments, partitions, params.l2),
         skill_floor=skill_floor,
         drop_floor=drop_floor,
+        best_groups=np.stack(best),
+        best_features=group_probes.best_groups(moments, single, most, params.l2),
         feature_information=feature_information,
     )
 

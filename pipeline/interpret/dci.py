@@ -10,6 +10,8 @@ Sources: Eastwood and Williams 2018 (DCI), Ridgeway and Mozer 2018 (modularity, 
 Chen et al. 2018 (MIG). Legend: images of a split, dim features, factors x units, drawn matrices at once.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -41,41 +43,65 @@ def feature_information(
         edges = np.unique(np.quantile(train[:, feature], probabilities))
         cells[:, feature] = np.searchsorted(edges, train[:, feature], side="right")
         other_cells[:, feature] = np.searchsorted(edges, test[:, feature], side="right")
+    counted: dict[bytes, tuple[BinnedImages, BinnedImages]] = {}
     information = np.zeros((len(factors), dim))
     for row, factor in enumerate(factors):
         known, other_known = factor.train_known, factor.test_known
+        key = factor.known_images
+        if key not in counted:
+            counted[key] = count_bins(cells[known], bins), count_bins(other_cells[other_known], bins)
+        a, b = counted[key]
         classes, others = factor.train_classes[known], factor.test_classes[other_known]
         shuffled, other_shuffled = random.permutation(classes), random.permutation(others)
-        a, b = cells[known], other_cells[other_known]
-        gains, uncertainty = _gains(a, b, classes, others, bins)
-        chance, _ = _gains(a, b, shuffled, other_shuffled, bins)
+        gains, uncertainty = _gains(a, b, classes, others)
+        chance, _ = _gains(a, b, shuffled, other_shuffled)
         floor = max(float(chance.max(initial=0.0)), 0.0)
         information[row] = np.where(gains > floor, gains, 0.0) / max(uncertainty, SMALL)
     return information.clip(0, 1)
 
 
+@dataclass(frozen=True)
+class BinnedImages:
+    """cells: the bin of every image and feature, features one after another. totals: images in every bin."""
+
+    cells: Int[np.ndarray, "images dim"]
+    totals: Int[np.ndarray, "dim bins"]
+
+    def joint(
+        self, classes: Int[np.ndarray, " images"], num_classes: int
+    ) -> Int[np.ndarray, "dim bins classes"]:
+        """Images of every bin and class. Those of the commonest class are what the others leave, so one class
+        against the rest costs what its own images cost."""
+        commonest = int(np.bincount(classes, minlength=num_classes).argmax())
+        rows = np.flatnonzero(classes != commonest)
+        keys = self.cells[rows] * num_classes + classes[rows, None]
+        counts = np.bincount(keys.ravel(), minlength=self.totals.size * num_classes)
+        joint = counts.reshape(*self.totals.shape, num_classes)
+        joint[..., commonest] = self.totals - joint.sum(-1)
+        return joint
+
+
+def count_bins(bins_of_images: Int[np.ndarray, "images dim"], bins: int) -> BinnedImages:
+    """bins_of_images: the bin of every image and feature, in 0..bins - 1."""
+    dim = bins_of_images.shape[1]
+    cells = bins_of_images + bins * np.arange(dim)
+    return BinnedImages(cells, np.bincount(cells.ravel(), minlength=dim * bins).reshape(dim, bins))
+
+
 def _gains(
-    cells: Int[np.ndarray, "images dim"],
-    other_cells: Int[np.ndarray, "others dim"],
+    binned: BinnedImages,
+    other_binned: BinnedImages,
     classes: Int[np.ndarray, " images"],
     others: Int[np.ndarray, " others"],
-    bins: int,
 ) -> tuple[Float[np.ndarray, " dim"], float]:
     """Gain in nats per test image of each feature, and the test images' cross-entropy without any."""
     num_classes = int(max(classes.max(), others.max())) + 1
     share = (np.bincount(classes, minlength=num_classes) + 1e-3) / (len(classes) + 1e-3 * num_classes)
     seen = np.bincount(others, minlength=num_classes) / len(others)
-    gains = np.empty(cells.shape[1])
-    for feature in range(cells.shape[1]):
-        joint, other = (
-            np.bincount(cell[:, feature] * num_classes + label, minlength=bins * num_classes).reshape(
-                bins, -1
-            )
-            for cell, label in ((cells, classes), (other_cells, others))
-        )
-        # Dirichlet prior around the class frequencies: an empty bin adds nothing.
-        given = (joint + num_classes * share) / (joint.sum(1, keepdims=True) + num_classes)
-        gains[feature] = (other * np.log(given / share)).sum() / len(others)
+    joint, other = binned.joint(classes, num_classes), other_binned.joint(others, num_classes)
+    # Dirichlet prior around the class frequencies: an empty bin adds nothing.
+    given = (joint + num_classes * share) / (binned.totals[..., None] + num_classes)
+    gains = (other * np.log(given / share)).reshape(len(joint), -1).sum(1) / len(others)
     return gains, float(-(seen * np.log(share)).sum())
 
 

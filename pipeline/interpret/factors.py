@@ -44,11 +44,16 @@ class Factor:
     @property
     def is_one_class(self) -> bool:
         """Whether it is a class of the set's only label against the rest, and not a label."""
-        return self.train.shape[1] == 1 and set(np.unique(self.train)) <= {0.0, 1.0}
+        return self.train.shape[1] == 1 and bool(((self.train == 0) | (self.train == 1)).all())
 
     @property
     def test_known(self) -> Bool[np.ndarray, " others"]:
         return self.test_classes >= 0
+
+    @property
+    def known_images(self) -> bytes:
+        """Equal for factors that the same images have."""
+        return np.packbits(self.train_known).tobytes() + np.packbits(self.test_known).tobytes()
 
 
 def read_factors(

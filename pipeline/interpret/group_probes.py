@@ -3,13 +3,15 @@
     skill[f, g] = 1 - sum (y - y^)^2 / sum (y - mean)^2      (R^2 of factor f's columns; the mean of training)
 
 One pass over the images gives the moments X'X, X'Y of both splits; every group of every partition is then a
-small solve, so nulls of many random partitions cost next to nothing. A predictor that ignores the features
-has skill 0; one that overfits has less.
+small solve, so nulls of many random partitions cost next to nothing. All factors are solved in one call,
+in steps that fit into memory: a set may have thousands of classes. A predictor that ignores the features has
+skill 0; one that overfits has less.
 
 Legend: images, dim features, columns of all factors, factors, drawn partitions of groups x size (see
 partitions).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,27 +20,30 @@ from jaxtyping import Float, Int
 from pipeline.interpret.factors import Factor
 from pipeline.interpret.partitions import standardise
 
+LARGEST_STEP = 2**24  # numbers of one array (128 MiB) of groups x size x columns at once
+
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments per image of standardised features and centred columns, with one feature of zeros at the
-    end (-1 in a partition). Factors that are known of the same images share one.
+    """Second moments per image of standardised features and centred columns. Factors that are known of the
+    same images share one.
 
-    gram, cross: of the training split, (dim + 1, dim + 1) and (dim + 1, columns). other_*: of the test split.
-    total: (factors,) sum of squares of the test columns. owner: (columns,) factor of each column. rows:
-    numbers of these factors among all.
+    gram, cross: of the training split. other_*: of the test split. total: sum of squares of the test columns.
+    owner: factor of each column. rows: numbers of these factors among all.
     """
 
-    gram: Float[np.ndarray, "width width"]
-    cross: Float[np.ndarray, "width columns"]
-    other_gram: Float[np.ndarray, "width width"]
-    other_cross: Float[np.ndarray, "width columns"]
+    gram: Float[np.ndarray, "dim dim"]
+    cross: Float[np.ndarray, "dim columns"]
+    other_gram: Float[np.ndarray, "dim dim"]
+    other_cross: Float[np.ndarray, "dim columns"]
     total: Float[np.ndarray, " factors"]
     owner: Int[np.ndarray, " columns"]
     rows: Int[np.ndarray, " factors"]
 
     def by_factor(self, explained: Float[np.ndarray, "... columns"]) -> Float[np.ndarray, "... factors"]:
         """R^2 of each factor from the sums of squares that its columns' predictions explain."""
+        if len(self.owner) == len(self.rows):
+            return explained / self.total
         member = (self.owner[:, None] == np.arange(len(self.rows))).astype(np.float64)
         return explained @ member / self.total
 
@@ -51,8 +56,7 @@ def read_moments(
     features, others = standardise(train, train), standardise(test, train)
     shared: dict[bytes, list[int]] = {}
     for number, factor in enumerate(factors):
-        key = np.packbits(factor.train_known).tobytes() + np.packbits(factor.test_known).tobytes()
-        shared.setdefault(key, []).append(number)
+        shared.setdefault(factor.known_images, []).append(number)
     moments = []
     for numbers in shared.values():
         rows, other_rows = factors[numbers[0]].train_known, factors[numbers[0]].test_known
@@ -60,8 +64,8 @@ def read_moments(
         targets = np.concatenate([factors[number].test[other_rows] for number in numbers], axis=1)
         widths = [factors[number].train.shape[1] for number in numbers]
         centre, middle = features[rows].mean(0), columns.mean(0)
-        x, y = _widen(features[rows] - centre), columns - middle
-        other_x, other_y = _widen(others[other_rows] - centre), targets - middle
+        x, y = features[rows] - centre, columns - middle
+        other_x, other_y = others[other_rows] - centre, targets - middle
         owner = np.repeat(np.arange(len(numbers)), widths)
         squares = np.bincount(owner, (other_y**2).mean(0))
         moments.append(
@@ -78,33 +82,28 @@ def read_moments(
     return moments
 
 
-def _widen(features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "images width"]:
-    return np.pad(features, ((0, 0), (0, 1)))
-
-
 def group_skill(
     moments: list[Moments], partitions: Int[np.ndarray, "drawn groups size"], l2: float
 ) -> Float[np.ndarray, "drawn factors groups"]:
     """Skill of each group's features alone. A group without features has skill 0."""
     drawn, groups, size = partitions.shape
     index = partitions.reshape(drawn * groups, size)
-    num_factors = sum(len(part.rows) for part in moments)
-    skill = np.zeros((drawn, num_factors, groups))
-    if size == 0:
-        return skill
+    skill = np.zeros((drawn, sum(len(part.rows) for part in moments), groups))
     for part in moments:
-        weights = _solve(part.gram, part.cross, index, l2)
-        explained = 2 * np.einsum("gsc,gsc->gc", weights, part.other_cross[index])
-        blocks = part.other_gram[index[:, :, None], index[:, None, :]]
-        explained -= np.einsum("gsc,gsc->gc", weights, blocks @ weights)
-        of_groups = part.by_factor(explained).reshape(drawn, groups, len(part.rows))
-        skill[:, part.rows] = of_groups.transpose(0, 2, 1)
+        of_groups = np.zeros((len(index), len(part.rows)))
+        for rows, features in equal_sizes(index, part.cross.shape[1]):
+            weights = _solve(part.gram, part.cross, features, l2)
+            explained = 2 * np.einsum("gsc,gsc->gc", weights, part.other_cross[features])
+            blocks = part.other_gram[features[:, :, None], features[:, None, :]]
+            explained -= np.einsum("gsc,gsc->gc", weights, blocks @ weights)
+            of_groups[rows] = part.by_factor(explained)
+        skill[:, part.rows] = of_groups.reshape(drawn, groups, len(part.rows)).transpose(0, 2, 1)
     return skill
 
 
 def full_skill(moments: list[Moments], l2: float) -> Float[np.ndarray, " factors"]:
     """Skill of all features together: explicitness."""
-    everything = np.arange(len(moments[0].gram) - 1)[None, None]
+    everything = np.arange(len(moments[0].gram))[None, None]
     return group_skill(moments, everything, l2)[0, :, 0]
 
 
@@ -116,59 +115,95 @@ def ablation_drops(
     drawn, groups, size = partitions.shape
     index = partitions.reshape(drawn * groups, size)
     drops = np.zeros((drawn, sum(len(part.rows) for part in moments), groups))
-    if size == 0:
-        return drops
     for part in moments:
-        everything = np.arange(len(part.gram) - 1)[None]
-        weights = np.pad(_solve(part.gram, part.cross, everything, l2)[0], ((0, 1), (0, 0)))
-        predicted = part.other_gram @ weights
-        group_weights = weights[index]
-        blocks = part.other_gram[index[:, :, None], index[:, None, :]]
-        lost = 2 * np.einsum("gsc,gsc->gc", group_weights, part.other_cross[index] - predicted[index])
-        lost += np.einsum("gsc,gsc->gc", group_weights, blocks @ group_weights)
-        of_groups = part.by_factor(lost).reshape(drawn, groups, len(part.rows))
-        drops[:, part.rows] = of_groups.transpose(0, 2, 1)
+        everything = np.arange(len(part.gram))[None]
+        weights = _solve(part.gram, part.cross, everything, l2)[0]
+        missed = part.other_cross - part.other_gram @ weights
+        of_groups = np.zeros((len(index), len(part.rows)))
+        for rows, features in equal_sizes(index, part.cross.shape[1]):
+            group_weights = weights[features]
+            blocks = part.other_gram[features[:, :, None], features[:, None, :]]
+            lost = 2 * np.einsum("gsc,gsc->gc", group_weights, missed[features])
+            lost += np.einsum("gsc,gsc->gc", group_weights, blocks @ group_weights)
+            of_groups[rows] = part.by_factor(lost)
+        drops[:, part.rows] = of_groups.reshape(drawn, groups, len(part.rows)).transpose(0, 2, 1)
     return drops
 
 
 def sparse_probing(
-    moments: list[Moments], partition: Int[np.ndarray, "groups size"], most: int, l2: float
+    moments: list[Moments],
+    partition: Int[np.ndarray, "groups size"],
+    best: Int[np.ndarray, "factors probed"],
+    l2: float,
 ) -> Float[np.ndarray, " factors"]:
-    """Skill from the `most` groups that tell a factor best on the training split (singletons: features)."""
-    skill = np.zeros(sum(len(part.rows) for part in moments))
-    if len(partition) == 0:
-        return skill
-    best = best_groups(moments, partition, most, l2)
+    """Skill from some groups of each factor's own, `best` (singletons: features)."""
+    skill = np.zeros(len(best))
     for part in moments:
-        for place, row in enumerate(part.rows):
-            columns = part.owner == place
-            index = np.sort(partition[best[row]].reshape(1, -1))
-            solved = _solve(part.gram, part.cross[:, columns], index, l2)[0]
-            gain = 2 * (solved * part.other_cross[index[0]][:, columns]).sum()
-            gain -= (solved * (part.other_gram[np.ix_(index[0], index[0])] @ solved)).sum()
-            skill[row] = gain / part.total[place]
+        widths = np.bincount(part.owner, minlength=len(part.rows))
+        starts = np.cumsum(widths) - widths
+        for width in np.unique(widths):
+            places = np.flatnonzero(widths == width)
+            columns = starts[places, None] + np.arange(width)
+            index = np.sort(partition[best[part.rows[places]]].reshape(len(places), -1))
+            for rows, features in equal_sizes(index, int(width)):
+                explained = _explained(part, features, columns[rows], l2)
+                skill[part.rows[places[rows]]] = explained / part.total[places[rows]]
     return skill
+
+
+def _explained(
+    part: Moments,
+    index: Int[np.ndarray, "chosen size"],
+    columns: Int[np.ndarray, "chosen width"],
+    l2: float,
+) -> Float[np.ndarray, " chosen"]:
+    """The squares of the test split's columns that features explain; a row has its own of both."""
+    pairs = index[:, :, None], index[:, None, :]
+    own = index[:, :, None], columns[:, None, :]
+    solved = np.linalg.solve(part.gram[pairs] + l2 * np.eye(index.shape[1]), part.cross[own])
+    gain = 2 * (solved * part.other_cross[own]).reshape(len(index), -1).sum(1)
+    return gain - (solved * (part.other_gram[pairs] @ solved)).reshape(len(index), -1).sum(1)
 
 
 def best_groups(
     moments: list[Moments], partition: Int[np.ndarray, "groups size"], most: int, l2: float
-) -> list[Int[np.ndarray, " best"]]:
-    """For every factor the `most` groups that tell it best on the training split, the best first."""
-    best: dict[int, np.ndarray] = {}
+) -> Int[np.ndarray, "factors probed"]:
+    """For every factor the `most` groups that tell it best on the training split, the best first; fewer where
+    there are fewer groups."""
+    best = np.zeros((sum(len(part.rows) for part in moments), min(most, len(partition))), dtype=np.int64)
     for part in moments:
-        weights = _solve(part.gram, part.cross, partition, l2)
-        explained = part.by_factor(np.einsum("gsc,gsc->gc", weights, part.cross[partition]))
-        for place, row in enumerate(part.rows):
-            best[int(row)] = np.argsort(-explained[:, place], kind="stable")[:most]
-    return [best[row] for row in range(len(best))]
+        explained = np.zeros((len(partition), len(part.rows)))
+        for rows, features in equal_sizes(partition, part.cross.shape[1]):
+            weights = _solve(part.gram, part.cross, features, l2)
+            squares = np.einsum("gsc,gsc->gc", weights, part.cross[features])
+            explained[rows] = part.by_factor(squares)
+        best[part.rows] = np.argsort(-explained, axis=0, kind="stable")[:most].T
+    return best
+
+
+def equal_sizes(
+    index: Int[np.ndarray, "groups size"], columns: int
+) -> Iterator[tuple[Int[np.ndarray, " rows"], Int[np.ndarray, "rows features"]]]:
+    """Numbers of groups with equally many features, and their features; groups without any are left out.
+
+    So few at once that their (rows, features, columns) and (rows, features, features) arrays stay within
+    LARGEST_STEP numbers.
+    """
+    sizes = (index >= 0).sum(1)
+    for size in np.unique(sizes[sizes > 0]):
+        rows = np.flatnonzero(sizes == size)
+        step = max(LARGEST_STEP // int(size * max(size, columns)), 1)
+        for start in range(0, len(rows), step):
+            few = index[rows[start : start + step]]
+            yield rows[start : start + step], few[few >= 0].reshape(-1, size)
 
 
 def _solve(
-    gram: Float[np.ndarray, "width width"],
-    cross: Float[np.ndarray, "width columns"],
+    gram: Float[np.ndarray, "dim dim"],
+    cross: Float[np.ndarray, "dim columns"],
     index: Int[np.ndarray, "groups size"],
     l2: float,
 ) -> Float[np.ndarray, "groups size columns"]:
-    """Ridge weights (X'X / n + l2) w = X'Y / n of each group; those of the feature of zeros are 0."""
+    """Ridge weights (X'X / n + l2) w = X'Y / n of each group."""
     blocks = gram[index[:, :, None], index[:, None, :]] + l2 * np.eye(index.shape[1])
     return np.linalg.solve(blocks, cross[index])

@@ -18,7 +18,7 @@ from pipeline.interpret.nulls import null_metrics
 from pipeline.interpret.object_comparison import compare_with_objects, has_masks
 from pipeline.interpret.partitions import random_partitions
 from pipeline.interpret.stability import matched_similarity
-from pipeline.interpret.tables import Tables
+from pipeline.interpret.tables import Tables, listed_factors
 from pipeline.interpret.token_pictures import add_token_pictures
 from pipeline.layout import EMBEDDINGS
 from pipeline.measure.metrics import Metrics
@@ -56,7 +56,8 @@ def interpret_set(
     for label, code in codes.items():
         measured[label] = measure_code(code, factors, params)
         metrics["codes"][label] = measured[label].metrics
-        tables.add_matrices(name, label, measured[label], factors)
+        listed = listed_factors(measured[ENCODER].skill)
+        tables.add_matrices(name, label, measured[label], factors, listed)
     for path in params.compare:
         other = open_run(root / path, image_set, rows, "interpret.compare")
         label = other.name if other.name not in metrics["compare"] else str(path)
@@ -95,7 +96,7 @@ def compare_run(
     """
     code = encoder_code(other.views["train"], other.views["test"], other.method, other.groups)
     measured = measure_code(code, factors, params)
-    tables.add_matrices(name, label, measured, factors)
+    tables.add_matrices(name, label, measured, factors, listed_factors(this_run.skill))
     tables.add_correlation(name, label, code.test, code.partition)
     settings = {"lambda": other.lambda_, "method": other.settings.get("method", "none")}
     metrics = measured.metrics | settings

@@ -19,6 +19,8 @@ from pipeline.interpret.partitions import correlation, group_energies, standardi
 DIGITS = 4
 TOP_IMAGES = 9  # of every group that are listed
 SHOWN_IMAGES = 10  # whose patches are listed
+MOST_FACTORS = 100  # of the table `groups`: Git keeps it, and thousands of classes would make tens of MB
+FEW_FACTORS = 50  # that it lists where there are more: as many as a figure shows well
 MOST_FEATURES = 192  # of a correlation matrix; more are thinned out evenly within the order of the groups
 
 
@@ -38,18 +40,26 @@ class Tables:
     def _add(self, table: str, **columns: Any) -> None:
         self.parts[table].append(pd.DataFrame(columns, columns=list(TABLES[table])).round(DIGITS))
 
-    def add_matrices(self, name: str, code: str, measured: MeasuredCode, factors: list[Factor]) -> None:
-        """Skill and ablation drop of every factor and group."""
-        row, group = (index.ravel() for index in np.indices(measured.skill.shape))
-        names = np.array([factor.name for factor in factors], dtype=object)
+    def add_matrices(
+        self,
+        name: str,
+        code: str,
+        measured: MeasuredCode,
+        factors: list[Factor],
+        listed: Int[np.ndarray, " listed"],
+    ) -> None:
+        """Skill and ablation drop of the factors `listed` (`listed_factors`) and every group."""
+        skill, drops = measured.skill[listed], measured.drops[listed]
+        row, group = (index.ravel() for index in np.indices(skill.shape))
+        names = np.array([factors[number].name for number in listed], dtype=object)
         self._add(
             "groups",
             set=name,
             code=code,
             factor=names[row],
             group=group,
-            skill=measured.skill.ravel(),
-            ablation_drop=measured.drops.ravel(),
+            skill=skill.ravel(),
+            ablation_drop=drops.ravel(),
         )
 
     def add_active_units(self, name: str, rows: list[dict[str, float | int | str]]) -> None:
@@ -195,6 +205,14 @@ class Tables:
             blue=blue,
             attention=attention.ravel(),
         )
+
+
+def listed_factors(skill: Float[np.ndarray, "factors groups"]) -> Int[np.ndarray, " listed"]:
+    """The factors of the table `groups`, in their order: all, or of more than MOST_FACTORS the FEW_FACTORS
+    that one of these groups tells best."""
+    if len(skill) <= MOST_FACTORS:
+        return np.arange(len(skill))
+    return np.sort(np.argsort(-skill.max(1), kind="stable")[:FEW_FACTORS])
 
 
 def shown_images(images: int) -> Int[np.ndarray, " shown"]:

@@ -26,26 +26,12 @@ BIAS_SD = 0.5  # of b: moves the bend of the GELU off the mean, so that odd and 
 FLOOR = 1e-4  # of variances
 
 
-def graded_sizes(dim: int, groups: int) -> list[int]:
-    """Sizes of a quarter of the groups each: 1, 2, 4, and what is left."""
-    quarter = groups // 4
-    left = dim - 7 * quarter
-    return [1] * quarter + [2] * quarter + [4] * quarter + [left // quarter] * quarter
-
-
 def draw_projections(
-    groups: int, size: int, probes: int, generator: torch.Generator, sizes: list[int] | None = None
+    groups: int, size: int, probes: int, generator: torch.Generator
 ) -> Float[Tensor, "groups rows probes"]:
     """R (`size` rows) and, in the last row, b of one step. A column of R keeps unit variance."""
     device = generator.device
-    if sizes:
-        size = max(sizes)
-    weights = torch.randn(groups, size, probes, generator=generator, device=device)
-    if sizes:
-        used = torch.tensor(sizes, device=device)[:, None, None]
-        weights = weights * (torch.arange(size, device=device)[:, None] < used) / used**0.5
-    else:
-        weights = weights / size**0.5
+    weights = torch.randn(groups, size, probes, generator=generator, device=device) / size**0.5
     biases = torch.randn(groups, 1, probes, generator=generator, device=device) * BIAS_SD
     return torch.cat([weights, biases], dim=1)
 
@@ -54,17 +40,13 @@ def independent_groups(
     features: Float[Tensor, "batch dim"],
     projections: Float[Tensor, "groups rows probes"],
     dependence: float,
-    energies: bool = False,
-    sizes: list[int] | None = None,
 ) -> Float[Tensor, ""]:
     """Variance and covariance between groups, and `dependence` times the part of higher order."""
-    linear = group_variance_covariance(features, len(projections), sizes)
-    return linear + dependence * nonlinear_dependence(features, projections, energies, sizes)
+    linear = group_variance_covariance(features, len(projections))
+    return linear + dependence * nonlinear_dependence(features, projections)
 
 
-def group_variance_covariance(
-    features: Float[Tensor, "batch dim"], groups: int, sizes: list[int] | None = None
-) -> Float[Tensor, ""]:
+def group_variance_covariance(features: Float[Tensor, "batch dim"], groups: int) -> Float[Tensor, ""]:
     """Variance and covariance terms of VICReg, the second over pairs of features in different groups.
 
     mean_j max(0, 1 - sqrt(Var_j + 1e-4)) + (1/25) (1/d) sum Cov_ij^2 over i, j in different groups. Groups of
@@ -73,16 +55,12 @@ def group_variance_covariance(
     centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)
     deviation = (covariance.diagonal() + FLOOR).sqrt()
-    sizes = sizes or [features.shape[1] // groups] * groups
-    between = covariance * between_groups(sizes, features.device)
+    between = covariance * between_groups(groups, features.shape[1] // groups, features.device)
     return F.relu(1 - deviation).mean() + between.square().sum() / features.shape[1] / 25
 
 
 def nonlinear_dependence(
-    features: Float[Tensor, "batch dim"],
-    projections: Float[Tensor, "groups rows probes"],
-    energies: bool = False,
-    sizes: list[int] | None = None,
+    features: Float[Tensor, "batch dim"], projections: Float[Tensor, "groups rows probes"]
 ) -> Float[Tensor, ""]:
     """Squared correlation between the random nonlinear features of different groups, on VICReg's scale.
 
@@ -93,26 +71,16 @@ def nonlinear_dependence(
     size = features.shape[1] // groups
     centred = features - features.mean(0)
     standard = centred / (centred.square().sum(0) / (len(features) - 1) + FLOOR).sqrt()
-    if sizes:
-        padded = [F.pad(part, (0, max(sizes) - part.shape[1])) for part in standard.split(sizes, dim=1)]
-        grouped = torch.stack(padded)
-    else:
-        grouped = standard.unflatten(1, (groups, size)).transpose(0, 1)
+    grouped = standard.unflatten(1, (groups, size)).transpose(0, 1)
     bent = F.gelu(grouped @ projections[:, :-1] + projections[:, -1:])
-    if energies:
-        bent = torch.cat([bent, grouped.square().sum(-1, keepdim=True)], dim=-1)
-        probes += 1
     bent = bent - bent.mean(1, keepdim=True)
     bent = bent / (bent.square().mean(1, keepdim=True) + FLOOR).sqrt()
     columns = bent.transpose(0, 1).flatten(1)
-    correlation = columns.T @ columns / len(features) * between_groups([probes] * groups, features.device)
+    correlation = columns.T @ columns / len(features) * between_groups(groups, probes, features.device)
     return correlation.square().sum() / (groups * probes) / 25 * (size / probes)
 
 
-def between_groups(sizes: list[int], device: torch.device) -> Float[Tensor, "dim dim"]:
-    """1 where row and column belong to different groups of neighbours, else 0."""
-    if len(set(sizes)) == 1:
-        group = torch.arange(len(sizes), device=device).repeat_interleave(sizes[0])
-    else:
-        group = torch.tensor([group for group, size in enumerate(sizes) for _ in range(size)], device=device)
+def between_groups(groups: int, size: int, device: torch.device) -> Float[Tensor, "dim dim"]:
+    """1 where row and column belong to different groups of `size` neighbours, else 0."""
+    group = torch.arange(groups, device=device).repeat_interleave(size)
     return (group[:, None] != group).float()

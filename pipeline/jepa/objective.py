@@ -17,7 +17,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from pipeline.data.generators import generator
 from pipeline.files import ParamsError
 from pipeline.jepa.encoder import build_encoder, encode
-from pipeline.jepa.independence import draw_projections, graded_sizes, independent_groups
+from pipeline.jepa.independence import draw_projections, independent_groups
 from pipeline.jepa.masking import Masks
 from pipeline.jepa.predictor import Predictor
 from pipeline.params import ModelParams, ObjectiveParams, RegularizerParams
@@ -82,9 +82,7 @@ class Jepa(nn.Module):
                     f"sparsity.groups: must divide the encoder's embed_dim ({dim}), got {groups}"
                 )
             random = generator(seed, step, name, device)
-            return draw_projections(
-                groups, dim // groups, self.regularizer.probes, random, self._sizes(dim, groups)
-            )
+            return draw_projections(groups, dim // groups, self.regularizer.probes, random)
         return None
 
     def embed(
@@ -146,16 +144,7 @@ class Jepa(nn.Module):
         assert draws is not None
         if self.regularizer.name == "sigreg":
             return sigreg(features, draws)
-        return independent_groups(
-            features,
-            draws,
-            self.regularizer.dependence,
-            self.regularizer.energies,
-            self._sizes(features.shape[1], len(draws)),
-        )
-
-    def _sizes(self, dim: int, groups: int) -> list[int] | None:
-        return graded_sizes(dim, groups) if self.regularizer.sizes == "graded" else None
+        return independent_groups(features, draws, self.regularizer.dependence)
 
 
 def normalised_targets(embeddings: Float[Tensor, "... embed_dim"]) -> Float[Tensor, "... embed_dim"]:

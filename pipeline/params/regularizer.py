@@ -23,10 +23,3 @@ class RegularizerParams(Section):
         description="independent_groups: weight of dependence of higher order, relative to covariance."
     )
     probes: Width = Field(description="independent_groups: random nonlinear features of each group.")
-    energies: bool = Field(
-        description="independent_groups: whether the squared length of each group is decorrelated too."
-    )
-    sizes: Literal["equal", "graded"] = Field(
-        description="independent_groups, where sparsity.method is none: graded gives a quarter of the groups "
-        "1 feature each, a quarter 2, a quarter 4, and the last what is left."
-    )

@@ -12,6 +12,7 @@ from pipeline.report.tables import percent, points
 from pipeline.views import ENCODER, TWIN
 
 MOST_CLASSES = 20  # of a label whose matrix is drawn: more cells could not be told apart
+MOST_ROWS = 100  # of a table of classes: of more it has the worst and the best
 SIDE = 300  # pixels, of the still image
 MISTAKES = 2  # that are named for each class
 PICKED = "label"  # the parameter that says which matrix is shown
@@ -31,14 +32,32 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class ClassTable:
+    """label: its words. classes: how many it has. rows: the class that is read worst first; of more than
+    MOST_ROWS half as many that are read worst, then as many that are read best."""
+
+    label: str
+    classes: int
+    rows: list[ClassRow]
+
+    @property
+    def which(self) -> str:
+        """Whose accuracy the rows are."""
+        if len(self.rows) == self.classes:
+            return f"each of its {self.classes} classes"
+        half = len(self.rows) // 2
+        return f"the {half} worst and the {half} best of its {self.classes:,} classes"
+
+
+@dataclass(frozen=True)
 class Section:
     """chart: the matrix of one label, None where all have too many classes. choices: labels with a matrix, as
-    column and words. twin: whether its answers are known. tables: a label and its classes."""
+    column and words. twin: whether its answers are known. tables: one a label."""
 
     chart: Chart | None
     choices: list[tuple[str, str]]
     twin: bool
-    tables: list[tuple[str, list[ClassRow]]]
+    tables: list[ClassTable]
 
     def files(self) -> dict[str, bytes]:
         """Name and bytes of every file of figures/."""
@@ -61,8 +80,16 @@ def compose(name: str, table: pd.DataFrame, file: str) -> Section | None:
         chart=_chart(few, file) if few else None,
         twin=bool((rows["view"] == TWIN).any()),
         choices=[(label, _spaced(label)) for label in few],
-        tables=[(_spaced(label), class_rows(of_label)) for label, of_label in labels.items()],
+        tables=[class_table(label, of_label) for label, of_label in labels.items()],
     )
+
+
+def class_table(label: str, rows: pd.DataFrame) -> ClassTable:
+    """rows: of that label."""
+    every = class_rows(rows)
+    half = MOST_ROWS // 2
+    shown = every if len(every) <= MOST_ROWS else every[:half] + every[-half:]
+    return ClassTable(_spaced(label), len(every), shown)
 
 
 def class_rows(rows: pd.DataFrame) -> list[ClassRow]:

@@ -12,6 +12,7 @@ import pytest
 from conftest import override
 from PIL import Image
 
+from pipeline.interpret.tables import FEW_FACTORS
 from pipeline.params import Params
 from pipeline.prepare.image_file import printable
 from stages import embed, interpret, prepare, pretrain, probe, report, twin
@@ -99,6 +100,27 @@ def test_classes_of_any_name_go_from_images_to_page(tmp_path, small_tree):
     parser.feed(page)
     text = "".join(parser.text)
     assert [name for name in shown if name not in text] == []
+
+
+@pytest.mark.slow
+def test_hundreds_of_classes_go_from_images_to_page_which_says_what_it_leaves_out(tmp_path, small_tree):
+    names = [f"class {number:03}" for number in range(300)]
+    reports = run_all(tmp_path, small_tree, names, train=3, test=1)
+    metrics = json.loads((reports / "metrics/interpret.json").read_text())["folder"]
+    assert metrics["factors"] == names  # the numbers are over all
+    table = pd.read_csv(reports / "plots/interpret_groups.csv")
+    rows = table.groupby("code")["factor"].nunique()
+    assert len(rows) == len(metrics["codes"]) and (rows == FEW_FACTORS).all()
+    of_run = table[table["code"] == "encoder"]
+    assert len(of_run) == FEW_FACTORS * metrics["codes"]["encoder"]["groups"]
+    for page in ("index.html", "README.md"):
+        text = (reports / page).read_text()
+        assert f"Of 300 factors the {FEW_FACTORS} with the highest R² from one group of this run" in text
+        assert "class: accuracy of the 50 worst and the 50 best of its 300 classes" in text
+        assert len(text) < 5e6
+    for drawing in reports.rglob("*.svg"):
+        assert drawing.stat().st_size < 1e6
+        ElementTree.parse(drawing)
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ what they share of the next label is taken off.
 Legend: others = images of the test split, units: groups or single features.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -18,7 +20,21 @@ from pipeline.measure.metrics import Metrics
 
 TOP_SHARE, FEWEST = 0.01, 10  # of the test images, that excite a unit most
 
-Indicators = Float[np.ndarray, "others _"]  # _: classes of the label
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """The test images of one label. classes: of every image, -1 where it has none that counts. frequency: of
+    each class among all images, below 1."""
+
+    classes: Int[np.ndarray, " others"]
+    frequency: Float[np.ndarray, " classes"]
+
+    def shares(self, top: Int[np.ndarray, "units top"]) -> Float[np.ndarray, "units classes"]:
+        """Share of each class among some images of every unit."""
+        units, images = top.shape
+        keys = (len(self.frequency) * np.arange(units))[:, None] + self.classes[top]
+        counts = np.bincount(keys[self.classes[top] >= 0], minlength=units * len(self.frequency))
+        return counts.reshape(units, -1) / images
 
 
 def class_consistency(statistics: CodeStatistics) -> Metrics:
@@ -30,7 +46,7 @@ def class_consistency(statistics: CodeStatistics) -> Metrics:
     images = len(statistics.scaled)
     if not statistics.factors or images < FEWEST:
         return {}
-    labels = class_indicators(statistics.factors)
+    labels = labelled_images(statistics.factors)
     top = max(round(TOP_SHARE * images), FEWEST)
     of_groups = [
         consistency(strongest(group_energies(statistics.scaled, partition), top), labels)
@@ -52,7 +68,7 @@ def class_consistency(statistics: CodeStatistics) -> Metrics:
     )
 
 
-def consistency(top: Int[np.ndarray, "units top"], labels: list[Indicators]) -> float:
+def consistency(top: Int[np.ndarray, "units top"], labels: list[LabelledImages]) -> float:
     """The purity of the label whose class the top images share most, less that of the next label; mean over
     units.
 
@@ -60,9 +76,8 @@ def consistency(top: Int[np.ndarray, "units top"], labels: list[Indicators]) -> 
     where all are of one class, 0 where no class is more frequent among them than among all images.
     """
     purities = []
-    for of_class in labels:
-        frequency = of_class.mean(0)
-        purities.append(((of_class[top].mean(1) - frequency) / (1 - frequency)).max(1))
+    for label in labels:
+        purities.append(((label.shares(top) - label.frequency) / (1 - label.frequency)).max(1))
     ordered = np.sort(purities, axis=0)
     return float((ordered[-1] - (ordered[-2] if len(labels) > 1 else 0)).mean())
 
@@ -72,10 +87,13 @@ def strongest(strength: Float[np.ndarray, "others units"], top: int) -> Int[np.n
     return np.argsort(-strength, axis=0, kind="stable")[:top].T
 
 
-def class_indicators(factors: list[Factor]) -> list[Indicators]:
+def labelled_images(factors: list[Factor]) -> list[LabelledImages]:
     """Which test image is of which class, for every label that has more than one class."""
     labels = []
     for _, classes in label_classes(factors):
-        of_class = classes[:, None] == np.unique(classes[classes >= 0])
-        labels.append(of_class[:, ~of_class.all(0)].astype(np.float64))
-    return [of_class for of_class in labels if of_class.size]
+        counts = np.bincount(classes[classes >= 0])
+        counted = (counts > 0) & (counts < len(classes))
+        number = np.append(np.where(counted, np.cumsum(counted) - 1, -1), -1)
+        if counted.any():
+            labels.append(LabelledImages(number[classes], counts[counted] / len(classes)))
+    return labels

@@ -5,13 +5,11 @@ The probes are ridge regressions (pipeline.interpret.group_probes), all means ar
 
 import numpy as np
 
-from pipeline.interpret.code_statistics import CodeStatistics
+from pipeline.interpret.code_statistics import NUM_PROBED, CodeStatistics
 from pipeline.interpret.group_probes import sparse_probing
 from pipeline.interpret.nulls import with_null
 from pipeline.interpret.partitions import singletons
 from pipeline.measure.metrics import Metrics
-
-NUM_PROBED = (1, 2, 5)
 
 
 def explicitness(statistics: CodeStatistics) -> Metrics:
@@ -36,7 +34,11 @@ def sparse_probes(statistics: CodeStatistics) -> Metrics:
     single = singletons(statistics.code.train.shape[1])
     metrics: Metrics = {}
     for k in NUM_PROBED:
-        metrics[f"feature_probe_{k}"] = float(sparse_probing(moments, single, k, l2).mean())
-        of_groups = [sparse_probing(moments, part, k, l2).mean() for part in statistics.partitions]
+        of_features = sparse_probing(moments, single, statistics.best_features[:, :k], l2)
+        metrics[f"feature_probe_{k}"] = float(of_features.mean())
+        of_groups = [
+            sparse_probing(moments, partition, best[:, :k], l2).mean()
+            for partition, best in zip(statistics.partitions, statistics.best_groups, strict=True)
+        ]
         metrics |= with_null(f"group_probe_{k}", np.array(of_groups), statistics.code.grouped)
     return metrics

@@ -62,4 +62,4 @@ def measure_code(
     numbers: Metrics = {}
     for metric in metrics:
         numbers |= metric(statistics)
-    return MeasuredCode(numbers, statistics.skill[0], statistics.drops[0])
+    return MeasuredCode(numbers, statistics.skill[0].copy(), statistics.drops[0].copy())

@@ -42,11 +42,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Section:
-    """What the templates show. charts: by what they show. objects: rows of maps, one tile an image."""
+    """What the templates show. listed: which factors, where not all. charts: by what they show. objects: rows
+    of maps, one tile an image."""
 
     meaning: str
     sentence: str
     left_out: str
+    listed: str
     columns: list[str]
     rows: list[tuple[str, list[words.Cell]]]
     information: list[tuple[str, list[str]]]
@@ -82,30 +84,40 @@ def compose(inputs: Inputs, interaction: pd.DataFrame) -> Section:
     first = {code: metrics.codes[code] for code in (ENCODER, TWIN) if code in metrics.codes}
     every = {**first, **metrics.compare, **metrics.codes}
     codes = {titles.get(name, name): scores for name, scores in every.items()}
+    factors = _listed(inputs)
     return Section(
         meaning=words.meaning_sentence(metrics.codes[ENCODER]),
         sentence=metrics.sentence,
         left_out=words.left_out(metrics.left_out),
+        listed=words.listed(len(factors), len(metrics.factors)),
         columns=list(codes),
         rows=words.number_rows(codes),
         information=words.information_rows(codes),
         active=words.active_sentence(inputs.tables["active"]),
-        charts=_charts(inputs, codes, titles),
+        charts=_charts(inputs, codes, titles, factors),
         correlations=_correlations(inputs, titles),
         objects=_objects(inputs),
         object_words=words.object_words(metrics.objects),
-        groups=groups.compose(inputs.tables, interaction, inputs.images, metrics.factors, inputs.grid),
+        groups=groups.compose(inputs.tables, interaction, inputs.images, factors, inputs.grid),
     )
 
 
-def _charts(inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str]) -> dict[str, list[Chart]]:
+def _listed(inputs: Inputs) -> list[str]:
+    """The factors that the table `groups` lists: of thousands of classes it has some."""
+    told = set(inputs.tables["groups"]["factor"])
+    return [factor for factor in inputs.metrics.factors if factor in told]
+
+
+def _charts(
+    inputs: Inputs, codes: Mapping[str, Scores], titles: Mapping[str, str], factors: list[str]
+) -> dict[str, list[Chart]]:
     """By what they show: skill, rivals, ablation (a chart a code), probing, active, information. A chart
     without numbers is left out.
 
     rivals: the skill of groups in other groupings and features, on the scale of `skill`.
     """
     shown: dict[str, list[Chart]] = {}
-    factors, told = inputs.metrics.factors, inputs.tables["groups"]
+    told = inputs.tables["groups"]
     known = set(told["code"])
     runs = [code for code in (ENCODER, TWIN, *list(inputs.metrics.compare)[:1]) if code in known]
 

@@ -144,6 +144,13 @@ def left_out(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{label.replace('_', ' ')}: {reason}" for label, reason in reasons.items())
 
 
+def listed(shown: int, factors: int) -> str:
+    """Which factors figures and tables of single factors show; empty where it is all."""
+    if shown == factors:
+        return ""
+    return f"Of {factors:,} factors the {shown} with the highest R² from one group of this run are shown."
+
+
 def active_sentence(active: pd.DataFrame) -> str:
     """Whether the sparse code tells more than dense features do at equal numbers of active units.
 

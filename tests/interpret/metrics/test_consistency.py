@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.data.labels import Label
 from pipeline.interpret.factors import read_factors
-from pipeline.interpret.metrics.consistency import class_indicators, consistency, strongest
+from pipeline.interpret.metrics.consistency import consistency, labelled_images, strongest
 
 SPECS = {name: Label("categorical", ("a", "b", "c", "d")) for name in ("shape", "colour")}
 RANDOM = np.random.default_rng(0)
@@ -17,7 +17,7 @@ SHAPE, COLOUR = ((TABLE[name] == 0).to_numpy(float) for name in SPECS)
 def of(strength: np.ndarray, names: tuple[str, ...] = ("shape", "colour")) -> float:
     table, specs = pd.DataFrame(TABLE[list(names)]), {name: SPECS[name] for name in names}
     factors, _ = read_factors(table, table, specs)
-    return consistency(strongest(strength[:, None], 40), class_indicators(factors))
+    return consistency(strongest(strength[:, None], 40), labelled_images(factors))
 
 
 def test_a_unit_that_follows_one_label_is_consistent_and_one_that_mixes_two_is_not():
@@ -34,3 +34,14 @@ def test_of_a_single_label_it_is_the_published_share_above_the_frequency():
     frequency = (TABLE["shape"].to_numpy()[:, None] == np.arange(4)).mean(0)
     expected = ((share - frequency) / (1 - frequency)).max()
     assert of(mixed, ("shape",)) == pytest.approx(expected)
+
+
+def test_the_share_of_a_class_counts_it_among_the_images_and_images_without_a_class_are_of_none():
+    table = TABLE[["shape"]].copy()
+    table.loc[::3, "shape"] = -1
+    factors, _ = read_factors(table, table, {"shape": SPECS["shape"]})
+    (label,) = labelled_images(factors)
+    top = RANDOM.integers(4000, size=(7, 50))
+    indicators = table["shape"].to_numpy()[:, None] == np.arange(4)
+    assert label.shares(top).tolist() == indicators[top].mean(1).tolist()
+    assert label.frequency.tolist() == indicators.mean(0).tolist()
