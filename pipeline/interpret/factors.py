@@ -1,7 +1,7 @@
 """Factors: known properties of the images, as columns to predict and as classes.
 
 In a set with several labels each label is a factor, except those that the others predict (`foreground`
-follows from count and size). In a set with one label with classes each class is a factor, against all others.
+follows from count and size). Where one label with classes is left each class is a factor, against all others.
 
 Legend: images of a split, columns (one per class, or one for a quantity), classes.
 """
@@ -63,7 +63,8 @@ def read_factors(
 
     A label is left out if the labelled images of a split have fewer than two classes or values of it. Of
     several labels those that the others predict are left out too, one by one, the best predicted first, until
-    a linear model of the others explains each with an R^2 of at most MAX_EXPLAINED.
+    a linear model of the others explains each with an R^2 of at most MAX_EXPLAINED. So of fine and coarse
+    classes the fine ones are left. The last label but one stays where the last one has no classes to compare.
     """
     factors, reasons = [], {}
     for name, spec in specs.items():
@@ -72,15 +73,17 @@ def read_factors(
             reasons[name] = "fewer than two classes or values in a split"
         else:
             factors.append(factor)
-    if len(factors) == 1 and factors[0].train.shape[1] > 2:
-        return one_against_rest(factors[0], specs[factors[0].name].classes), reasons
-    while len(factors) > 2:
+    while len(factors) > 1:
         explained = [explained_by_others(factors, place) for place in range(len(factors))]
         most = int(np.argmax(explained))
-        if explained[most] <= MAX_EXPLAINED:
+        left = [factor for place, factor in enumerate(factors) if place != most]
+        alone = len(left) == 1 and left[0].train.shape[1] <= 2
+        if explained[most] <= MAX_EXPLAINED or alone:
             break
         reasons[factors[most].name] = f"the other labels tell it (R² {explained[most]:.2f})"
-        del factors[most]
+        factors = left
+    if len(factors) == 1 and factors[0].train.shape[1] > 2:
+        return one_against_rest(factors[0], specs[factors[0].name].classes), reasons
     return factors, reasons
 
 

@@ -24,6 +24,23 @@ def test_one_label_with_classes_gives_a_factor_per_class():
     assert not reasons
 
 
+def test_of_fine_and_coarse_classes_each_fine_one_is_a_factor():
+    table = pd.DataFrame({"fine": np.arange(300) % 6})
+    table["coarse"] = table["fine"] // 2
+    names = ("apple", "pear", "bear", "wolf", "bus", "tram")
+    specs = {"fine": Label("categorical", names), "coarse": Label("categorical", ("fruit", "beast", "car"))}
+    factors, reasons = read_factors(table, table, specs)
+    assert [factor.name for factor in factors] == list(names)
+    assert reasons == {"coarse": "the other labels tell it (R² 1.00)"}
+
+
+def test_two_labels_stay_where_one_alone_has_nothing_to_compare():
+    table = pd.DataFrame({"kind": np.arange(300) % 2, "number": (np.arange(300) % 2).astype(np.float32)})
+    specs = {"kind": Label("categorical", ("a", "b")), "number": Label("real")}
+    factors, reasons = read_factors(table, table, specs)
+    assert [factor.name for factor in factors] == ["kind", "number"] and not reasons
+
+
 def test_a_label_with_one_class_is_left_out():
     table = pd.DataFrame({"constant": np.zeros(60, dtype=int), "f": np.arange(60) % 2})
     specs = {"constant": Label("categorical", ("only", "never")), "f": Label("categorical", ("a", "b"))}

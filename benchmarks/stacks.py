@@ -1,0 +1,247 @@
+"""Settings of the studies, and a stack of runs: seeds and strengths that train as one, and a row for each.
+
+Without a stack `python -m pipeline run --set ... --set pretrain.seed=N` gives the same run.
+"""
+
+import multiprocessing
+import signal
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Int
+
+from pipeline.data import augment
+from pipeline.data.store import SPLITS, ImageSet, open_set
+from pipeline.embed.corruptions import CORRUPTIONS, corrupt
+from pipeline.files import atomic_file
+from pipeline.interpret.code import Code
+from pipeline.interpret.factors import read_factors
+from pipeline.interpret.finished_run import choose_rows
+from pipeline.interpret.metrics.matching import ablation_selectivity, group_matching
+from pipeline.interpret.metrics.multiinformation import multiinformation
+from pipeline.interpret.metrics.registry import measure_code
+from pipeline.interpret.partitions import contiguous
+from pipeline.measure.intervals import Bootstrap
+from pipeline.orchestration.sweeps.grid import set_params
+from pipeline.params import Params
+from pipeline.params.reader import read_tree, validate
+from pipeline.pretrain.parallel.together import train_together
+from pipeline.pretrain.run import build_run
+from pipeline.probe.fitting import fit_view
+from pipeline.probe.linear_probe import validation_rows
+from pipeline.probe.scores import score_view
+from pipeline.probe.targets import read_targets, unusable
+from pipeline.runtime import resolve
+
+TWIN = {"sparsity.method": "none", "regularizer.name": "vicreg"}
+PHOTOGRAPHS = {  # the recipe of the preset cifar10-folder
+    "masking.num_targets": 2,
+    "masking.num_context": 8,
+    "pretrain.learning_rate": 0.003,
+}
+SETS: dict[str, dict[str, Any]] = {
+    "scenes": {},
+    "cifar100": {"data.name": "cifar100"} | PHOTOGRAPHS,
+    "cifar10": {"data.name": "cifar10"} | PHOTOGRAPHS,
+}
+MAIN_LABEL = {"cifar100": "fine"}  # whose probe counts as the mean, where a set has several of one kind
+
+
+def rival(method: str, *strengths: float) -> dict[str, dict[str, Any]]:
+    """A sparsity method beside VICReg at some strengths: setting -> what it sets."""
+    changes = {"sparsity.method": method, "regularizer.name": "vicreg"}
+    return {f"{method}-{strength:g}": changes | {"sparsity.lambda": strength} for strength in strengths}
+
+
+# setting -> what it sets; the first two are what the others are held against.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "twin": TWIN,
+    "default": {},
+    "lambda0": {"sparsity.lambda": 0.0},
+    "twin-weight0.03": TWIN | {"regularizer.weight": 0.03},
+    "twin-weight0.3": TWIN | {"regularizer.weight": 0.3},
+    "twin-none": TWIN | {"regularizer.name": "none"},
+    "twin-lr0.006": TWIN | {"pretrain.learning_rate": 0.006},
+    "lr0.006": {"pretrain.learning_rate": 0.006},
+    "groups-only": {"sparsity.method": "none"},
+    "oivae-only": {"regularizer.name": "vicreg"},
+    "weight0.05": {"regularizer.weight": 0.05},
+    "weight0.2": {"regularizer.weight": 0.2},
+    "dependence1": {"regularizer.dependence": 1.0},
+    "dependence4": {"regularizer.dependence": 4.0},
+    "groups16": {"sparsity.groups": 16},
+    "groups64": {"sparsity.groups": 64},
+    "probes32": {"regularizer.probes": 32},
+    "lambda0.01": {"sparsity.lambda": 0.01},
+    "lambda0.02": {"sparsity.lambda": 0.02},
+    "lambda0.1": {"sparsity.lambda": 0.1},
+    "lambda0.3": {"sparsity.lambda": 0.3},
+    **{
+        f"twin-sigreg{weight:g}": TWIN | {"regularizer.name": "sigreg", "regularizer.weight": weight}
+        for weight in (0.0005, 0.002, 0.02, 0.1)
+    },
+    **rival("group_lasso", 0.3, 1.0, 3.0),
+    **rival("l1", 0.3, 1.0, 3.0),
+    **rival("rdmreg", 0.03, 0.1, 0.3),
+    "topk-4": {"sparsity.method": "topk", "regularizer.name": "vicreg", "sparsity.topk": 4},
+    "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
+    "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
+    "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},
+}
+SCORES = {  # column -> score of a label
+    "validation": "validation_accuracy",
+    "linear": "accuracy",
+    "knn": "knn_accuracy",
+    "one_percent": "accuracy_1pct",
+    "ten_percent": "accuracy_10pct",
+    "noise60": "accuracy_noise60pct",
+    **{corruption: f"accuracy_{corruption}" for corruption in CORRUPTIONS},
+}
+CORRUPTED_IMAGES = 2000
+PROBES = 3  # processes that probe the runs of a stack
+GROUP_NUMBERS = {  # column -> number of interpret.json, of the features in their groups
+    "TC(G), nats": "tc_between",
+    "DCI": "dci_disentanglement",
+    "modularity": "modularity",
+    "MIG": "mig",
+    "selectivity": "ablation_selectivity",
+}
+
+
+class Cell(NamedTuple):
+    """A run of a setting."""
+
+    setting: str
+    seed: int
+
+
+class Job(NamedTuple):
+    """Two runs or more that train as one stack, on the prepared set `data`, and the file of their rows."""
+
+    dataset: str
+    cells: list[Cell]
+    data: Path
+    rows: Path
+
+
+def settings_of(dataset: str, setting: str, seed: int) -> Params:
+    """The params of one run. Its probes choose from fewer penalties than the default's."""
+    changes = SETS[dataset] | SETTINGS[setting] | {"pretrain.seed": seed, "probe.sgd.epochs": 0}
+    changes |= {"probe.l2": [1e-4, 1e-3, 1e-2, 1e-1]}
+    changes |= {"probe.low_shot.fractions": [0.01, 0.1], "probe.label_noise.shares": [0.6]}
+    changes |= {"probe.bootstrap": 100, "runtime.precision": "fp32"}
+    changes |= {"runtime.checkpoint_seconds": 1e6, "runtime.threads": 1}
+    tree = read_tree(Path("params.yaml"))
+    set_params(tree, changes)
+    return validate(tree)
+
+
+def train(job: Job) -> None:
+    """Train the cells as one stack, probe each, and write their rows."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the pool below ends too
+    torch.set_num_threads(1)
+    cells = [settings_of(job.dataset, cell.setting, cell.seed) for cell in job.cells]
+    runtime, images = resolve(cells[0].runtime), open_set(job.data)
+    allowed, _ = augment.allowed(cells[0].augment, images.labels)
+    with tempfile.TemporaryDirectory() as states:
+        runs = [build_run(cell, allowed, images, Path(states), runtime) for cell in cells]
+        for run in runs:
+            run.batches.resident = runs[0].batches.resident
+        train_together(runs)
+    samples = sample_images(images)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROBES, context, torch.set_num_threads, (1,)) as pool:
+        waiting = []
+        for params, run in zip(cells, runs, strict=True):
+            features = {name: run.trainer.features(pixels).cpu().numpy() for name, pixels in samples.items()}
+            waiting.append(pool.submit(score, job, features, params))
+        rows = [
+            {**cell._asdict(), "zero_share": run.trainer.history[-1].get("zero_share"), **scores.result()}
+            for cell, run, scores in zip(job.cells, runs, waiting, strict=True)
+        ]
+    with atomic_file(job.rows) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+
+
+def score(job: Job, features: dict[str, np.ndarray], cell: Params) -> dict[str, float]:
+    """What a row says of the features of one run."""
+    tensors = {name: torch.from_numpy(values) for name, values in features.items()}
+    images = open_set(job.data)
+    return probe(images, tensors, cell) | describe_groups(images, tensors, cell)
+
+
+def sample_images(images: ImageSet) -> dict[str, torch.Tensor]:
+    """Both splits, and some test images under each corruption."""
+    pixels = {split: np.array(images.split(split).images) for split in SPLITS}
+    chosen = pixels["test"][corrupted_rows(len(pixels["test"]))]
+    pixels |= {name: corrupt(chosen, name) for name in CORRUPTIONS}
+    return {name: torch.from_numpy(content) for name, content in pixels.items()}
+
+
+def corrupted_rows(images: int) -> Int[np.ndarray, " corrupted"]:
+    """Evenly spaced test images, as the stage `embed` takes them."""
+    return np.linspace(0, images - 1, min(CORRUPTED_IMAGES, images)).astype(int)
+
+
+def probe(images: ImageSet, features: dict[str, torch.Tensor], cell: Params) -> dict[str, float]:
+    """Percent: SCORES of the main label or the mean over labels, and the linear probe of every label."""
+    targets = {
+        split: read_targets(images.split(split).labels, images.labels, torch.device("cpu"))
+        for split in SPLITS
+    }
+    unfit = unusable(targets["train"])
+    specs = {name: spec for name, spec in images.labels.items() if name not in unfit}
+    train, test = (targets[split].only(specs) for split in SPLITS)
+    settings = cell.probe
+    chosen = validation_rows(len(features["train"]), settings.validation_fraction, settings.seed)
+    fitted = fit_view(features["train"], train, specs, settings, torch.from_numpy(chosen), with_noise=True)
+    rows = torch.from_numpy(corrupted_rows(len(features["test"])))
+    scores, _ = score_view(
+        fitted,
+        features["train"],
+        features["test"],
+        train,
+        test,
+        specs,
+        settings.knn_temperature,
+        Bootstrap(len(features["test"]), settings.bootstrap, settings.seed),
+        {name: (rows, features[name]) for name in CORRUPTIONS},
+    )
+    classes = {name: of_label for name, of_label in scores.items() if "accuracy" in of_label}
+    main = MAIN_LABEL.get(images.name)
+    counted = [classes[main]] if main else list(classes.values())
+    means = {
+        column: float(np.mean([100 * of_label[score] for of_label in counted]))
+        for column, score in SCORES.items()
+        if all(score in of_label for of_label in counted)  # 1 % of few images is no probe
+    }
+    return means | {f"linear, {name}": 100 * of_label["accuracy"] for name, of_label in classes.items()}
+
+
+def describe_groups(images: ImageSet, features: dict[str, torch.Tensor], cell: Params) -> dict[str, float]:
+    """GROUP_NUMBERS of the features in their groups, and z of each, by random groups."""
+    rows, labels = {}, {}
+    for split in SPLITS:
+        content = images.split(split)
+        rows[split] = choose_rows(len(content), cell.interpret.images, cell.interpret.seed)
+        labels[split] = content.labels.iloc[rows[split]]
+    specs = images.labels
+    if images.name in MAIN_LABEL:
+        specs = {MAIN_LABEL[images.name]: specs[MAIN_LABEL[images.name]]}
+    factors, _ = read_factors(labels["train"], labels["test"], specs)
+    train, test = (features[split].numpy()[rows[split]].astype(np.float64) for split in SPLITS)
+    partition = contiguous(train.shape[1], cell.sparsity.groups)
+    chosen = (multiinformation, group_matching, ablation_selectivity)
+    numbers = measure_code(Code(train, test, partition), factors, cell.interpret, chosen).metrics
+    row = {}
+    for column, name in GROUP_NUMBERS.items():
+        if name in numbers:
+            z = "tc_null_z" if name == "tc_between" else f"{name}_null_z"
+            row |= {column: numbers[name], f"{column.removesuffix(', nats')} z": numbers[z]}
+    return row

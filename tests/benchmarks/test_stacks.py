@@ -1,0 +1,23 @@
+"""A stack of runs of the studies: what it leaves."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks import stacks
+
+
+def test_a_stack_leaves_a_row_a_run(finished_run, tmp_path, monkeypatch):
+    tree = finished_run.params.model_dump(mode="json", by_alias=True)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stacks, "PROBES", 1)
+    data = finished_run.root / "artifacts/data" / finished_run.params.data.name
+    cells = [stacks.Cell("lambda0", 10), stacks.Cell("lambda0.1", 10)]
+    stacks.train(stacks.Job("scenes", cells, data, tmp_path / "rows.csv"))
+    written = pd.read_csv(tmp_path / "rows.csv").set_index("setting")
+    assert list(written.index) == ["lambda0", "lambda0.1"] and set(written["seed"]) == {10}
+    assert written.loc["lambda0", "zero_share"] == 0
+    labels = [column for column in written.columns if column.startswith("linear, ")]
+    assert written["linear"].tolist() == pytest.approx(written[labels].mean(axis=1).tolist())
+    assert written[["noise60", "gaussian_noise", "DCI z", "selectivity z"]].notna().to_numpy().all()

@@ -1,0 +1,55 @@
+"""The study: what is trained, what is chosen, and that its page is of the committed rows."""
+
+import pandas as pd
+import pytest
+
+from benchmarks import study, study_page
+from benchmarks.tuning import TUNING
+
+
+def rows(setting: str, validation: float, seeds=TUNING, linear: float = 50.0) -> pd.DataFrame:
+    return pd.DataFrame({"setting": setting, "seed": list(seeds), "validation": validation, "linear": linear})
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "STUDIES", tmp_path)
+    return tmp_path
+
+
+def test_the_page_is_of_the_committed_rows():
+    assert study_page.PAGE.read_text() == study_page.page()
+
+
+def test_a_setting_is_chosen_on_validation(tables):
+    table = pd.concat([rows("twin", 60, linear=90), rows("twin-weight0.03", 61, linear=10)])
+    assert study.chosen(study.BASELINE, table) == "twin-weight0.03"
+    assert study.chosen("RDMReg", table) is None
+    assert study.chosen("top-k groups", table) == "topk-4"  # it has no other
+
+
+def test_what_has_a_row_is_not_trained_again_and_cifar10_is_never_tuned(tables):
+    everything = study.missing("scenes")
+    assert study.Cell("twin", 20) in everything and study.Cell("lambda0", 10) in everything
+    rows("twin", 60).to_csv(tables / "tuning-scenes.csv", index=False)
+    rows("lambda0", 60, seeds=[10]).to_csv(tables / "study-scenes.csv", index=False)
+    left = study.missing("scenes")
+    assert set(everything) - set(left) == {*(study.Cell("twin", seed) for seed in TUNING), ("lambda0", 10)}
+    assert study.Cell("twin", 10) in left  # chosen, as the only one of its method with rows
+    assert not {seed for _, seed in study.missing("cifar10")} & set(TUNING)
+
+
+def test_runs_that_differ_in_lambda_and_seed_are_one_stack():
+    cells = [study.Cell(name, seed) for name in ("default", "lambda0", "twin") for seed in (10, 11)]
+    assert study.stacks("scenes", cells) == [cells[:4], cells[4:]]
+
+
+def test_earlier_numbers_of_a_run_stay_and_new_columns_join(tables):
+    rows("twin", 60).to_csv(tables / "tuning-scenes.csv", index=False)
+    rows("twin", 1).assign(noise60=7.0).to_csv(tables / "study-scenes.csv", index=False)
+    table = study.read("scenes")
+    assert table["validation"].tolist() == [60, 60, 60] and table["noise60"].tolist() == [7, 7, 7]
+
+
+def test_holm_corrects_as_in_a_worked_example():
+    assert study_page.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
