@@ -32,7 +32,6 @@ COLUMNS = (
     "linear, %",
     "k-NN, %",
     "at initialisation, %",
-    "device",
 )
 
 
@@ -79,7 +78,7 @@ def ending() -> str:
 def results() -> str:
     """A row per setting: the default and its twin over seeds, on both sets."""
     rows = [over_seeds(images, view) for images in STUDIES for view in ("", ", twin")]
-    return markdown_table(COLUMNS, rows, left=(0, 1, 5))
+    return markdown_table(COLUMNS, rows, left=(0, 1))
 
 
 def claims() -> str:
@@ -182,10 +181,7 @@ def read_studies() -> dict[str, pd.DataFrame]:
 
 
 def over_seeds(images: str, view: str) -> tuple[str, ...]:
-    """The default over the seeds of the study of a set; view: "" for the encoder, ", twin" for the twin.
-
-    The device is that of the committed run; the study's page says how many threads its runs had.
-    """
+    """The default over the seeds of the study of a set; view: "" for the encoder, ", twin" for the twin."""
     study = read_studies()[images]
     rows = study[study["setting"] == "default"]
     run = metrics("twin" if view else "pretrain")
@@ -194,7 +190,6 @@ def over_seeds(images: str, view: str) -> tuple[str, ...]:
         METHODS[run["sparsity"]["method"]] + (TWIN if view else ""),
         f"{images}, {len(rows)} seeds",
         *map(mean, scores),
-        device(run["device"]),
     )
 
 
@@ -226,10 +221,6 @@ def by_seed(points: list[float]) -> str:
         return ", ".join(map(signed, points))
     ends = f"{signed(min(points))} to {signed(max(points))}"
     return f"{signed(statistics.mean(points))} on average ({ends}, {len(points)} seeds)"
-
-
-def device(text: str) -> str:
-    return re.sub(r", \d+ threads?", "", text.removeprefix("cpu: "))
 
 
 def mean(values: list[float]) -> str:

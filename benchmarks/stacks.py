@@ -31,6 +31,7 @@ from pipeline.measure.intervals import Bootstrap
 from pipeline.orchestration.sweeps.grid import set_params
 from pipeline.params import Params
 from pipeline.params.reader import read_tree, validate
+from pipeline.pretrain.loop import train as train_alone
 from pipeline.pretrain.parallel.together import train_together
 from pipeline.pretrain.run import build_run
 from pipeline.probe.fitting import fit_view
@@ -122,7 +123,7 @@ class Cell(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Two runs or more that train as one stack, on the prepared set `data`, and the file of their rows."""
+    """Runs that train as one stack, on the prepared set `data`, and the file of their rows."""
 
     dataset: str
     cells: list[Cell]
@@ -142,9 +143,14 @@ def settings_of(dataset: str, setting: str, seed: int) -> Params:
     return validate(tree)
 
 
+def train_in_process(job: Job) -> None:
+    """`train` in a process of its own, whose pool ends with it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    train(job)
+
+
 def train(job: Job) -> None:
     """Train the cells as one stack, probe each, and write their rows."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the pool below ends too
     torch.set_num_threads(1)
     cells = [settings_of(job.dataset, cell.setting, cell.seed) for cell in job.cells]
     runtime, images = resolve(cells[0].runtime), open_set(job.data)
@@ -153,7 +159,10 @@ def train(job: Job) -> None:
         runs = [build_run(cell, allowed, images, Path(states), runtime) for cell in cells]
         for run in runs:
             run.batches.resident = runs[0].batches.resident
-        train_together(runs)
+        if len(runs) > 1:
+            train_together(runs)
+        else:
+            train_alone(runs[0])
     samples = sample_images(images)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROBES, context, torch.set_num_threads, (1,)) as pool:

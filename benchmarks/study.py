@@ -2,6 +2,7 @@
 
     python -m benchmarks.study train scenes=DATA cifar100=DATA cifar10=DATA   # on a GPU
     python -m benchmarks.study page                                           # docs/results.md
+    python -m benchmarks.study check scenes DATA default 10                   # a committed row, run again
 
 DATA is a prepared set: artifacts/data/NAME of `dvc repro prepare`. Runs that differ in seed and lambda alone
 train as one stack (pipeline.pretrain.parallel.together), and stacks train side by side. Their rows are in
@@ -11,6 +12,7 @@ trained again.
 
 import argparse
 import multiprocessing
+import sys
 import tempfile
 import time
 from multiprocessing.process import BaseProcess
@@ -19,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.stacks import SETS, Cell, Job, settings_of, train
+from benchmarks.stacks import SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline.files import atomic_file
 from pipeline.pretrain.parallel.alike import kind
@@ -46,6 +48,7 @@ CONTROL = "the same, lambda 0"
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100"}
 LARGEST_STACK = 12
+ROUNDING = 1.0  # points by which the linear probe of one run may differ between machines
 
 
 def read(dataset: str) -> pd.DataFrame:
@@ -112,7 +115,7 @@ def train_all(sets: dict[str, Path], jobs: int, minutes: float) -> None:
                 dataset, stack = waiting.pop(0)
                 rows = Path(folder) / f"{dataset}-{len(waiting)}.csv"
                 job = Job(dataset, stack, sets[dataset], rows)
-                process = context.Process(target=train, args=(job,))
+                process = context.Process(target=train_in_process, args=(job,))
                 process.start()
                 running[process] = job
             for process in [process for process in running if not process.is_alive()]:
@@ -135,7 +138,25 @@ def keep(job: Job) -> None:
     print(f"{job.dataset}: {first.setting}, {len(job.cells)} runs", flush=True)
 
 
-def main() -> None:
+def check(dataset: str, data: Path, cell: Cell) -> int:
+    """Train the run of a committed row again and print both; 1 where the linear probe is off by ROUNDING."""
+    rows = read(dataset).set_index(["setting", "seed"])
+    if cell not in rows.index:
+        print(f"error: {dataset}: no row of {cell.setting}, seed {cell.seed}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(dataset, [cell], data, Path(folder) / "row.csv")
+        train(job)
+        again = pd.read_csv(job.rows).iloc[0]
+    both = pd.DataFrame({"committed": rows.loc[cell], "here": again.reindex(rows.columns)}).dropna()
+    both["difference"] = both["here"] - both["committed"]
+    print(both.to_string(float_format="{:.2f}".format))
+    off = abs(both.loc["linear", "difference"])
+    print(f"linear probe: {off:.2f} points off; other hardware alone moves it by up to {ROUNDING}")
+    return int(off > ROUNDING)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -145,15 +166,23 @@ def main() -> None:
     training.add_argument("--jobs", type=int, default=8, help="stacks that train side by side")
     training.add_argument("--minutes", type=float, default=1e6, help="after which it stops")
     verbs.add_parser("page")
+    checking = verbs.add_parser("check")
+    checking.add_argument("set", choices=SETS)
+    checking.add_argument("data", type=Path, help="the prepared set")
+    checking.add_argument("setting", choices=SETTINGS)
+    checking.add_argument("seed", type=int)
     arguments = parser.parse_args()
     if arguments.verb == "train":
         sets = {name: Path(data) for name, data in (pair.split("=", 1) for pair in arguments.sets)}
         train_all(sets, arguments.jobs, arguments.minutes)
+    elif arguments.verb == "check":
+        return check(arguments.set, arguments.data, Cell(arguments.setting, arguments.seed))
     else:
         from benchmarks.study_page import write
 
         write()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

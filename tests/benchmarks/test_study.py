@@ -2,8 +2,9 @@
 
 import pandas as pd
 import pytest
+import yaml
 
-from benchmarks import study, study_page
+from benchmarks import stacks, study, study_page
 from benchmarks.tuning import TUNING
 
 
@@ -53,3 +54,21 @@ def test_earlier_numbers_of_a_run_stay_and_new_columns_join(tables):
 
 def test_holm_corrects_as_in_a_worked_example():
     assert study_page.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_a_committed_row_is_checked_by_running_it_again(finished_run, tables, tmp_path, monkeypatch, capsys):
+    tree = finished_run.params.model_dump(mode="json", by_alias=True)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stacks, "PROBES", 1)
+    data, cell = (
+        finished_run.root / "artifacts/data" / finished_run.params.data.name,
+        study.Cell("lambda0", 10),
+    )
+    stacks.train(stacks.Job("scenes", [cell], data, tables / "study-scenes.csv"))
+    assert study.check("scenes", data, cell) == 0
+    assert "linear probe: 0.00 points off" in capsys.readouterr().out
+    row = pd.read_csv(tables / "study-scenes.csv")
+    row.assign(linear=row["linear"] + 5).to_csv(tables / "study-scenes.csv", index=False)
+    assert study.check("scenes", data, cell) == 1
+    assert study.check("scenes", data, study.Cell("lambda0", 11)) == 2
