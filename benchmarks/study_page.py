@@ -242,7 +242,9 @@ def span(dataset: str, setting: str, column: str) -> str:
 
 def page() -> str:
     """The page, from results.md.j2; raises KeyError where a method that its sentences name has no rows."""
-    template = Environment(undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE.read_text())
+    template = Environment(
+        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    ).from_string(TEMPLATE.read_text())
     (_, rows), (_, baseline) = runs("cifar100", DEFAULT), runs("cifar100", BASELINE)
     _, _, gain, p = compared("cifar100")[DEFAULT]
     return template.render(

@@ -1,7 +1,10 @@
 """`python -m pipeline`: quick to answer, one line for a mistake."""
 
+import contextlib
 import os
+import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +95,33 @@ def test_bash_completes_commands_their_flags_and_the_values_of_a_choice():
     assert completed("sw") == ["sweep"]
     assert completed("sweep", "--opt") == ["--optuna"]
     assert completed("sweep", "--runner", "sl") == ["slurm"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(("typed", "whole"), [("sw", "sweep"), ("sweep --opt", "sweep --optuna")])
+def test_zsh_completes_commands_and_their_flags(typed, whole):
+    """Tab, then the line put in quotes and printed (Ctrl-A and Ctrl-E go to its ends)."""
+    pytest.importorskip("shtab")
+    terminal, shell = pty.openpty()
+    process = subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=REPOSITORY, stdin=shell, stdout=shell, stderr=shell, start_new_session=True,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TERM": "dumb"},
+    )  # fmt: skip
+    os.close(shell)
+    lines = (
+        "autoload -U compinit && compinit -u -D; zstyle ':completion:*' insert-tab false",
+        'eval "$(python -m pipeline --print-completion zsh)"',
+        f"sparsejepa {typed}\t\x01print -r -- '<\x05>'",
+        "exit",
+    )
+    os.write(terminal, "".join(f"{line}\n" for line in lines).encode())
+    said = b""
+    with contextlib.suppress(OSError):  # a terminal whose shell has ended
+        while chunk := os.read(terminal, 65536):
+            said += chunk
+    process.wait()
+    os.close(terminal)
+    assert f"\n<sparsejepa {whole}>" in said.decode().replace("\r", "")
 
 
 def test_the_function_that_is_completed_is_the_command():
