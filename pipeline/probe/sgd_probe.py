@@ -93,10 +93,7 @@ def _train(
     sizes = torch.tensor([num_classes[name] for name, _ in ordered], device=device)
     padding = torch.arange(largest, device=device) >= sizes[:, None]
     counts = [sum(rate == key[1] for key in wanted) for rate in rates]
-    layers = [
-        torch.zeros(count * largest, features.shape[1] + 1, device=device, requires_grad=True)
-        for count in counts
-    ]
+    layers = [torch.zeros(count * largest, features.shape[1] + 1, device=device) for count in counts]
     groups = [{"params": [layer], "lr": rate} for layer, rate in zip(layers, rates, strict=True)]
     optimizer: torch.optim.Optimizer
     if params.optimizer == "sgd":
@@ -113,18 +110,31 @@ def _train(
             order = torch.randperm(len(features), generator=generator).to(device)
         start = step % batches * params.batch_size
         rows = order[start : start + params.batch_size]
-        batch, truth = features[rows], classes[rows]
-        weights = torch.cat(layers)
-        outputs = torch.addmm(weights[:, -1], batch, weights[:, :-1].T).unflatten(1, padding.shape)
-        log_shares = outputs.masked_fill(padding, -torch.inf).log_softmax(2)
-        known = truth >= 0
-        of_truth = log_shares.gather(2, truth.clamp(min=0)[..., None])[..., 0]
-        losses = -torch.where(known, of_truth, 0).sum(0) / known.sum(0).clamp(min=1)
+        batch = features[rows]
         share = cosine(step, steps, params.warmup_fraction)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * share
-        optimizer.zero_grad()
-        losses.sum().backward()
+        weights = torch.cat(layers)
+        outputs = torch.addmm(weights[:, -1], batch, weights[:, :-1].T).unflatten(1, padding.shape)
+        slopes = _loss_slopes(outputs.masked_fill_(padding, -torch.inf), classes[rows]).flatten(1)
+        gradient = torch.cat([slopes.T @ batch, slopes.sum(0)[:, None]], dim=1)
+        for layer, part in zip(layers, gradient.split([len(layer) for layer in layers]), strict=True):
+            layer.grad = part
         optimizer.step()
-    finished = torch.cat([layer.detach() for layer in layers]).unflatten(0, padding.shape)
+    finished = torch.cat(layers).unflatten(0, padding.shape)
     return {key: layer[: num_classes[key[0]]] for key, layer in zip(ordered, finished, strict=True)}
+
+
+def _loss_slopes(
+    outputs: Float[Tensor, "images layers classes"], truth: Int[Tensor, "images layers"]
+) -> Float[Tensor, "images layers classes"]:
+    """The derivative by the outputs of each layer's mean cross-entropy over the images that have its label.
+
+    (softmax(outputs) - [class is true]) / known images, 0 for an image whose class is -1. Written out because
+    autograd takes twice the time.
+    """
+    known = truth >= 0
+    shares = outputs.softmax(2)
+    index = truth.clamp(min=0)[..., None]
+    shares.scatter_add_(2, index, torch.full_like(index, -1, dtype=shares.dtype))
+    return shares.mul_((known / known.sum(0).clamp(min=1))[..., None])
