@@ -16,7 +16,8 @@ class ScenesParams(Section):
     variant: Annotated[str, OneOf(VARIANTS)] = Field(
         description="What is drawn. textured: a few large striped objects on a striped background. factors: "
         "small objects, all alike. mixed: small objects, each with its own shape and colour. single: one "
-        "object, whose position and rotation are labels."
+        "object, whose position and rotation are labels. clevr_like: 3 to 10 solids in perspective, with the "
+        "labels that VTAB gives to CLEVR."
     )
     num_train: Images = Field(description="Number of images to train on.")
     num_test: Images = Field(description="Number of images to test on.")

@@ -28,7 +28,7 @@ DATA_SETS = {
     "webdataset": DataSet("folder", "webdataset"),
 }
 
-VARIANTS = ("textured", "factors", "mixed", "single")  # of generated scenes
+VARIANTS = ("textured", "factors", "mixed", "single", "clevr_like")  # of generated scenes
 
 SPARSITY_METHODS = (
     "none",

@@ -84,6 +84,11 @@ def decode(root: Path, scenes: list[Scene], image_size: int, max_pixels: int) ->
     )
 
 
+def depth_class(nearest: np.ndarray | float) -> np.ndarray:
+    """The class of closest_object_distance of each depth: VTAB's edges, upper ones inclusive; int64."""
+    return np.searchsorted(DEPTHS, nearest, side="left")
+
+
 def _read_scenes(root: Path, part: str, key: str) -> list[Scene]:
     path = root / "scenes" / f"CLEVR_{part}_scenes.json"
     if path.exists() and not path.is_file():
@@ -123,4 +128,4 @@ def _classify(file: str, depths: np.ndarray, path: Path, key: str) -> Scene:
     nearest = depths.min()
     if not 0 < nearest < DEPTH_LIMIT:
         raise InputError(f"{key}: {path}: {file} has an object at depth {nearest:g}, 0 to 100 are known")
-    return file, len(depths) - FEWEST, int(np.searchsorted(DEPTHS, nearest, side="left"))
+    return file, len(depths) - FEWEST, int(depth_class(nearest))

@@ -15,13 +15,6 @@ class About(NamedTuple):
 
 
 SETS = {
-    "scenes": About(
-        "scenes",
-        "Images that this project draws: one to three striped objects on a striped ground, lit "
-        "from one side. Every factor is drawn independently and known, so each can be probed.",
-        "how they are drawn",
-        "../pipeline/prepare",
-    ),
     "cifar10": About(
         "CIFAR-10",
         "60,000 photographs of 32 × 32 pixels in ten classes.",
@@ -41,6 +34,17 @@ SETS = {
         f"{ARXIV}1612.06890",
     ),
 }
+FACTORS = "Every factor is drawn independently and known, so each can be probed."
+SCENES = {
+    "textured": f"one to three striped objects on a striped ground, lit from one side. {FACTORS}",
+    "factors": f"some small flat objects, all alike, on a plain ground. {FACTORS}",
+    "mixed": f"some small flat objects on a plain ground, each with its own shape and colour. {FACTORS}",
+    "single": f"one flat object on a plain ground, with its place and its rotation. {FACTORS}",
+    "clevr_like": "three to ten solids on a grey ground in perspective, in the manner of CLEVR. Their number "
+    "and the depth of the nearest are probed, as VTAB does on CLEVR.",
+}
+"""What each variant of generated scenes shows."""
+
 I_JEPA = About(
     "I-JEPA",
     "An encoder sees a few patches of an image and predicts the features of hidden blocks, not their pixels. "
@@ -78,9 +82,15 @@ TWIN = About(
 )
 
 
-def about(name: str, method: str, twin: bool) -> list[About]:
-    """The set, the method, the sparse module and the twin, as far as the run has them."""
+def about(name: str, variant: str, method: str, twin: bool) -> list[About]:
+    """The set, the method, the sparse module and the twin, as far as the run has them.
+
+    variant: of generated scenes, where `name` is scenes.
+    """
     lines = [SETS[name]] if name in SETS else []
+    if name == "scenes":
+        text = f"Images that this project draws: {SCENES[variant]}"
+        lines = [About("scenes", text, "how they are drawn", "../pipeline/prepare")]
     lines.append(I_JEPA)
     if method != "none":
         lines.append(SPARSE_JEPA)

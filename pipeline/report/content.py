@@ -147,7 +147,7 @@ def compose(inputs: Inputs) -> Content:
             sets[0].verdict,
         ),
         findings=findings(inputs.probe.summary[name]),
-        about=about(name, sparsity.method, inputs.twin is not None),
+        about=about(name, inputs.params.data.scenes.variant, sparsity.method, inputs.twin is not None),
         stats=_stats(
             inputs.probe.summary[name], inputs.pretrain, inputs.interpretation.headline, sets[0].twin
         ),

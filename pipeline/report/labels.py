@@ -106,6 +106,21 @@ ABOUT = (
     ),
     AboutLabel("y", "How far down the object lies, in pixels.", "Hard, for the same reason."),
     AboutLabel(
+        "count_all",
+        "How many objects there are, 3 to 10; only in scenes that look like CLEVR.",
+        "Medium. More objects cover more of the image, but near ones and large ones do so too.",
+    ),
+    AboutLabel(
+        "closest_object_distance",
+        "How far the nearest object is from the camera, in the six classes of VTAB.",
+        "Hard. Near objects are large and low in the image, and a mean over patches loses places.",
+    ),
+    AboutLabel(
+        "closest_object_depth",
+        "The same depth as a number, in CLEVR's units of length.",
+        "Hard, for the same reason.",
+    ),
+    AboutLabel(
         "patch_object",
         "Of a single patch: whether objects cover more than half of it.",
         "Easy. The patch itself shows it.",

@@ -13,15 +13,15 @@ from pipeline.prepare.scenes.shapes import Covered, Objects
 NOISE_POOL = 1 << 17
 
 
-def stack(objects: Objects, covered: Covered, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """What of each covered pixel is seen when objects in front hide those behind.
+def stack(slot: np.ndarray, covered: Covered, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """What of each covered pixel is seen when objects in front hide those behind; slot (M,) of each object.
 
     Returns visible (P,) float32, the fraction of the pixel that shows this object, and uncovered
     (num_pixels,) float32, the fraction that shows the background.
     """
     uncovered = np.ones(num_pixels, np.float32)
     visible = np.empty_like(covered.alpha)
-    for part in _slots(objects, covered):
+    for part in slots(slot, covered):
         pixel = covered.pixel[part]
         visible[part] = covered.alpha[part] * uncovered[pixel]
         uncovered[pixel] -= visible[part]
@@ -63,14 +63,14 @@ def add_objects(
         angle += wave[index, 2]
         strength = visible * (np.float32(paint[0]) + np.float32(paint[1]) * np.sin(angle))
     flat = images.reshape(-1, 3)
-    for part in _slots(objects, covered):
+    for part in slots(objects.slot, covered):
         flat[covered.pixel[part]] += strength[part, None] * objects.colour[index[part]]
 
 
-def _slots(objects: Objects, covered: Covered) -> Iterator[slice]:
+def slots(slot: np.ndarray, covered: Covered) -> Iterator[slice]:
     """The stretch of covered pixels of each slot, front first; within a slot no pixel occurs twice."""
-    slots = objects.slot[covered.object_index]
-    ends = np.searchsorted(slots, np.arange(slots.max(initial=-1) + 2))
+    of_pixel = slot[covered.object_index]
+    ends = np.searchsorted(of_pixel, np.arange(of_pixel.max(initial=-1) + 2))
     return (slice(start, end) for start, end in pairwise(ends))
 
 
@@ -101,7 +101,7 @@ def add_noise(rng: np.random.Generator, images: np.ndarray, sd: float) -> None:
 
 
 def cell_masks(
-    objects: Objects,
+    slot: np.ndarray,
     covered: Covered,
     visible: np.ndarray,
     shape: tuple[int, int],
@@ -110,14 +110,15 @@ def cell_masks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Foreground fraction times 255 and owner of every cell, both (n, g, g) uint8; shape is (n, size).
 
-    The owner is slot + 1 of the object that shows most in the cell, 0 where objects show in less than half.
+    The owner is the slot + 1, of slot (M,), of the object that shows most in the cell; 0 where objects show
+    in less than half.
     """
     n, size = shape
     g = size // cell
     row, column = np.divmod(np.arange(size * size), size)
     cell_of_place = row // cell * g + column // cell
     scene, place = np.divmod(covered.pixel, size * size)
-    key = (objects.slot[covered.object_index] * n + scene) * g * g + cell_of_place[place]
+    key = (slot[covered.object_index] * n + scene) * g * g + cell_of_place[place]
     shown = np.bincount(key, visible, minlength=max_objects * n * g * g).reshape(max_objects, n, g, g)
     shown /= cell * cell
     foreground = shown.sum(0)

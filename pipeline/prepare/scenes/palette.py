@@ -38,3 +38,19 @@ LIGHT_STRENGTH = 0.25
 TEXTURED_TILT = 0.2
 NUM_BUCKETS = 4
 NOISE_SD = 4.0
+
+# Of clevr_like. A lit solid is darker than its colour here.
+CLEVR_COLOURS = {
+    "gray": (130, 130, 130),
+    "red": (205, 45, 45),
+    "blue": (50, 85, 230),
+    "green": (40, 140, 35),
+    "brown": (150, 90, 40),
+    "purple": (150, 50, 200),
+    "cyan": (50, 215, 215),
+    "yellow": (250, 225, 50),
+}
+GROUND = (180, 179, 177)
+GROUND_EDGE = 0.55  # brightness far from the middle, of that in it
+GROUND_POOL = 7.0  # scene units from the middle to half of the fall
+SHADOW = 0.8  # a shadow leaves exp(-SHADOW) of the light

@@ -1,9 +1,10 @@
 """Generated scenes: labelled images of simple objects whose factors are independent of each other.
 
-Four variants. `textured` (the default): a few large objects that share shape, colour, size and a grating,
-over a grating background; what is visible predicts what is hidden, so a JEPA can learn it. `factors`: small
-objects, all alike. `mixed`: small objects, each with its own shape and colour. `single`: one object, with its
-position and its rotation.
+Four variants are flat and drawn here. `textured` (the default): a few large objects that share shape,
+colour, size and a grating, over a grating background; what is visible predicts what is hidden, so a JEPA can
+learn it. `factors`: small objects, all alike. `mixed`: small objects, each with its own shape and colour.
+`single`: one object, with its position and its rotation. The fifth, `clevr_like`, shows solids in perspective
+and has no independent factors: its module draws it.
 
 Legend: n images, g = image_size // CELL cells on a side, M objects of all images.
 """
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline.data.labels import Label
 from pipeline.data.store import CELL
 from pipeline.params.registry import VARIANTS
+from pipeline.prepare.scenes import clevr_like
 from pipeline.prepare.scenes.drawing import (
     add_noise,
     add_objects,
@@ -43,24 +45,8 @@ from pipeline.prepare.scenes.palette import (
     STEP,
     TEXTURED_TILT,
 )
+from pipeline.prepare.scenes.rendered import Scenes
 from pipeline.prepare.scenes.shapes import SHAPES, Objects, cover
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """One chunk of images.
-
-    images: (n, size, size, 3) uint8.
-    labels: name to (n,), int64 (categorical, count) or float32 (real); -1 or NaN where an image has none.
-    patch_foreground: (n, g, g) uint8, the fraction of a cell that objects cover, times 255.
-    patch_object: (n, g, g) uint8, 1..count for the object that covers most of the cell, 0 where the
-        background covers more than half of it. Objects 1 and 2 are the pair at the labelled distance.
-    """
-
-    images: np.ndarray
-    labels: dict[str, np.ndarray]
-    patch_foreground: np.ndarray
-    patch_object: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,12 +65,16 @@ class Geometry:
     radius_jitter: float = 0.05
 
 
-def geometry(variant: str, image_size: int) -> Geometry:
-    """The counts and lengths of a variant. Raises ValueError on an unknown variant or an unfit size."""
+def check(variant: str, image_size: int) -> None:
+    """Raises ValueError on an unknown variant or an unfit size."""
     if variant not in VARIANTS:
         raise ValueError(f"scenes variant: must be one of {', '.join(VARIANTS)}, got {variant!r}")
     if image_size < 32 or image_size % CELL:
         raise ValueError(f"scenes image_size: must be a multiple of {CELL} and >= 32, got {image_size}")
+
+
+def geometry(variant: str, image_size: int) -> Geometry:
+    """The counts and lengths of a flat variant."""
     if variant == "textured":
         return Geometry(3, radii=(0.15, 0.195, 0.25), distances=(0.38, 0.58), margin=0.14)
     if variant == "single":
@@ -97,7 +87,7 @@ def geometry(variant: str, image_size: int) -> Geometry:
 
 
 def label_specs(variant: str, image_size: int) -> dict[str, Label]:
-    """The labels of a variant in the order of `Scenes.labels`. Raises ValueError as `geometry` does.
+    """The labels of a variant in the order of `Scenes.labels`. Raises ValueError as `check` does.
 
     A crop changes what is seen of the objects and every length and angle in pixels: only the background's
     colour survives it. A mirrored image keeps all but directions and the horizontal position. `single` has no
@@ -105,6 +95,9 @@ def label_specs(variant: str, image_size: int) -> dict[str, Label]:
     scale, from which each object's own radius departs by at most 12 %. Directions and orientations are
     counted from the right clockwise; an orientation is the direction across the stripes.
     """
+    check(variant, image_size)
+    if variant == "clevr_like":
+        return clevr_like.label_specs()
     form = geometry(variant, image_size)
     objects = Label("categorical", survives_crop=False)
     direction = replace(objects, survives_flip=False)
@@ -154,19 +147,23 @@ def render(variant: str, num_images: int, image_size: int, seed: int, chunk: int
     arguments give the same bits. Every label is uniform and independent of every other, except: distance and
     distance_bucket (the same quantity, absent where there is one object); foreground (which grows with count
     and size: the baseline that a claim about count has to beat); num_shapes and num_colours (at most count).
+    Of the labels of clevr_like, clevr_like.render says what depends on what.
 
     Raises ValueError on an unknown variant, an unfit image_size or a num_images below 1.
     """
-    form = geometry(variant, image_size)
+    check(variant, image_size)
     if num_images < 1:
         raise ValueError(f"scenes num_images: must be >= 1, got {num_images}")
+    if variant == "clevr_like":
+        return clevr_like.render(num_images, image_size, seed, chunk)
+    form = geometry(variant, image_size)
     specs = label_specs(variant, image_size)
     rng = np.random.default_rng([seed, chunk])
     values = _draw_factors(rng, specs, form, num_images, image_size)
     objects = _make_objects(rng, variant, form, values, image_size)
 
     covered = cover(objects, image_size)
-    visible, uncovered = stack(objects, covered, num_images * image_size**2)
+    visible, uncovered = stack(objects.slot, covered, num_images * image_size**2)
     images = _paint_backgrounds(rng, variant, values, image_size)
     images *= uncovered.reshape(images.shape[:3])[..., None]
     add_objects(images, objects, covered, visible, OBJECT_PAINT)
@@ -179,7 +176,7 @@ def render(variant: str, num_images: int, image_size: int, seed: int, chunk: int
         for name, spec in specs.items()
     }
     images = np.clip(images, 0, 255, out=images).astype(np.uint8)
-    masks = cell_masks(objects, covered, visible, (num_images, image_size), CELL, form.max_objects)
+    masks = cell_masks(objects.slot, covered, visible, (num_images, image_size), CELL, form.max_objects)
     return Scenes(images, labels, *masks)
 
 
