@@ -33,7 +33,7 @@ TRIALS = {
     "groups-group_lasso-1": "groups and group lasso, lambda 1",
     "twin": "VICReg, the dense twin",
 }
-ACTUAL_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
+WITH_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
 NUMBERS = ("DCI", "modularity", "MIG", "selectivity")
 
 
@@ -139,7 +139,7 @@ def group_runs(dataset: str) -> dict[str, pd.DataFrame]:
     """By setting, the rows that have numbers of groups."""
     rows = read(dataset)
     rows = rows[rows["DCI z"].notna()] if "DCI z" in rows else rows.head(0)
-    return {str(name): part for name, part in rows.groupby("setting") if name in ACTUAL_GROUPS}
+    return {str(name): part for name, part in rows.groupby("setting") if name in WITH_GROUPS}
 
 
 def draw_methods(path: Path) -> None:
