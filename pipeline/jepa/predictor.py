@@ -1,10 +1,11 @@
-"""The predictor: a narrow Vision Transformer from context embeddings to embeddings at hidden positions.
+"""The predictor: from context embeddings to embeddings at hidden positions.
 
 batch: images; context, targets x block: patches.
 """
 
 import torch
 from jaxtyping import Float, Int
+from timm.layers import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -13,11 +14,15 @@ from pipeline.params import PredictorParams
 
 
 class Predictor(nn.Module):
-    """Mask tokens at the target positions attend to the projected context (I-JEPA, section 3).
+    """A narrow Vision Transformer, an MLP or a linear map (`name`), for a ladder of capacity.
 
+    transformer: mask tokens at the target positions attend to the projected context (I-JEPA, section 3).
     `joint` puts all target blocks of an image in one sequence. Otherwise each block gets a pass of its own
     with the same context, as in I-JEPA: blocks do not see each other's mask tokens, at `targets` times the
     cost.
+
+    mlp, linear: a function of the mean of the context and of the target's position. Patches of one image are
+    then told apart by their position alone.
     """
 
     positions: Float[Tensor, "patches width"]
@@ -25,14 +30,12 @@ class Predictor(nn.Module):
     def __init__(self, predictor: PredictorParams, embed_dim: int, grid: int) -> None:
         super().__init__()
         width = predictor.embed_dim
-        self.joint = predictor.joint
+        self.attends, self.joint = predictor.name == "transformer", predictor.joint
         self.input = nn.Linear(embed_dim, width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, width))
         self.register_buffer("positions", sincos_positions(width, grid), persistent=False)
-        self.blocks = nn.Sequential(
-            *(Block(width, predictor.num_heads, mlp_ratio=4, qkv_bias=True) for _ in range(predictor.depth))
-        )
-        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.Sequential(*_layers(predictor))
+        self.norm = nn.LayerNorm(width) if self.attends else nn.Identity()  # no norm is linear
         self.output = nn.Linear(width, embed_dim)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
         for module in self.modules():
@@ -53,6 +56,8 @@ class Predictor(nn.Module):
         batch, targets, block = target_positions.shape
         visible = self.input(context) + self.positions[context_positions]
         queries = self.mask_token + self.positions[target_positions]
+        if not self.attends:
+            return self.output(self.norm(self.blocks(visible.mean(1)[:, None, None] + queries)))
         if self.joint:
             queries = queries.flatten(1, 2)
         else:
@@ -61,3 +66,11 @@ class Predictor(nn.Module):
         tokens = self.blocks(torch.cat([visible, queries.to(visible.dtype)], dim=1))
         predictions = self.output(self.norm(tokens[:, visible.shape[1] :]))
         return predictions.reshape(batch, targets, block, -1)
+
+
+def _layers(predictor: PredictorParams) -> list[nn.Module]:
+    """What lies between the projections to and from the predictor's width."""
+    width = predictor.embed_dim
+    if predictor.name == "transformer":
+        return [Block(width, predictor.num_heads, mlp_ratio=4, qkv_bias=True) for _ in range(predictor.depth)]
+    return [Mlp(width, 4 * width)] if predictor.name == "mlp" else []

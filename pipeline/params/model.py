@@ -1,6 +1,6 @@
 """Section `model`: encoder and predictor."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -20,6 +20,11 @@ def _check_heads(num_heads: int, info: ValidationInfo, section: str) -> int:
 class PredictorParams(Section):
     """The network that predicts hidden patches from visible ones."""
 
+    name: Literal["transformer", "mlp", "linear"] = Field(
+        description="Its kind. transformer: blocks of attention, as in I-JEPA. mlp, linear: a function of "
+        "the mean of the visible patches and of the hidden patch's position; depth, num_heads and joint "
+        "mean nothing there."
+    )
     embed_dim: int = Field(
         ge=1,
         le=2**16,

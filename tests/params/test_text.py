@@ -26,7 +26,7 @@ WRITTEN = st.one_of(
     st.from_regex(r"[-+.0-9eE_:]{1,8}", fullmatch=True),
 )
 FRAMES = ("a: {}", "a: [{}]", "a: [1, {}, x]", "a: {{b: {}}}", "a:\n  - {}\n  - 2", "a: {}  # said")
-EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|\+\.[0-9]+([eE][-+][0-9]+)?")
+EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]\.[0-9]+([eE][-+][0-9]+)?")
 
 
 def same(first: object, second: object) -> bool:
@@ -50,7 +50,7 @@ def check(frame: str, scalar: str) -> str:
         assert same(ours, loads_yaml(text)), text
     except YAMLError:
         return "refused by DVC"  # `[0:]`, which is a mapping in a list to PyYAML
-    if EXPONENT.fullmatch(scalar):
+    if EXPONENT.fullmatch(scalar.removesuffix(":")):
         return "exponent"  # a number to DVC, text to PyYAML's YAML 1.1
     assert same(ours, yaml.safe_load(text)), text
     return "read"

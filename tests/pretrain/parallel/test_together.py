@@ -80,6 +80,7 @@ def close(ours: Any, theirs: Any, where: str = "") -> None:
         {"sparsity.method": "topk", "pretrain.grad_clip": 0.0},
         {"sparsity.site": "predictor"},
         {"model.iterations": 3},
+        {"model.predictor.name": "mlp"},
         {"regularizer.name": "independent_groups"},
         {"sparsity.stop_gradient": True, "sparsity.weight": 5.0, "pretrain.grad_clip": 0.01},
         {"sparsity.site": "pooled", "sparsity.generator": "gelu", "model.predictor.joint": False},
