@@ -10,7 +10,7 @@ help:  ## this list
 repro: setup  ## run the pipeline on the defaults of params.yaml; a second time recomputes nothing
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
 		echo 'No Git repository here: the pipeline runs, but `dvc exp` (experiments) needs one (git init, git add -A, git commit).'; }
-	dvc repro
+	python -m pipeline run
 	@python -m pipeline result
 
 setup: .venv/.ready .dvc/tmp/vega.js  ## create .venv with the pinned requirements

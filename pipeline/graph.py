@@ -27,16 +27,24 @@ def read_graph(project: Path = PROJECT) -> Graph:
 
 
 def stage_order(graph: Graph) -> list[str]:
-    """The stages, each after those whose outputs it reads. DVC refuses a graph that has a circle."""
+    """The stages, each after those whose outputs it reads."""
+    return [stage for stages in stage_rounds(graph) for stage in stages]
+
+
+def stage_rounds(graph: Graph) -> list[list[str]]:
+    """The stages in rounds: each reads outputs of earlier rounds alone, so those of a round can run side by
+    side. DVC refuses a graph that has a circle."""
     writers = [(path, stage) for stage in graph for path in outputs(graph[stage])]
     needed = {
         stage: {writer for dep in entry.get("deps", []) for path, writer in writers if is_inside(dep, path)}
         for stage, entry in graph.items()
     }
-    ordered: list[str] = []
-    while len(ordered) < len(needed):
-        ordered += [stage for stage in needed if stage not in ordered and needed[stage] <= set(ordered)][:1]
-    return ordered
+    rounds: list[list[str]] = []
+    done: set[str] = set()
+    while len(done) < len(needed):
+        rounds.append([stage for stage in needed if stage not in done and needed[stage] <= done])
+        done.update(rounds[-1])
+    return rounds
 
 
 def outputs(entry: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ batch: images; context, targets x block: patches.
 
 import torch
 from jaxtyping import Float, Int
-from timm.layers import Mlp
+from timm.layers.mlp import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 

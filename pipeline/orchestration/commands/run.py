@@ -1,4 +1,6 @@
-"""`python -m pipeline run`: the graph once, stage by stage; a Prefect flow where the dashboard is up.
+"""`python -m pipeline run`: the graph once; a Prefect flow where the dashboard is up.
+
+Stages that do not read each other run side by side, as the run and its dense twin do.
 
 With --preset or --set the params are those of the commit, then the preset's, then the settings: unlike with
 `dvc exp run -S`, nothing is left over from an earlier run.
@@ -14,8 +16,9 @@ from pipeline.files import InputError, atomic_file
 from pipeline.orchestration import presets
 from pipeline.orchestration.prefect import server
 from pipeline.orchestration.processes.guarded import DVC, environment
+from pipeline.orchestration.processes.lines import tells
 from pipeline.orchestration.processes.listen import Listener, Reader, run_command
-from pipeline.orchestration.processes.stages import StageError, run_stage, stage_order
+from pipeline.orchestration.processes.stages import StageError, run_round, stage_rounds, up_to_date
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.grid import parse_setting, set_params
@@ -38,10 +41,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Raises ParamsError before anything is written or run, InputError where an experiment cannot be kept,
     StageError with the reason of the first stage that fails."""
     root = Path.cwd()
-    stages = stage_order(root)
+    rounds = stage_rounds(root)
     if arguments.preset or arguments.settings:
         set_from_commit(root, arguments.preset, arguments.settings)
-    check(load(root / PARAMS))
+    params = load(root / PARAMS)
+    check(params)
     if arguments.experiment:
         with terminated():
             run_experiment(root)
@@ -49,10 +53,13 @@ def main(arguments: argparse.Namespace) -> int:
     if server.connect(root) is not None:
         from pipeline.orchestration.prefect import run_flow
 
-        return run_flow.run()
+        return run_flow.run(params.runtime)
     with terminated():
-        for stage in stages:
-            run_stage(root, stage, Stop(), Printer())
+        if up_to_date(root):
+            print("Every stage is up to date.")
+            return 0
+        for stages in rounds:
+            run_round(root, stages, params.runtime, Stop(), Printer())
     return 0
 
 
@@ -113,7 +120,8 @@ def _differences(base: Any, changed: Any, path: str = "") -> list[str]:
 
 
 class Printer(Listener):
-    """Prints the lines; stages print their progress themselves."""
+    """Prints the lines, but DVC's hints; stages print their progress themselves."""
 
     def line(self, text: str) -> None:
-        print(text, flush=True)
+        if tells(text):
+            print(text, flush=True)

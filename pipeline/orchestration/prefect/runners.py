@@ -7,7 +7,7 @@ from typing import Any
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from pipeline.files import InputError
-from pipeline.orchestration.sweeps.devices import cores
+from pipeline.orchestration.processes.devices import cores
 from pipeline.orchestration.sweeps.sweep import Request
 
 

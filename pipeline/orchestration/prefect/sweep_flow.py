@@ -22,10 +22,11 @@ from pipeline.orchestration import presets
 from pipeline.orchestration.prefect.reporter import Reporter, artifact_key
 from pipeline.orchestration.prefect.runners import runner
 from pipeline.orchestration.prefect.watch import INTERRUPTED, beating, mark_crashed, run_id, watched
+from pipeline.orchestration.processes import devices
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
-from pipeline.orchestration.sweeps import devices, results
 from pipeline.orchestration.sweeps import page as sweep_page
+from pipeline.orchestration.sweeps import results
 from pipeline.orchestration.sweeps.console import Console
 from pipeline.orchestration.sweeps.grid import Grid
 from pipeline.orchestration.sweeps.job import Job, Outcome, run_job

@@ -8,6 +8,16 @@ RUNNING = re.compile(r"Running stage '([^']+)'")
 SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change|is cached)")
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Warning|Interrupt)\b")
 
+HINTS = re.compile(  # what DVC says after every stage
+    r"Updating lock file|To track the changes with git|git add |To enable auto staging|"
+    r"dvc config core\.autostage|Use `dvc push`"
+)
+
+
+def tells(line: str) -> bool:
+    """Whether a line says something of the run."""
+    return bool(line.strip()) and not HINTS.match(line.strip())
+
 
 @dataclass
 class Reading:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pipeline.files import InputError
 from pipeline.layout import SWEEPS
-from pipeline.orchestration.sweeps import devices, results, workspaces
+from pipeline.orchestration.processes import devices
 from pipeline.orchestration.sweeps import page as sweep_page
+from pipeline.orchestration.sweeps import results, workspaces
 from pipeline.orchestration.sweeps.console import Console
 from pipeline.orchestration.sweeps.grid import Cell, Grid, plan_cells, split_together
 from pipeline.orchestration.sweeps.job import Job, Outcome, Site, remote_site

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from pipeline.orchestration.processes import devices
 from pipeline.orchestration.processes.listen import Listener
 from pipeline.orchestration.processes.stop import Stop
-from pipeline.orchestration.sweeps import devices
 from pipeline.orchestration.sweeps.console import Console
 from pipeline.orchestration.sweeps.job import Job, Outcome, run_job
 from pipeline.orchestration.sweeps.sweep import RunJobs

@@ -1,6 +1,6 @@
 """What is read from the lines that DVC prints, and from the `error: ` lines of stages."""
 
-from pipeline.orchestration.processes.lines import Reading
+from pipeline.orchestration.processes.lines import Reading, tells
 
 
 def reading(*lines: str) -> Reading:
@@ -31,3 +31,17 @@ def test_the_reason_is_the_stages_own_line_before_dvcs():
     assert reading(*crash, dvc).reason() == "ZeroDivisionError: division by zero"
     assert reading("Running stage 'pretrain':", dvc).reason() == dvc.removeprefix("ERROR: ")
     assert reading().reason() == "no output"
+
+
+def test_what_dvc_hints_after_every_stage_tells_nothing():
+    hints = (
+        "Updating lock file 'dvc.lock'",
+        "",
+        "To track the changes with git, run:",
+        "\tgit add dvc.lock reports/metrics/probe.json",
+        "To enable auto staging, run:",
+        "\tdvc config core.autostage true",
+        "Use `dvc push` to send your updates to remote storage.",
+    )
+    assert not any(map(tells, hints))
+    assert tells("Running stage 'probe':") and tells("ERROR: failed to reproduce 'probe'")

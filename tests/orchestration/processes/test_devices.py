@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.files import InputError
-from pipeline.orchestration.sweeps import devices
+from pipeline.orchestration.processes import devices
 
 
 def test_threads_are_divided_between_jobs_and_never_none():
