@@ -53,6 +53,13 @@ SETS: dict[str, dict[str, Any]] = {
 }
 MAIN_LABEL = {"cifar100": "fine"}  # whose probe counts as the mean, where a set has several of one kind
 
+RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default's has two blocks
+    "linear": {"model.predictor.name": "linear"},
+    "mlp": {"model.predictor.name": "mlp"},
+    "1-block": {"model.predictor.depth": 1},
+    "4-blocks": {"model.predictor.depth": 4},
+}
+
 
 def rival(method: str, *strengths: float) -> dict[str, dict[str, Any]]:
     """A sparsity method beside VICReg at some strengths: setting -> what it sets."""
@@ -91,6 +98,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     **rival("l1", 0.3, 1.0, 3.0),
     **rival("rdmreg", 0.03, 0.1, 0.3),
     "topk-4": {"sparsity.method": "topk", "regularizer.name": "vicreg", "sparsity.topk": 4},
+    **{
+        f"{side}predictor-{name}": changes | predictor
+        for side, changes in (("", {}), ("twin-", TWIN))
+        for name, predictor in RUNGS.items()
+    },
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},
@@ -123,20 +135,21 @@ class Cell(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Runs that train as one stack, on the prepared set `data`, and the file of their rows."""
+    """Runs that train as one stack on the prepared set `data`, and the file of their rows."""
 
     dataset: str
     cells: list[Cell]
     data: Path
     rows: Path
+    precision: str = "fp32"
 
 
-def settings_of(dataset: str, setting: str, seed: int) -> Params:
+def settings_of(dataset: str, setting: str, seed: int, precision: str = "fp32") -> Params:
     """The params of one run. Its probes choose from fewer penalties than the default's."""
     changes = SETS[dataset] | SETTINGS[setting] | {"pretrain.seed": seed, "probe.sgd.epochs": 0}
     changes |= {"probe.l2": [1e-4, 1e-3, 1e-2, 1e-1]}
     changes |= {"probe.low_shot.fractions": [0.01, 0.1], "probe.label_noise.shares": [0.6]}
-    changes |= {"probe.bootstrap": 100, "runtime.precision": "fp32"}
+    changes |= {"probe.bootstrap": 100, "runtime.precision": precision}
     changes |= {"runtime.checkpoint_seconds": 1e6, "runtime.threads": 1}
     tree = read_tree(Path("params.yaml"))
     set_params(tree, changes)
@@ -152,7 +165,7 @@ def train_in_process(job: Job) -> None:
 def train(job: Job) -> None:
     """Train the cells as one stack, probe each, and write their rows."""
     torch.set_num_threads(1)
-    cells = [settings_of(job.dataset, cell.setting, cell.seed) for cell in job.cells]
+    cells = [settings_of(job.dataset, *cell, job.precision) for cell in job.cells]
     runtime, images = resolve(cells[0].runtime), open_set(job.data)
     allowed, _ = augment.allowed(cells[0].augment, images.labels)
     with tempfile.TemporaryDirectory() as states:
@@ -171,7 +184,12 @@ def train(job: Job) -> None:
             features = {name: run.trainer.features(pixels).cpu().numpy() for name, pixels in samples.items()}
             waiting.append(pool.submit(score, job, features, params))
         rows = [
-            {**cell._asdict(), "zero_share": run.trainer.history[-1].get("zero_share"), **scores.result()}
+            {
+                **cell._asdict(),
+                "precision": job.precision,
+                "zero_share": run.trainer.history[-1].get("zero_share"),
+                **scores.result(),
+            }
             for cell, run, scores in zip(job.cells, runs, waiting, strict=True)
         ]
     with atomic_file(job.rows) as temporary:

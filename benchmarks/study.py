@@ -17,11 +17,12 @@ import tempfile
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.stacks import SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
+from benchmarks.stacks import RUNGS, SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline.files import atomic_file
 from pipeline.pretrain.parallel.alike import kind
@@ -45,6 +46,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 }
 BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
+LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100"}
 LARGEST_STACK = 12
@@ -83,38 +85,55 @@ def missing(dataset: str) -> list[Cell]:
         *(Cell(name, seed) for names in METHODS.values() for name in names for seed in TUNING if tuned_here),
         *(Cell(name, seed) for name in choices for seed in FRESH),
         *(Cell(name, seed) for name in DIAL for seed in FRESH[:3]),
+        *(Cell(name, seed) for seed in TUNING for name in LADDER if tuned_here),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]
 
 
-def stacks(dataset: str, cells: list[Cell]) -> list[list[Cell]]:
+def stacks(dataset: str, cells: list[Cell], largest: int = LARGEST_STACK) -> list[list[Cell]]:
     """The cells that differ in seed and lambda alone, together."""
     together: dict[str | None, list[Cell]] = {}
     for cell in cells:
         together.setdefault(kind(settings_of(dataset, *cell)), []).append(cell)
     return [
-        members[first : first + LARGEST_STACK]
+        members[first : first + largest]
         for members in together.values()
-        for first in range(0, len(members), LARGEST_STACK)
+        for first in range(0, len(members), largest)
     ]
 
 
-def train_all(sets: dict[str, Path], jobs: int, minutes: float) -> None:
-    """Train what has no rows yet, `jobs` stacks at a time; rows are written as their stack ends.
+class Plan(NamedTuple):
+    """What to train of what is missing, and how: `jobs` stacks at a time, of `stack` runs at most.
+
+    only: settings; empty: all.
+    """
+
+    jobs: int
+    stack: int
+    minutes: float
+    precision: str
+    only: list[str]
+
+
+def train_all(sets: dict[str, Path], plan: Plan) -> None:
+    """Train what has no rows yet; rows are written as their stack ends.
 
     After `minutes` what still trains is stopped, and the next call trains it again.
     """
-    end = time.monotonic() + 60 * minutes
-    waiting = [(name, stack) for name in sets for stack in stacks(name, missing(name))]
+    end = time.monotonic() + 60 * plan.minutes
+    wanted = {
+        name: [cell for cell in missing(name) if not plan.only or cell.setting in plan.only] for name in sets
+    }
+    waiting = [(name, stack) for name in sets for stack in stacks(name, wanted[name], plan.stack)]
     running: dict[BaseProcess, Job] = {}
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         while (waiting or running) and time.monotonic() < end:
-            while waiting and len(running) < jobs:
+            while waiting and len(running) < plan.jobs:
                 dataset, stack = waiting.pop(0)
                 rows = Path(folder) / f"{dataset}-{len(waiting)}.csv"
-                job = Job(dataset, stack, sets[dataset], rows)
+                job = Job(dataset, stack, sets[dataset], rows, plan.precision)
                 process = context.Process(target=train_in_process, args=(job,))
                 process.start()
                 running[process] = job
@@ -148,7 +167,8 @@ def check(dataset: str, data: Path, cell: Cell) -> int:
         job = Job(dataset, [cell], data, Path(folder) / "row.csv")
         train(job)
         again = pd.read_csv(job.rows).iloc[0]
-    both = pd.DataFrame({"committed": rows.loc[cell], "here": again.reindex(rows.columns)}).dropna()
+    both = pd.DataFrame({"committed": rows.loc[cell], "here": again.reindex(rows.columns)})
+    both = both.drop("precision", errors="ignore").dropna()
     both["difference"] = both["here"] - both["committed"]
     print(both.to_string(float_format="{:.2f}".format))
     off = abs(both.loc["linear", "difference"])
@@ -164,6 +184,9 @@ def main() -> int:
     training = verbs.add_parser("train")
     training.add_argument("sets", nargs="+", metavar="SET=DATA", help=f"SET: {', '.join(SETS)}")
     training.add_argument("--jobs", type=int, default=8, help="stacks that train side by side")
+    training.add_argument("--stack", type=int, default=LARGEST_STACK, help="most runs in one; CPU: 1")
+    training.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    training.add_argument("--only", nargs="+", choices=SETTINGS, default=[], help="settings; default: all")
     training.add_argument("--minutes", type=float, default=1e6, help="after which it stops")
     verbs.add_parser("page")
     checking = verbs.add_parser("check")
@@ -174,7 +197,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.verb == "train":
         sets = {name: Path(data) for name, data in (pair.split("=", 1) for pair in arguments.sets)}
-        train_all(sets, arguments.jobs, arguments.minutes)
+        plan = Plan(
+            *(arguments.jobs, arguments.stack, arguments.minutes, arguments.precision, arguments.only)
+        )
+        train_all(sets, plan)
     elif arguments.verb == "check":
         return check(arguments.set, arguments.data, Cell(arguments.setting, arguments.seed))
     else:
