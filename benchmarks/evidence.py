@@ -3,7 +3,7 @@
     python -m benchmarks.evidence NAME FOLDER [FOLDER ...] [--note TEXT]
 
 FOLDER is a clone in which the stages ran; the runs differ in their seed. Writes evidence-NAME.csv, a row a
-number of a code and a seed, and evidence-NAME.md in results/studies.
+number of a code and a seed, and evidence-NAME.md in results/studies. Rows of other seeds stay.
 """
 
 import argparse
@@ -88,6 +88,14 @@ def entries(folder: Path) -> Iterator[Entry]:
             yield Entry(seed, "units by 1-NN", row["code"], str(row["units"]), 100 * row["nearest"])
 
 
+def with_earlier(rows: pd.DataFrame, table: Path) -> pd.DataFrame:
+    """The rows, and those of the seeds that only the table has; by seed."""
+    if table.exists():
+        earlier = pd.read_csv(table, dtype={"number": str})
+        rows = pd.concat([earlier[~earlier["seed"].isin(rows["seed"])], rows])
+    return rows.sort_values("seed", kind="stable")
+
+
 SECTIONS = {
     "groups": (
         "Groups: standard deviations above random groups",
@@ -169,6 +177,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     stem = STUDIES / f"evidence-{arguments.name}"
+    rows = with_earlier(rows, Path(f"{stem}.csv"))
     rows.to_csv(f"{stem}.csv", index=False, float_format="%.5g")
     text = page(arguments.name, rows, arguments.note)
     Path(f"{stem}.md").write_text(text)
