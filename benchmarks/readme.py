@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import tuning
+from benchmarks import study_page, tuning
 from pipeline.files import read_json
 from pipeline.orchestration.commands.result import result
 
@@ -82,52 +82,9 @@ def results() -> str:
 
 
 def claims() -> str:
-    """The paper's claims beside what was measured here."""
-    studies = read_studies()
-    runs = {title: study[study["setting"] == "default"] for title, study in studies.items()}
-    probes = "; ".join(f"{title} {less_twin(study, 'default')}" for title, study in studies.items())
-    nats = "; ".join(
-        f"{title} {listed(table['TC(G), nats'])} for {listed(table['TC(G), nats, twin'])}"
-        for title, table in runs.items()
-    )
-    rows = [
-        (
-            "sparsity improves the probes, 40.0 to 45.4 % on CIFAR-100",
-            f"Linear probe less the twin's, points: {probes}.",
-        ),
-        (
-            "groups are interpretable",
-            f"On every seed: {'; '.join(map(meaning, runs, runs.values()))}.",
-        ),
-        (
-            "grouping lowers multiinformation",
-            "Any grouping does, by theorem ([theory](docs/theory.md)). What groups share, in nats, and "
-            f"the same groups of the twin's features: {nats}.",
-        ),
-    ]
-    return markdown_table(("the paper", "here"), rows, left=(0, 1))
-
-
-def meaning(title: str, runs: pd.DataFrame) -> str:
-    """On a set, on every seed: which numbers of the groups lie above, and which below, random groups; and
-    which lie above the same groups of the twin's features."""
-    keys = [key for key in ("DCI", "modularity", "MIG", "ablation") if runs[f"{key} z"].notna().all()]
-    zs = {key: runs[f"{key} z"] for key in keys}
-    above = [f"{key} (z ≥ {span([zs[key].min()])})" for key in keys if zs[key].min() > 3]
-    below = [f"{key} (z ≤ {span([zs[key].max()])})" for key in keys if zs[key].max() < -3]
-    sides = (
-        f"{side} random groups in {', '.join(names)}"
-        for side, names in (("above", above), ("below", below))
-        if names
-    )
-    more = [key for key in keys if (runs[key] > runs[f"{key}, twin"]).all()]
-    return f"{title} {', '.join(sides) or 'none'}, above the twin in {', '.join(more) or 'none'}"
-
-
-def listed(values: "pd.Series[float]") -> str:
-    if len(values) > MOST_LISTED:
-        return span(list(values), 0)
-    return ", ".join(f"{value:.0f}" for value in values)
+    """The paper's claims, and what docs/results.md says of each."""
+    rows = [(claim, re.sub(r"(?<=[ (])-(?=[0-9])", "−", said)) for claim, said in study_page.claims().items()]
+    return markdown_table(("the paper says", "here, in points"), rows, left=(0, 1))
 
 
 def speed() -> str:

@@ -33,7 +33,25 @@ TRIALS = {
     "groups-group_lasso-1": "groups and group lasso, lambda 1",
     "twin": "VICReg, the dense twin",
 }
+CLASSIFICATION = "sparsity improves classification"
+LOW_LEVEL = "sparsity helps low-level tasks"
+INTERPRETABLE = "groups are interpretable"
+INFORMATION = "grouping lowers multiinformation"
+VERDICTS = {
+    CLASSIFICATION: "Supported for module and groups together, but not for zeros.",
+    LOW_LEVEL: "Not supported for the paper's own two tasks.",
+    INTERPRETABLE: "Undecided.",
+    INFORMATION: "Supported, and nearly empty.",
+}
 WITH_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
+LADDER_SETS = ("scenes", "cifar100")
+RUNG_SUFFIXES = {  # title -> end of the settings' names
+    "linear": "predictor-linear",
+    "MLP": "predictor-mlp",
+    "1 block": "predictor-1-block",
+    "2 blocks, the default": "",
+    "4 blocks": "predictor-4-blocks",
+}
 NUMBERS = ("DCI", "modularity", "MIG", "selectivity")
 
 
@@ -125,6 +143,30 @@ def dial_table() -> list[str]:
         for column, scale, what in (("zero_share", 100, "zeros, %"), ("linear", 1, "linear probe, %")):
             cells = ["—" if np.isnan(mean[column]) else f"{scale * mean[column]:.1f}" for mean in means]
             lines.append(f"| {title}: {what} | {' | '.join(cells)} |")
+    return lines
+
+
+def ladder_table() -> list[str]:
+    """A row a kind of predictor: linear probes of the dense twin and of the default, and their difference
+    over the seeds that both have."""
+    lines = [
+        "| predictor | "
+        + " | ".join(f"{TITLES[name]}: dense | sparse | difference" for name in LADDER_SETS)
+        + " |",
+        "|---|" + "--:|" * 3 * len(LADDER_SETS),
+    ]
+    for title, suffix in RUNG_SUFFIXES.items():
+        cells = []
+        for dataset in LADDER_SETS:
+            rows = read(dataset).set_index("seed")
+            rows = rows[rows.index.isin(TUNING)]
+            dense = rows.loc[rows["setting"] == f"twin{suffix and '-' + suffix}", "linear"]
+            sparse = rows.loc[rows["setting"] == (suffix or "default"), "linear"]
+            less = (sparse - dense).dropna()
+            both = [f"{part[less.index].mean():.1f}" for part in (dense, sparse)] if len(less) else ["—", "—"]
+            seeds = f" ({len(less)} seed{'s' if len(less) > 1 else ''})"
+            cells += [*both, f"{less.mean():+.1f}{seeds}" if len(less) else "—"]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
 
 
@@ -240,25 +282,68 @@ def span(dataset: str, setting: str, column: str) -> str:
     return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
 
 
+def verdicts() -> dict[str, str]:
+    """claim -> what this page says of it. Raises ValueError where the rows no longer bear a verdict."""
+    _, _, gain, p = compared("cifar100")[DEFAULT]
+    zeros = difference(runs("cifar100", DEFAULT)[1], runs("cifar100", CONTROL)[1], "linear")
+    labels, groups = label_differences(), {name: group_runs(name)["default"] for name in LADDER_SETS}
+    bears = {
+        CLASSIFICATION: p < SIGNIFICANT and gain.mean > 0 and zeros.low < 0,
+        LOW_LEVEL: labels["count"].high < 0 and labels["distance_bucket"].low < 0,
+        INTERPRETABLE: groups["cifar100"]["DCI z"].min() > 3 and groups["scenes"]["DCI z"].max() < 0,
+        INFORMATION: all((rows["TC(G) z"] < -3).all() for rows in groups.values()),
+    }
+    wrong = [claim for claim, holds in bears.items() if not holds]
+    if wrong:
+        raise ValueError(f"the rows no longer bear what is said of: {', '.join(wrong)}")
+    return VERDICTS
+
+
+def claims() -> dict[str, str]:
+    """claim -> the verdict and the numbers behind it, for README.md."""
+    _, _, gain, _ = compared("cifar100")[DEFAULT]
+    _, _, scene_gain, _ = compared("scenes")[DEFAULT]
+    labels = label_differences()
+    zeros = {
+        name: text(difference(runs(name, DEFAULT)[1], runs(name, CONTROL)[1], "linear"))
+        for name in LADDER_SETS
+    }
+    numbers = {
+        CLASSIFICATION: "Linear probe less the tuned twin's: "
+        f"CIFAR-100 {text(gain)}, scenes {text(scene_gain)}. "
+        f"Zeros add {zeros['cifar100']} and {zeros['scenes']}.",
+        LOW_LEVEL: f"Scenes: count {text(labels['count'])}, distance {text(labels['distance_bucket'])}, "
+        f"light {text(labels['light'])}.",
+        INTERPRETABLE: f"z of DCI: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
+        f"scenes {span('scenes', 'default', 'DCI z')}.",
+        INFORMATION: "Any grouping lowers it, by theorem. Nats that groups share: "
+        f"CIFAR-100 {span('cifar100', 'default', 'TC(G), nats')}, "
+        f"twin {span('cifar100', runs('cifar100', BASELINE)[0], 'TC(G), nats')}.",
+    }
+    said = verdicts()
+    return {claim: f"**{said[claim]}** {sentence}" for claim, sentence in numbers.items()}
+
+
 def page() -> str:
     """The page, from results.md.j2; raises KeyError where a method that its sentences name has no rows."""
     template = Environment(
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     ).from_string(TEMPLATE.read_text())
     (_, rows), (_, baseline) = runs("cifar100", DEFAULT), runs("cifar100", BASELINE)
-    _, _, gain, p = compared("cifar100")[DEFAULT]
+    _, _, gain, _ = compared("cifar100")[DEFAULT]
     return template.render(
         twin=runs("cifar100", BASELINE)[0],
         dense=f"{baseline['linear'].mean():.1f}",
         sparse=f"{rows['linear'].mean():.1f}",
         gain=gain,
-        supported=p < SIGNIFICANT,
+        verdicts=verdicts(),
         scene_gain=compared("scenes")[DEFAULT][2],
         knn=difference(rows, baseline, "knn"),
         labels=label_differences(),
         tables={dataset: "\n".join(method_table(dataset)) for dataset in ("scenes", "cifar100")},
         trials="\n".join(trial_table()),
         dial="\n".join(dial_table()),
+        ladder="\n".join(ladder_table()),
         tuning_seeds=", ".join(map(str, TUNING)),
         text=text,
         zeros_add=zeros_add,
