@@ -2,7 +2,7 @@
 
     python -m benchmarks.study train scenes=DATA cifar100=DATA cifar10=DATA   # on a GPU
     python -m benchmarks.study page                                           # docs/results.md
-    python -m benchmarks.study check scenes DATA default 10                   # a committed row, run again
+    python -m benchmarks.study check scenes default 10                        # a committed row, run again
 
 DATA is a prepared set: artifacts/data/NAME of `dvc repro prepare`. Runs that differ in seed and lambda alone
 train as one stack (pipeline.pretrain.parallel.together), and stacks train side by side. Their rows are in
@@ -24,7 +24,10 @@ import pandas as pd
 from benchmarks.methods_report import STUDIES
 from benchmarks.stacks import RUNGS, SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
-from pipeline.files import atomic_file
+from pipeline import exits
+from pipeline.files import InputError, atomic_file
+from pipeline.prepare.sources import open_source, requests
+from pipeline.prepare.write import write_set
 from pipeline.pretrain.parallel.alike import kind
 
 FRESH = (10, 11, 12, 13, 14)
@@ -93,6 +96,8 @@ def missing(dataset: str) -> list[Cell]:
 
 def stacks(dataset: str, cells: list[Cell], largest: int = LARGEST_STACK) -> list[list[Cell]]:
     """The cells that differ in seed and lambda alone, together."""
+    if largest == 1:
+        return [[cell] for cell in cells]
     together: dict[str | None, list[Cell]] = {}
     for cell in cells:
         together.setdefault(kind(settings_of(dataset, *cell)), []).append(cell)
@@ -157,14 +162,19 @@ def keep(job: Job) -> None:
     print(f"{job.dataset}: {first.setting}, {len(job.cells)} runs", flush=True)
 
 
-def check(dataset: str, data: Path, cell: Cell) -> int:
-    """Train the run of a committed row again and print both; 1 where the linear probe is off by ROUNDING."""
+def check(dataset: str, data: Path | None, root: Path | None, cell: Cell) -> int:
+    """Train the run of a committed row again and print both; 1 where the linear probe is off by ROUNDING.
+
+    data: the prepared set; None: it is prepared from `root`, as data.root of the params. Raises InputError
+    where there is no such row, and where the set cannot be had.
+    """
     rows = read(dataset).set_index(["setting", "seed"])
     if cell not in rows.index:
-        print(f"error: {dataset}: no row of {cell.setting}, seed {cell.seed}", file=sys.stderr)
-        return 2
+        raise InputError(f"{dataset}: no row of {cell.setting}, seed {cell.seed}")
+    precision = "bf16" if rows.loc[cell].get("precision") == "bf16" else "fp32"
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(dataset, [cell], data, Path(folder) / "row.csv")
+        data = data or prepare(dataset, root, Path(folder))
+        job = Job(dataset, [cell], data, Path(folder) / "row.csv", precision)
         train(job)
         again = pd.read_csv(job.rows).iloc[0]
     both = pd.DataFrame({"committed": rows.loc[cell], "here": again.reindex(rows.columns)})
@@ -174,6 +184,15 @@ def check(dataset: str, data: Path, cell: Cell) -> int:
     off = abs(both.loc["linear", "difference"])
     print(f"linear probe: {off:.2f} points off; other hardware alone moves it by up to {ROUNDING}")
     return int(off > ROUNDING)
+
+
+def prepare(dataset: str, root: Path | None, folder: Path) -> Path:
+    """The set as the stage `prepare` writes it, in `folder`."""
+    params = settings_of(dataset, "default", 0)
+    data = params.data.model_copy(update={"root": root})
+    [request] = requests(params.model_copy(update={"data": data}), Path.cwd())
+    write_set(folder / dataset, request, open_source(request), params.runtime)
+    return folder / dataset
 
 
 def main() -> int:
@@ -191,9 +210,10 @@ def main() -> int:
     verbs.add_parser("page")
     checking = verbs.add_parser("check")
     checking.add_argument("set", choices=SETS)
-    checking.add_argument("data", type=Path, help="the prepared set")
-    checking.add_argument("setting", choices=SETTINGS)
+    checking.add_argument("setting")
     checking.add_argument("seed", type=int)
+    checking.add_argument("--data", type=Path, metavar="DIR", help="a prepared set; default: made now")
+    checking.add_argument("--root", type=Path, metavar="DIR", help="images of CIFAR; default: downloaded")
     arguments = parser.parse_args()
     if arguments.verb == "train":
         sets = {name: Path(data) for name, data in (pair.split("=", 1) for pair in arguments.sets)}
@@ -202,7 +222,8 @@ def main() -> int:
         )
         train_all(sets, plan)
     elif arguments.verb == "check":
-        return check(arguments.set, arguments.data, Cell(arguments.setting, arguments.seed))
+        cell = Cell(arguments.setting, arguments.seed)
+        return check(arguments.set, arguments.data, arguments.root, cell)
     else:
         from benchmarks.study_page import write
 
@@ -211,4 +232,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exits.run(main, "the same command continues"))

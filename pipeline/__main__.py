@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "the trained encoder as a folder for model hubs, with ONNX",
     "dashboard": "start the page that shows runs and sweeps",
     "seeds": "compare settings over the seeds that they share",
+    "study": "train a row of the published study again, and compare",
     "preset": "print a preset as flags of `dvc exp run`",
     "verify": "whether outputs, cache and states of training are whole",
 }

@@ -6,6 +6,8 @@ import yaml
 
 from benchmarks import stacks, study, study_page
 from benchmarks.tuning import TUNING
+from pipeline.data.store import open_set
+from pipeline.files import InputError
 
 
 def rows(setting: str, validation: float, seeds=TUNING, linear: float = 50.0) -> pd.DataFrame:
@@ -66,9 +68,21 @@ def test_a_committed_row_is_checked_by_running_it_again(finished_run, tables, tm
         study.Cell("lambda0", 10),
     )
     stacks.train(stacks.Job("scenes", [cell], data, tables / "study-scenes.csv"))
-    assert study.check("scenes", data, cell) == 0
+    assert study.check("scenes", data, None, cell) == 0
     assert "linear probe: 0.00 points off" in capsys.readouterr().out
     row = pd.read_csv(tables / "study-scenes.csv")
     row.assign(linear=row["linear"] + 5).to_csv(tables / "study-scenes.csv", index=False)
-    assert study.check("scenes", data, cell) == 1
-    assert study.check("scenes", data, study.Cell("lambda0", 11)) == 2
+    assert study.check("scenes", data, None, cell) == 1
+    with pytest.raises(InputError, match=r"^scenes: no row of lambda0, seed 11$"):
+        study.check("scenes", None, None, study.Cell("lambda0", 11))
+
+
+def test_a_set_is_prepared_where_none_is_given(finished_run, tmp_path, monkeypatch):
+    tree = finished_run.params.model_dump(mode="json", by_alias=True)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    monkeypatch.chdir(tmp_path)
+    name = finished_run.params.data.name
+    made = open_set(study.prepare("scenes", None, tmp_path))
+    shipped = open_set(finished_run.root / "artifacts/data" / name)
+    assert made.counts == shipped.counts
+    assert (made.split("test").images == shipped.split("test").images).all()
