@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.contracts.pretrain import Pretrain
 from pipeline.contracts.record import read_record, write_record
-from pipeline.digests import sealed
+from pipeline.digests import is_sealed, unsealed
 from pipeline.files import read_json
 
 STAGE = "twin"
@@ -16,11 +16,12 @@ STAGE = "twin"
 def read(path: Path) -> Pretrain | None:
     """None where there is no twin. Raises InputError where the file is missing, broken or of another
     shape."""
-    if path.exists() and read_json(path) == sealed({}):
+    content = read_json(path) if path.exists() else None
+    if isinstance(content, dict) and not unsealed(content) and is_sealed(content):
         return None
     return read_record(path, Pretrain, STAGE)
 
 
 def write(path: Path, content: Pretrain | None) -> None:
     """Write the file whole."""
-    write_record(path, content, ("twin",) if content else ())
+    write_record(path, content, ("twin",))

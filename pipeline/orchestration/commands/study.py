@@ -1,4 +1,4 @@
-"""`python -m pipeline study check SET SETTING SEED`: a committed row of the study, trained again and compared.
+"""`python -m pipeline study check SET SETTING SEED`: a committed row of the study, trained again.
 
 benchmarks/study.py has the study's settings; it runs as a command of its own.
 """
