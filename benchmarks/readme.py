@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import study_page, tuning
+from benchmarks import study_page
 from pipeline.files import read_json
 from pipeline.orchestration.commands.result import result
 
@@ -36,8 +36,7 @@ COLUMNS = (
 
 
 def finding() -> str:
-    """What sparsity changed in the committed run, in which labels, and over seeds; and on both sets beside a
-    tuned twin and lambda 0."""
+    """What sparsity changed in the committed run, in which labels, and over seeds."""
     probes = metrics("probe")
     accuracy = probes["summary"]["scenes"]["mean_accuracy"]
     difference = probes["summary"]["scenes"]["less_twin"]["accuracy"]
@@ -57,8 +56,7 @@ def finding() -> str:
         f"over seeds: {less_twin(scenes, 'default')}.\n"
         f"One label, {most}, gains {signed(100 * labels[most])} points, "
         f"{100 * labels[most] / sum(labels.values()):.0f} % of the gain; "
-        f"count changes by {signed(100 * labels['count'])}.\n"
-        f"{beside_tuned_twin()}"
+        f"count changes by {signed(100 * labels['count'])}."
     )
 
 
@@ -154,22 +152,6 @@ def less_twin(runs: pd.DataFrame, setting: str) -> str:
     """The linear probe of a study's setting less the twin's, in points."""
     rows = runs[runs["setting"] == setting]
     return by_seed(list(rows["linear"] - rows["linear, twin"]))
-
-
-def beside_tuned_twin() -> str:
-    """The gain over the twin that validation chose, and what zeros add to it, on both sets (tuning.md)."""
-    gains, zeros = [], []
-    for title, dataset in (("scenes", "scenes"), ("CIFAR-100", "cifar100")):
-        settings = tuning.read_rows(dataset)
-        twin = settings[tuning.chosen_twin(settings)]
-        for rows, found in ((twin, gains), (settings["lambda0"], zeros)):
-            gain = tuning.difference(settings["default"], rows, "linear")
-            mean, low, high = map(signed, (gain.mean, gain.low, gain.high))
-            found.append(f"{title} {mean} ({low} to {high})")
-    return (
-        f"Beside a twin tuned as hard, over six seeds (95 %): {'; '.join(gains)}.\n"
-        f"The zeros' part of that: {'; '.join(zeros)}."
-    )
 
 
 def by_seed(points: list[float]) -> str:

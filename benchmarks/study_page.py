@@ -44,6 +44,7 @@ VERDICTS = {
     INFORMATION: "Supported, and nearly empty.",
 }
 WITH_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
+LOWEST = -10.0  # points, on the axis of a figure of methods
 LADDER_SETS = ("scenes", "cifar100")
 RUNG_SUFFIXES = {  # title -> end of the settings' names
     "linear": "predictor-linear",
@@ -206,8 +207,13 @@ def draw_labels(path: Path) -> None:
 
 
 def points(axis: plt.Axes, differences: dict[str, Difference]) -> None:
-    """Means and intervals, a line each, from the top."""
-    means = [less.mean for less in differences.values()]
+    """Means and intervals, a line each, from the top. A mean below LOWEST is a triangle at the edge with its
+    number, so that it does not squeeze the others."""
+    outside = {name: less for name, less in differences.items() if less.mean < LOWEST}
+    for name, less in outside.items():
+        axis.plot(LOWEST, list(differences).index(name), "<", color="C0")
+        axis.annotate(f" {less.mean:.1f}", (LOWEST, list(differences).index(name)), va="center")
+    means = [np.nan if name in outside else less.mean for name, less in differences.items()]
     errors = [[less.mean - less.low for less in differences.values()]]
     errors += [[less.high - less.mean for less in differences.values()]]
     places = range(len(means))
