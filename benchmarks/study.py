@@ -163,7 +163,7 @@ def keep(job: Job) -> None:
 
 
 def check(dataset: str, data: Path | None, root: Path | None, cell: Cell) -> int:
-    """Train the run of a committed row again and print both; 1 where the linear probe is off by ROUNDING.
+    """Train the run of a committed row again; the result of `compare`.
 
     data: the prepared set; None: it is prepared from `root`, as data.root of the params. Raises InputError
     where there is no such row, and where the set cannot be had.
@@ -176,8 +176,12 @@ def check(dataset: str, data: Path | None, root: Path | None, cell: Cell) -> int
         data = data or prepare(dataset, root, Path(folder))
         job = Job(dataset, [cell], data, Path(folder) / "row.csv", precision)
         train(job)
-        again = pd.read_csv(job.rows).iloc[0]
-    both = pd.DataFrame({"committed": rows.loc[cell], "here": again.reindex(rows.columns)})
+        return compare(rows.loc[cell], pd.read_csv(job.rows).iloc[0])
+
+
+def compare(committed: pd.Series, again: pd.Series) -> int:
+    """Print both and their difference; 1 where the linear probe is off by ROUNDING, else 0."""
+    both = pd.DataFrame({"committed": committed, "here": again.reindex(committed.index)})
     both = both.drop("precision", errors="ignore").dropna()
     both["difference"] = both["here"] - both["committed"]
     print(both.to_string(float_format="{:.2f}".format))

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,14 +80,16 @@ def test_the_result_is_the_accuracies_the_verdict_and_where_the_report_is(tmp_pa
     assert nowhere.returncode == 1 and nowhere.stderr.splitlines()[-1].startswith("error: ")
 
 
+@cache
+def completion_script() -> str:
+    words = [sys.executable, "-m", "pipeline", "--print-completion", "bash"]
+    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
 def completed(*words: str) -> list[str]:
     """What bash offers for the last word of a command line."""
-    script = subprocess.run(
-        [sys.executable, "-m", "pipeline", "--print-completion", "bash"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
     line = f"COMP_WORDS=(sparsejepa {' '.join(words)}); COMP_CWORD={len(words)}; _shtab_sparsejepa"
-    ask = f'{script}\n{line}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
+    ask = f'{completion_script()}\n{line}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
     return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
 
 
