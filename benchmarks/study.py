@@ -182,7 +182,7 @@ def check(dataset: str, data: Path | None, root: Path | None, cell: Cell) -> int
 def compare(committed: pd.Series, again: pd.Series) -> int:
     """Print both and their difference; 1 where the linear probe is off by ROUNDING, else 0."""
     both = pd.DataFrame({"committed": committed, "here": again.reindex(committed.index)})
-    both = both.drop("precision", errors="ignore").dropna()
+    both = both.drop(["setting", "seed", "precision"], errors="ignore").dropna()
     both["difference"] = both["here"] - both["committed"]
     print(both.to_string(float_format="{:.2f}".format))
     off = abs(both.loc["linear", "difference"])
