@@ -5,15 +5,22 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
-from scipy import stats
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.study import BASELINE, CHOSEN_ON, CONTROL, DIAL, METHODS, chosen, read
+from benchmarks.study import BASELINE, CONTROL, DIAL, read
+from benchmarks.study_figures import draw
+from benchmarks.study_numbers import (
+    DEFAULT,
+    NUMBERS,
+    TITLES,
+    compared,
+    group_runs,
+    label_differences,
+    runs,
+)
 from benchmarks.tuning import TUNING, Difference, difference
 from pipeline.embed.corruptions import CORRUPTIONS
 
@@ -21,8 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/results.md"
 TEMPLATE = Path(__file__).with_name("results.md.j2")
 SIGNIFICANT = 0.05  # of p values after Holm's correction
-TITLES = {"scenes": "scenes", "cifar100": "CIFAR-100", "cifar10": "CIFAR-10"}
-DEFAULT = "SparseJEPA, the default"
 TRIALS = {
     "default": "the default",
     "energies": "the same, and the groups' squared lengths made independent",
@@ -43,8 +48,6 @@ VERDICTS = {
     INTERPRETABLE: "Undecided.",
     INFORMATION: "Supported, and nearly empty.",
 }
-WITH_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
-LOWEST = -10.0  # points, on the axis of a figure of methods
 LADDER_SETS = ("scenes", "cifar100")
 RUNG_SUFFIXES = {  # title -> end of the settings' names
     "linear": "predictor-linear",
@@ -53,40 +56,6 @@ RUNG_SUFFIXES = {  # title -> end of the settings' names
     "2 blocks, the default": "",
     "4 blocks": "predictor-4-blocks",
 }
-NUMBERS = ("DCI", "modularity", "MIG", "selectivity")
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """p values corrected for their number (Holm 1979): in rising order, times what is left of them."""
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    corrected = np.minimum(np.maximum.accumulate(np.array(p_values)[order] * factors), 1)
-    return list(corrected[np.argsort(order)])
-
-
-def runs(dataset: str, method: str) -> tuple[str, pd.DataFrame]:
-    """The setting of a method that was chosen, and its rows on a set."""
-    setting = chosen(method, read(CHOSEN_ON[dataset])) or METHODS[method][0]
-    rows = read(dataset)
-    return setting, rows[rows["setting"] == setting]
-
-
-def compared(dataset: str) -> dict[str, tuple[str, pd.DataFrame, Difference, float]]:
-    """method -> its setting, its rows, its linear probe less the baseline's, and Holm's p; methods that share
-    two seeds or more with the baseline, and another setting."""
-    base, baseline = runs(dataset, BASELINE)
-    found: dict[str, tuple[str, pd.DataFrame, Difference]] = {}
-    p_values = []
-    for method in METHODS:
-        setting, rows = runs(dataset, method)
-        taken = {known for known, *_ in found.values()}
-        if setting == base or setting in taken or len(set(rows["seed"]) & set(baseline["seed"])) < 2:
-            continue
-        pairs = (rows.set_index("seed")["linear"] - baseline.set_index("seed")["linear"]).dropna()
-        found[method] = setting, rows, difference(rows, baseline, "linear")
-        p_values.append(float(stats.ttest_1samp(pairs, 0).pvalue))
-    corrected = holm(p_values)
-    return {method: (*of_method, p) for (method, of_method), p in zip(found.items(), corrected, strict=True)}
 
 
 def method_table(dataset: str) -> list[str]:
@@ -169,105 +138,6 @@ def ladder_table() -> list[str]:
             cells += [*both, f"{less.mean():+.1f}{seeds}" if len(less) else "—"]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
-
-
-def label_differences() -> dict[str, Difference]:
-    """On scenes, the default less the chosen VICReg by label, in points of the linear probe."""
-    (_, rows), (_, baseline) = runs("scenes", DEFAULT), runs("scenes", BASELINE)
-    columns = [name for name in rows.columns if name.startswith("linear, ")]
-    return {name.removeprefix("linear, "): difference(rows, baseline, name) for name in columns}
-
-
-def group_runs(dataset: str) -> dict[str, pd.DataFrame]:
-    """By setting, the rows that have numbers of groups."""
-    rows = read(dataset)
-    rows = rows[rows["DCI z"].notna()] if "DCI z" in rows else rows.head(0)
-    return {str(name): part for name, part in rows.groupby("setting") if name in WITH_GROUPS}
-
-
-def draw_methods(path: Path) -> None:
-    """Claim 1: each method less VICReg, a panel a set."""
-    sets = [name for name in TITLES if compared(name)]
-    figure, axes = plt.subplots(
-        1, len(sets), figsize=(4.6 * len(sets), 4.2), layout="constrained", squeeze=False
-    )
-    for axis, dataset in zip(axes[0], sets, strict=True):
-        points(axis, {method: less for method, (_, _, less, _) in compared(dataset).items()})
-        axis.set_title(TITLES[dataset])
-        axis.set_xlabel("linear probe less VICReg's, points")
-    save(figure, path)
-
-
-def draw_labels(path: Path) -> None:
-    """Claim 2: labels of scenes."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    points(axis, {name.replace("_", " "): less for name, less in label_differences().items()})
-    axis.set_xlabel("SparseJEPA less VICReg, points of the linear probe")
-    save(figure, path)
-
-
-def points(axis: plt.Axes, differences: dict[str, Difference]) -> None:
-    """Means and intervals, a line each, from the top. A mean below LOWEST is a triangle at the edge with its
-    number, so that it does not squeeze the others."""
-    outside = {name: less for name, less in differences.items() if less.mean < LOWEST}
-    for name, less in outside.items():
-        axis.plot(LOWEST, list(differences).index(name), "<", color="C0")
-        axis.annotate(f" {less.mean:.1f}", (LOWEST, list(differences).index(name)), va="center")
-    means = [np.nan if name in outside else less.mean for name, less in differences.items()]
-    errors = [[less.mean - less.low for less in differences.values()]]
-    errors += [[less.high - less.mean for less in differences.values()]]
-    places = range(len(means))
-    axis.errorbar(means, places, xerr=errors, fmt="o", markersize=4, capsize=2, color="C0")
-    axis.axvline(0, color="0.5", linewidth=0.8)
-    axis.set_yticks(list(places), list(differences))
-    axis.invert_yaxis()
-
-
-def draw_groups(path: Path) -> None:
-    """Claim 3: z of the groups on every seed, a panel a set."""
-    sets = [name for name in TITLES if group_runs(name)]
-    figure, axes = plt.subplots(
-        1, len(sets), figsize=(4.6 * len(sets), 3.4), layout="constrained", squeeze=False
-    )
-    for axis, dataset in zip(axes[0], sets, strict=True):
-        for place, (setting, rows) in enumerate(group_runs(dataset).items()):
-            for at, name in enumerate(NUMBERS):
-                values = rows[f"{name} z"]
-                shift = at + 0.12 * (place - 1)
-                label = setting if at == 0 else None
-                axis.plot(values, [shift] * len(values), "o", markersize=4, color=f"C{place}", label=label)
-        axis.axvspan(-3, 3, color="0.9", zorder=0)
-        axis.set_yticks(range(len(NUMBERS)), NUMBERS)
-        axis.set_xscale("symlog", linthresh=10)
-        axis.set_title(TITLES[dataset])
-        axis.set_xlabel("standard deviations above random groups")
-        axis.legend(fontsize=8)
-    save(figure, path)
-
-
-def draw_sharing(path: Path) -> None:
-    """Claim 4: TC(G) of the groups, a panel a set."""
-    sets = [name for name in TITLES if group_runs(name)]
-    figure, axes = plt.subplots(
-        1, len(sets), figsize=(4.6 * len(sets), 2.6), layout="constrained", squeeze=False
-    )
-    for axis, dataset in zip(axes[0], sets, strict=True):
-        found = group_runs(dataset)
-        for place, rows in enumerate(found.values()):
-            values = rows["TC(G), nats"]
-            axis.plot(values, [place] * len(values), "o", markersize=4, color=f"C{place}")
-        axis.set_yticks(range(len(found)), list(found))
-        axis.set_xlim(left=0)
-        axis.invert_yaxis()
-        axis.set_title(TITLES[dataset])
-        axis.set_xlabel("TC between groups, nats")
-    save(figure, path)
-
-
-def save(figure: plt.Figure, path: Path) -> None:
-    mpl.rcParams["svg.hashsalt"] = path.stem
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
 
 
 def zeros_add(dataset: str) -> str:
@@ -360,7 +230,4 @@ def page() -> str:
 def write() -> None:
     """The page and its figures."""
     PAGE.write_text(page())
-    draw_methods(STUDIES / "methods.svg")
-    draw_labels(STUDIES / "labels.svg")
-    draw_groups(STUDIES / "groups.svg")
-    draw_sharing(STUDIES / "sharing.svg")
+    draw()

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import stacks, study, study_page
+from benchmarks import stacks, study, study_numbers, study_page
 from benchmarks.tuning import TUNING
 from pipeline.data.store import open_set
 from pipeline.files import InputError
@@ -55,7 +55,7 @@ def test_earlier_numbers_of_a_run_stay_and_new_columns_join(tables):
 
 
 def test_holm_corrects_as_in_a_worked_example():
-    assert study_page.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert study_numbers.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_a_committed_row_is_checked_by_running_it_again(finished_run, tables, tmp_path, monkeypatch, capsys):

@@ -72,9 +72,14 @@ def probe_scores(root: Path, encoder: Path) -> str:
     ]
     if not rows:
         return ""
+    of_twin = (
+        " `twin` is the same encoder trained without sparsity."
+        if any(f"| {TWIN} |" in row for row in rows)
+        else ""
+    )
     return (
-        "## Scores of the frozen features\n\nTest accuracy, the mean over the labels of a set. `twin` is the "
-        "same encoder trained without sparsity,\n`random_init` the encoder before its first step.\n\n"
+        f"## Scores of the frozen features\n\nTest accuracy, the mean over the labels of a set.{of_twin}\n"
+        "`random_init` is the encoder before its first step.\n\n"
         "| set | features | linear probe | k-NN |\n| --- | --- | --: | --: |\n" + "".join(rows)
     )
 

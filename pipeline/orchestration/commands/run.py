@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     if server.connect(root) is not None:
         from pipeline.orchestration.prefect import run_flow
 
-        return run_flow.run(params.runtime)
+        return run_flow.run()
     with terminated():
         if up_to_date(root):
             print("Every stage is up to date.")

@@ -20,17 +20,18 @@ from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.page import TITLES, value
 from pipeline.orchestration.sweeps.results import headline, read_measured
-from pipeline.params import RuntimeParams
+from pipeline.params import load
 
 
 @flow(name="run", flow_run_name="run")
-def run_flow(runtime: dict[str, Any]) -> State[Any]:
-    """Every stage that is not cached. runtime: the section of the params."""
+def run_flow() -> State[Any]:
+    """Every stage that is not cached."""
     root, stop = Path.cwd(), Stop()
+    runtime = load(root / "params.yaml").runtime
     ran: list[str] = []
     with watched(stop, [run_id()], None):
         for names in stages.stage_rounds(root):
-            given = stages.shares(len(names), RuntimeParams.model_validate(runtime))
+            given = stages.shares(len(names), runtime)
             in_words = " and ".join(names)
             try:
                 with terminated():
@@ -107,9 +108,9 @@ def publish(root: Path) -> None:
     create_markdown_artifact(f"Report: {(root / PAGE).resolve()}", key="report")
 
 
-def run(runtime: RuntimeParams) -> int:
+def run() -> int:
     """The flow for the command line; its exit status. Raises KeyboardInterrupt where Ctrl-C ended it."""
-    state: State[Any] = run_flow(runtime.model_dump(), return_state=True)
+    state: State[Any] = run_flow(return_state=True)
     if state.name == INTERRUPTED:
         raise KeyboardInterrupt
     return 0 if state.is_completed() else 1

@@ -61,7 +61,7 @@ def run_round(root: Path, stages: list[str], runtime: RuntimeParams, stop: Stop,
         def run(stage: str, share: Environment) -> None:
             try:
                 run_stage(root, stage, stop, listener, share)
-            except StageError:
+            except Exception:
                 stop.request()
                 raise
 

@@ -1,0 +1,106 @@
+"""The figures of docs/results.md, one a claim."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+from benchmarks.methods_report import STUDIES
+from benchmarks.study_numbers import NUMBERS, TITLES, compared, group_runs, label_differences
+from benchmarks.tuning import Difference
+
+LOWEST = -10.0  # points, on the axis of a figure of methods
+
+
+def draw() -> None:
+    """All of them, in results/studies."""
+    draw_methods(STUDIES / "methods.svg")
+    draw_labels(STUDIES / "labels.svg")
+    draw_groups(STUDIES / "groups.svg")
+    draw_sharing(STUDIES / "sharing.svg")
+
+
+def draw_methods(path: Path) -> None:
+    """Claim 1: each method less VICReg, a panel a set."""
+    sets = [name for name in TITLES if compared(name)]
+    figure, axes = plt.subplots(
+        1, len(sets), figsize=(4.6 * len(sets), 4.2), layout="constrained", squeeze=False
+    )
+    for axis, dataset in zip(axes[0], sets, strict=True):
+        points(axis, {method: less for method, (_, _, less, _) in compared(dataset).items()})
+        axis.set_title(TITLES[dataset])
+        axis.set_xlabel("linear probe less VICReg's, points")
+    save(figure, path)
+
+
+def draw_labels(path: Path) -> None:
+    """Claim 2: labels of scenes."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    points(axis, {name.replace("_", " "): less for name, less in label_differences().items()})
+    axis.set_xlabel("SparseJEPA less VICReg, points of the linear probe")
+    save(figure, path)
+
+
+def points(axis: plt.Axes, differences: dict[str, Difference]) -> None:
+    """Means and intervals, a line each, from the top. A mean below LOWEST is a triangle at the edge with its
+    number, so that it does not squeeze the others."""
+    outside = {name: less for name, less in differences.items() if less.mean < LOWEST}
+    for name, less in outside.items():
+        axis.plot(LOWEST, list(differences).index(name), "<", color="C0")
+        axis.annotate(f" {less.mean:.1f}", (LOWEST, list(differences).index(name)), va="center")
+    means = [np.nan if name in outside else less.mean for name, less in differences.items()]
+    errors = [[less.mean - less.low for less in differences.values()]]
+    errors += [[less.high - less.mean for less in differences.values()]]
+    places = range(len(means))
+    axis.errorbar(means, places, xerr=errors, fmt="o", markersize=4, capsize=2, color="C0")
+    axis.axvline(0, color="0.5", linewidth=0.8)
+    axis.set_yticks(list(places), list(differences))
+    axis.invert_yaxis()
+
+
+def draw_groups(path: Path) -> None:
+    """Claim 3: z of the groups on every seed, a panel a set."""
+    sets = [name for name in TITLES if group_runs(name)]
+    figure, axes = plt.subplots(
+        1, len(sets), figsize=(4.6 * len(sets), 3.4), layout="constrained", squeeze=False
+    )
+    for axis, dataset in zip(axes[0], sets, strict=True):
+        for place, (setting, rows) in enumerate(group_runs(dataset).items()):
+            for at, name in enumerate(NUMBERS):
+                values = rows[f"{name} z"]
+                shift = at + 0.12 * (place - 1)
+                label = setting if at == 0 else None
+                axis.plot(values, [shift] * len(values), "o", markersize=4, color=f"C{place}", label=label)
+        axis.axvspan(-3, 3, color="0.9", zorder=0)
+        axis.set_yticks(range(len(NUMBERS)), NUMBERS)
+        axis.set_xscale("symlog", linthresh=10)
+        axis.set_title(TITLES[dataset])
+        axis.set_xlabel("standard deviations above random groups")
+        axis.legend(fontsize=8)
+    save(figure, path)
+
+
+def draw_sharing(path: Path) -> None:
+    """Claim 4: TC(G) of the groups, a panel a set."""
+    sets = [name for name in TITLES if group_runs(name)]
+    figure, axes = plt.subplots(
+        1, len(sets), figsize=(4.6 * len(sets), 2.6), layout="constrained", squeeze=False
+    )
+    for axis, dataset in zip(axes[0], sets, strict=True):
+        found = group_runs(dataset)
+        for place, rows in enumerate(found.values()):
+            values = rows["TC(G), nats"]
+            axis.plot(values, [place] * len(values), "o", markersize=4, color=f"C{place}")
+        axis.set_yticks(range(len(found)), list(found))
+        axis.set_xlim(left=0)
+        axis.invert_yaxis()
+        axis.set_title(TITLES[dataset])
+        axis.set_xlabel("TC between groups, nats")
+    save(figure, path)
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    mpl.rcParams["svg.hashsalt"] = path.stem
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
