@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch.nn.functional import normalize
 
 from pipeline.interpret.code import Code
@@ -104,14 +104,15 @@ def linear_accuracy(train: Features, test: Others, labels: list[LabelClasses], l
     scale = np.sqrt(np.square(train).mean() + 1e-30)
     x, other = (np.pad(part / scale, ((0, 0), (0, 1)), constant_values=1.0) for part in (train, test))
     accuracies = []
-    for classes, other_classes in labels:
-        known, other_known = classes >= 0, other_classes >= 0
-        names, place = np.unique(classes[known], return_inverse=True)
-        targets = np.eye(len(names))[place]
-        gram = x[known].T @ x[known] / known.sum() + l2 * np.eye(x.shape[1])
-        weights = np.linalg.solve(gram, x[known].T @ targets / known.sum())
-        told = names[(other[other_known] @ weights).argmax(1)]
-        accuracies.append(float((told == other_classes[other_known]).mean()))
+    for known, alike in _by_known_images(labels):
+        labelled = x[known]
+        gram = labelled.T @ labelled / known.sum() + l2 * np.eye(x.shape[1])
+        for classes, other_classes in alike:
+            names, place = np.unique(classes[known], return_inverse=True)
+            weights = np.linalg.solve(gram, labelled.T @ np.eye(len(names))[place] / known.sum())
+            other_known = other_classes >= 0
+            told = names[(other[other_known] @ weights).argmax(1)]
+            accuracies.append(float((told == other_classes[other_known]).mean()))
     return float(np.mean(accuracies))
 
 
@@ -125,10 +126,22 @@ def nearest_accuracy(
     x, other = (normalize(torch.from_numpy(part).float(), dim=1) for part in (train, test))
     cosines = other @ x.T
     accuracies = []
-    for classes, other_classes in labels:
-        unknown, truth = torch.from_numpy(classes < 0), other_classes[: len(test)]
-        nearest = (cosines.masked_fill(unknown, -2.0) if unknown.any() else cosines).argmax(1).numpy()
-        right = (classes[nearest] == truth)[truth >= 0]
-        if len(right):
-            accuracies.append(float(right.mean()))
+    for known, alike in _by_known_images(labels):
+        searched = cosines if known.all() else cosines.masked_fill(torch.from_numpy(~known), -2.0)
+        nearest = searched.numpy().argmax(1)  # four times as fast as torch's
+        for classes, other_classes in alike:
+            truth = other_classes[: len(test)]
+            right = (classes[nearest] == truth)[truth >= 0]
+            if len(right):
+                accuracies.append(float(right.mean()))
     return float(np.mean(accuracies)) if accuracies else 0.0
+
+
+def _by_known_images(
+    labels: list[LabelClasses],
+) -> list[tuple[Bool[np.ndarray, " images"], list[LabelClasses]]]:
+    """The labels that the same training images have, and which images these are: they share the work."""
+    groups: dict[bytes, list[LabelClasses]] = {}
+    for label in labels:
+        groups.setdefault((label[0] >= 0).tobytes(), []).append(label)
+    return [(alike[0][0] >= 0, alike) for alike in groups.values()]

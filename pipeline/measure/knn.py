@@ -13,6 +13,7 @@ from pipeline.files import InputError
 from pipeline.measure.metrics import accuracy
 
 SIMILARITIES = 2**25  # per chunk: 128 MiB
+LINES = 8  # that a search for the largest folds each row into
 MAX_JUDGED = 2000  # validation images: a standard error of a point is enough to choose by
 
 
@@ -28,10 +29,27 @@ def neighbors(
     _check(num_neighbors, len(train))
     base = F.normalize(train, dim=1).T.contiguous()
     most_similar = [
-        (F.normalize(chunk, dim=1) @ base).topk(num_neighbors, dim=1)
+        _largest(F.normalize(chunk, dim=1) @ base, num_neighbors)
         for chunk in test.split(max(SIMILARITIES // len(train), 1))
     ]
-    return torch.cat([top.values for top in most_similar]), torch.cat([top.indices for top in most_similar])
+    cosines, indices = zip(*most_similar, strict=True)
+    return torch.cat(cosines), torch.cat(indices)
+
+
+def _largest(values: Float[Tensor, "others images"], count: int) -> tuple[Tensor, Tensor]:
+    """`topk` of every row, in half the time: the largest are in the `count` columns with the largest maxima,
+    where the images of a row stand in lines of `LINES` columns. What is left over is searched whole."""
+    width = values.shape[1] // LINES
+    if count > width:
+        top = values.topk(count, dim=1)
+        return top.values, top.indices
+    lines = values[:, : LINES * width].unflatten(1, (LINES, width))
+    columns = lines.amax(1).topk(count, dim=1, sorted=False).indices
+    first = width * torch.arange(LINES, device=values.device)
+    rest = torch.arange(LINES * width, values.shape[1], device=values.device).expand(len(values), -1)
+    candidates = torch.cat([(columns[:, None] + first[:, None]).flatten(1), rest], dim=1)
+    top = values.gather(1, candidates).topk(count, dim=1)
+    return top.values, candidates.gather(1, top.indices)
 
 
 def vote(

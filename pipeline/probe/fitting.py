@@ -44,12 +44,13 @@ def fit_view(
     params: ProbeParams,
     validation: Bool[Tensor, " images"],
     only_linear: bool = False,
-    with_extras: bool = True,
+    with_few: bool = True,
+    with_sgd: bool = False,
     with_noise: bool = False,
 ) -> FittedView:
-    """Fit every label: logistic and ridge regression, k of the k-NN, with extras the few-label draws and the
-    papers' probe, with noise the fits to wrong labels. Every choice is made on the `validation` part of these
-    images.
+    """Fit every label: logistic and ridge regression, k of the k-NN, with few the few-label draws, with SGD
+    the papers' probe, with noise the fits to wrong labels. Every choice is made on the `validation` part of
+    these images.
 
     Raises InputError naming probe.knn_neighbors where there are fewer labelled training images.
     """
@@ -63,11 +64,11 @@ def fit_view(
     if not only_linear:
         grid, temperature = params.knn_neighbors, params.knn_temperature
         nearest = choose_neighbors(features, targets.classes, num_classes, grid, temperature, validation)
-    if with_extras and not only_linear:
+    if with_few and not only_linear:
         draws = fit_few(rotated, components.variance, targets, num_classes, params)
-        if params.sgd.epochs and targets.classes:
-            standard = components.standardise(features)
-            sgd = fit_sgd(standard, targets.classes, num_classes, params.sgd, validation, params.seed)
+    if with_sgd and params.sgd.epochs and targets.classes:
+        standard = components.standardise(features)
+        sgd = fit_sgd(standard, targets.classes, num_classes, params.sgd, validation, params.seed)
     if with_noise:
         draws += fit_noisy(rotated, components.variance, targets, num_classes, params)
     return FittedView(components, classes, numbers, nearest, draws, sgd)

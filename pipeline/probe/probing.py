@@ -20,7 +20,7 @@ from pipeline.jepa.pretrained import load_encoder
 from pipeline.measure.embedding_store import twin_folder
 from pipeline.measure.embeddings import INITIAL, TRAINED, encoder_normalise
 from pipeline.params import AugmentParams, ProbeParams
-from pipeline.probe import label_noise
+from pipeline.probe import label_noise, sgd_probe
 from pipeline.probe.fine_tune import FineTuned, Recipe, fine_tune
 from pipeline.probe.fitting import FittedView, fit_view
 from pipeline.probe.held_out import Examples, ProbedSet
@@ -73,6 +73,7 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
                 params,
                 validation,
                 only_linear=view in POST_HOC,
+                with_sgd=view not in (*POST_HOC, *sgd_probe.NOT_OF_ENCODERS),
                 with_noise=view in label_noise.VIEWS,
             )
     counts = [name for name, spec in labels.items() if spec.kind == "count"]
@@ -89,7 +90,7 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
         for view in patches.views:
             with fitted.timed(view):
                 fitted.patches[view] = fit_view(
-                    patches.features(view), targets, labels, params, rows, with_extras=False
+                    patches.features(view), targets, labels, params, rows, with_few=False
                 )
     return fitted
 

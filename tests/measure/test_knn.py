@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from pipeline.files import InputError
@@ -81,3 +83,11 @@ def test_each_label_may_have_its_own_number_of_neighbours():
     for name, k, size in (("a", 1, 3), ("b", 20, 2)):
         alone = knn.classify(train, test, {name: targets[name]}, {name: size}, k, 0.1)
         assert torch.equal(both[name], alone[name])
+
+
+@given(images=st.integers(20, 200), count=st.integers(1, 20), seed=st.integers(0, 99))
+def test_the_search_in_lines_finds_what_topk_finds(images: int, count: int, seed: int):
+    values = draw(7, images, seed)
+    cosines, indices = knn._largest(values, count)
+    assert torch.equal(cosines, values.topk(count, dim=1).values)
+    assert torch.equal(values.gather(1, indices), cosines)

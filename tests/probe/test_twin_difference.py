@@ -54,7 +54,7 @@ def draw_features(noise: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def answer(train: torch.Tensor, test: torch.Tensor) -> tuple[dict[str, Metrics], Answers]:
     validation = torch.from_numpy(validation_rows(TRAIN, PARAMS.validation_fraction, PARAMS.seed))
-    probes = fit_view(train, TARGETS[0], SPECS, PARAMS, validation)
+    probes = fit_view(train, TARGETS[0], SPECS, PARAMS, validation, with_sgd=True)
     temperature = PARAMS.knn_temperature
     return score_view(probes, train, test, TARGETS[0], TARGETS[1], SPECS, temperature, BOOTSTRAP)
 
