@@ -41,9 +41,8 @@ def main(params: Params, root: Path) -> None:
             )
             continue
         means = ", ".join(f"{view} {mean:.1%}" for view, mean in summary["mean_accuracy"].items())
-        seconds = sum(summary["seconds"].values())
         print(
-            f"{name}: {len(metrics[name])} labels probed in {seconds:.0f} s; "
+            f"{name}: {len(metrics[name])} labels of {len(summary['rankme'])} views probed; "
             f"mean accuracy: {means or 'no label has classes'}"
         )
         gain = summary.get("less_twin", {}).get("accuracy")

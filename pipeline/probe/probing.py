@@ -27,6 +27,7 @@ from pipeline.probe.held_out import Examples, ProbedSet
 from pipeline.probe.linear_probe import validation_rows
 from pipeline.probe.targets import Targets, unusable
 from pipeline.runtime import Runtime
+from pipeline.threads import side_by_side
 from pipeline.views import (
     FINE_TUNED,
     FINE_TUNED_RANDOM_INIT,
@@ -35,6 +36,8 @@ from pipeline.views import (
     POST_HOC,
 )
 
+MEMORY = 2**32  # bytes that the probes of several views may take together
+NUMBERS = 6  # floats per image and class that a probe takes (pipeline.probe.logistic)
 AREA_LABEL = "foreground"  # the label whose number alone predicts counts where objects are alike
 
 
@@ -64,9 +67,10 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
     fitted = FittedSet()
     labels, targets = _usable(probed.image_set.name, probed.labels, train.targets)
     validation = _validation(len(train), params, probed.device)
-    for view in views:
+
+    def fit(view: str) -> FittedView:
         with fitted.timed(view):
-            fitted.views[view] = fit_view(
+            return fit_view(
                 train.features(view),
                 targets,
                 labels,
@@ -76,6 +80,9 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
                 with_sgd=view not in (*POST_HOC, *sgd_probe.NOT_OF_ENCODERS),
                 with_noise=view in label_noise.VIEWS,
             )
+
+    probes = side_by_side(fit, views, at_once(probed, len(train)))
+    fitted.views = dict(zip(views, probes, strict=True))
     counts = [name for name, spec in labels.items() if spec.kind == "count"]
     if counts and AREA_LABEL in train.targets.numbers and AREA_LABEL not in unusable(train.targets):
         # Where objects are alike their number follows from the area they cover, so that alone is a baseline.
@@ -87,11 +94,13 @@ def fit_set(probed: ProbedSet, train: Examples, views: tuple[str, ...], params: 
         labels, targets = _usable(probed.image_set.name, probed.patch_labels, patches.targets)
         images = _validation(patches.num_images, params, probed.device)
         rows = torch.repeat_interleave(images, patches.per_image)  # patches of one image stay on one side
-        for view in patches.views:
+
+        def fit_patches(view: str) -> FittedView:
             with fitted.timed(view):
-                fitted.patches[view] = fit_view(
-                    patches.features(view), targets, labels, params, rows, with_few=False
-                )
+                return fit_view(patches.features(view), targets, labels, params, rows, with_few=False)
+
+        probes = side_by_side(fit_patches, patches.views, at_once(probed, len(rows)))
+        fitted.patches = dict(zip(patches.views, probes, strict=True))
     return fitted
 
 
@@ -124,6 +133,14 @@ def tune_set(
                 recipe, params.fine_tune, train.images, targets.classes, num_classes, validation
             )
         fitted.tuned[view] = recipe, tuned
+
+
+def at_once(probed: ProbedSet, rows: int) -> int:
+    """How many views of a set are probed at a time: on a CPU as many as MEMORY holds, on a GPU one."""
+    if probed.device.type != "cpu":
+        return 1
+    columns = sum(len(spec.classes) for spec in (*probed.labels.values(), *probed.patch_labels.values()))
+    return max(1, MEMORY // (NUMBERS * 4 * rows * max(columns, 1)))
 
 
 def area_of(examples: Examples) -> Float[Tensor, "images 1"]:

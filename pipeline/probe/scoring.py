@@ -3,10 +3,11 @@
 Nothing is fitted or chosen here.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from pipeline.measure.collapse import spread
@@ -16,10 +17,11 @@ from pipeline.params import ProbeParams
 from pipeline.probe.fine_tune import classify_images
 from pipeline.probe.fitting import FittedView
 from pipeline.probe.held_out import Examples, Patches, ProbedSet
-from pipeline.probe.probing import FittedSet, area_of
+from pipeline.probe.probing import FittedSet, area_of, at_once
 from pipeline.probe.scores import DIGITS, Answers, class_scores, majority, score_view
 from pipeline.probe.targets import Targets, unscorable, unusable
 from pipeline.probe.twin_difference import label_differences, mean_differences
+from pipeline.threads import side_by_side
 from pipeline.views import BASELINES, ENCODER, FOREGROUND_AREA, MAJORITY, TWIN
 
 
@@ -50,31 +52,35 @@ def score_set(
     targets = test.targets.only(set(probed.labels) - {*reasons, *unusable(train.targets)})
     specs = {**probed.labels, **probed.patch_labels}
     metrics: dict[str, dict[str, Metrics]] = {name: {} for name in specs}
-    rankme = {}
 
     def score(
-        view: str,
-        probes: FittedView,
+        probes: Mapping[str, FittedView],
         searched: Examples | Patches,
+        others: Examples | Patches,
         test_targets: Targets,
-        features: Float[Tensor, "others dim"],
         bootstrap: Bootstrap,
-    ) -> Answers:
-        neighbors = searched.features(view) if probes.neighbors else None
-        scores, answers = score_view(
-            probes,
-            neighbors,
-            features,
-            searched.targets,
-            test_targets,
-            specs,
-            params.knn_temperature,
-            bootstrap,
-            test.under_corruptions(view) if searched is train else {},
-        )
-        for name, of_label in scores.items():
-            metrics[name][view] = of_label
-        return answers
+    ) -> dict[str, Answers]:
+        """Put the scores of every view into `metrics`; what the views answer."""
+
+        def of_view(view: str) -> tuple[dict[str, Metrics], Answers]:
+            with fitted.timed(view):
+                return score_view(
+                    probes[view],
+                    searched.features(view) if probes[view].neighbors else None,
+                    others.features(view),
+                    searched.targets,
+                    test_targets,
+                    specs,
+                    params.knn_temperature,
+                    bootstrap,
+                    test.under_corruptions(view) if searched is train else {},
+                )
+
+        scored = side_by_side(of_view, probes, at_once(probed, len(train)))
+        for view, (scores, _) in zip(probes, scored, strict=True):
+            for name, of_label in scores.items():
+                metrics[name][view] = of_label
+        return {view: answers for view, (_, answers) in zip(probes, scored, strict=True)}
 
     def compare(answers: dict[str, Answers], test_targets: Targets, bootstrap: Bootstrap) -> None:
         if TWIN in answers:
@@ -83,14 +89,9 @@ def score_set(
                 metrics[name][ENCODER] |= difference
 
     bootstrap = Bootstrap(len(test), params.bootstrap, params.seed)
-    answers: dict[str, Answers] = {}
-    for view, probes in fitted.views.items():
-        features = test.features(view)
-        with fitted.timed(view):
-            of_view = score(view, probes, train, targets, features, bootstrap)
-        if view in (ENCODER, TWIN, *BASELINES):
-            answers[view] = of_view
-        rankme[view] = round(spread(features).rankme, DIGITS)
+    of_views = score(fitted.views, train, test, targets, bootstrap)
+    answers = {view: of_views[view] for view in of_views if view in (ENCODER, TWIN, *BASELINES)}
+    rankme = {view: round(spread(test.features(view)).rankme, DIGITS) for view in of_views}
     compare(answers, targets, bootstrap)
     less = {
         view: mean_differences(answers[ENCODER], of_view, bootstrap)
@@ -107,7 +108,12 @@ def score_set(
     }
     if fitted.area is not None:
         of_counts = targets.only(fitted.area.classes)
-        score(FOREGROUND_AREA, fitted.area, train, of_counts, area_of(test), bootstrap)
+        temperature = params.knn_temperature
+        area, _ = score_view(
+            fitted.area, None, area_of(test), train.targets, of_counts, specs, temperature, bootstrap
+        )
+        for name, scores in area.items():
+            metrics[name][FOREGROUND_AREA] = scores
     for view, (recipe, tuned) in fitted.tuned.items():
         with fitted.timed(view):
             guesses = classify_images(tuned, recipe, params.fine_tune, test.images)
@@ -120,13 +126,7 @@ def score_set(
         over_images = Bootstrap(test.patches.num_images, params.bootstrap, params.seed)
         excluded = {*unusable(train.patches.targets), *unscorable(test.patches.targets)}
         patch_targets = test.patches.targets.only(set(probed.patch_labels) - excluded)
-        of_patches: dict[str, Answers] = {}
-        for view, probes in fitted.patches.items():
-            with fitted.timed(view):
-                features = test.patches.features(view)
-                of_view = score(view, probes, train.patches, patch_targets, features, over_images)
-            if view in (ENCODER, TWIN):
-                of_patches[view] = of_view
+        of_patches = score(fitted.patches, train.patches, test.patches, patch_targets, over_images)
         compare(of_patches, patch_targets, over_images)
         with_majority.append((train.patches.targets, patch_targets))
     for train_targets, test_targets in with_majority:

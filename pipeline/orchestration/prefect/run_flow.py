@@ -31,7 +31,7 @@ def run_flow() -> State[Any]:
     ran: list[str] = []
     with watched(stop, [run_id()], None):
         for names in stages.stage_rounds(root):
-            given = stages.shares(len(names), runtime)
+            given = stages.shares(names, runtime)
             in_words = " and ".join(names)
             try:
                 with terminated():

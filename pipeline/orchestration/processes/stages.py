@@ -13,6 +13,7 @@ from pipeline.orchestration.processes.stop import Stop
 from pipeline.params import RuntimeParams
 
 CANCELLED = "cancelled"
+FILLS = ("probe",)  # works in threads of a core each, so it may take what its neighbours leave
 
 
 class StageError(InputError):
@@ -34,24 +35,26 @@ def up_to_date(root: Path) -> bool:
     return status.returncode == 0
 
 
-def shares(count: int, runtime: RuntimeParams) -> list[Environment]:
-    """What each of `count` stages gets where they run side by side: its share of cores, or a GPU of its own.
-    Empty where they have to run one after the other.
+def shares(stages: list[str], runtime: RuntimeParams) -> list[Environment]:
+    """What each stage gets where they run side by side: its share of cores, or a GPU of its own. Empty where
+    they have to run one after the other.
 
-    Small networks do not keep several cores busy, so two trainings on half the cores each end sooner. A GPU
-    is not shared: its memory may do for one alone.
+    Small networks do not keep several cores busy, so two trainings on half the cores each end sooner. The
+    stages of FILLS may use all cores. A GPU is not shared: its memory may do for one alone.
     """
-    devices = [] if runtime.device == "cpu" else gpus()
+    count, devices = len(stages), [] if runtime.device == "cpu" else gpus()
     fit = len(devices) >= count if devices else cores() >= max(runtime.threads, 1) * count
     if count < 2 or not fit or runtime.processes > 1 or runtime.device not in ("auto", "cpu"):
         return []
-    return slots(count, devices, cores())
+    given = slots(count, devices, cores())
+    threads = {stage: {"OMP_NUM_THREADS": str(cores())} for stage in stages if stage in FILLS}
+    return [share | threads.get(stage, {}) for stage, share in zip(stages, given, strict=True)]
 
 
 def run_round(root: Path, stages: list[str], runtime: RuntimeParams, stop: Stop, listener: Listener) -> None:
     """Run the stages of a round, side by side where `shares` has it. Where one fails the others are stopped,
     which save their state. Raises StageError with the reason of the first that failed."""
-    given = shares(len(stages), runtime)
+    given = shares(stages, runtime)
     if not given:
         for stage in stages:
             run_stage(root, stage, stop, listener)

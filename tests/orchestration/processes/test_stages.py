@@ -96,8 +96,15 @@ def test_where_one_of_two_stages_fails_the_other_is_stopped_and_the_reason_is_it
 def test_two_stages_share_cores_but_no_gpu(monkeypatch, runtime, cores, gpus, threads):
     monkeypatch.setattr(room, "cores", lambda: cores)
     monkeypatch.setattr(room, "gpus", lambda: gpus)
-    given = shares(2, RUNTIME.model_copy(update=runtime))
+    given = shares(["pretrain", "twin"], RUNTIME.model_copy(update=runtime))
     assert [share["OMP_NUM_THREADS"] for share in given] == threads
     devices = [share.get("CUDA_VISIBLE_DEVICES") for share in given]
     assert None in devices or len(set(devices)) == len(devices)
-    assert shares(1, RUNTIME.model_copy(update=runtime)) == []
+    assert shares(["embed"], RUNTIME.model_copy(update=runtime)) == []
+
+
+def test_the_probe_may_take_the_cores_that_its_neighbour_leaves(monkeypatch):
+    monkeypatch.setattr(room, "cores", lambda: 4)
+    monkeypatch.setattr(room, "gpus", list)
+    given = shares(["probe", "interpret"], RUNTIME)
+    assert [share["OMP_NUM_THREADS"] for share in given] == ["4", "2"]
