@@ -60,6 +60,40 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
     "4-blocks": {"model.predictor.depth": 4},
 }
 
+# of the dense baseline, each one change from dense-base and of its processor time
+DENSE: dict[str, dict[str, Any]] = {
+    "base": {},
+    "patch4": {
+        "model.patch_size": 4,
+        "masking.target_sizes": [[4, 4]],
+        "masking.num_context": 32,
+        "pretrain.steps": 810,
+    },
+    "patch4-context16": {
+        "model.patch_size": 4,
+        "masking.target_sizes": [[4, 4]],
+        "masking.num_context": 16,
+        "pretrain.steps": 1030,
+    },
+    "width192": {"model.embed_dim": 192, "model.num_heads": 6, "pretrain.steps": 1700},
+    "depth2": {"model.depth": 2, "pretrain.steps": 3480},
+    "depth6": {"model.depth": 6, "pretrain.steps": 1750},
+    "targets3-context4": {"masking.num_targets": 3, "masking.num_context": 4, "pretrain.steps": 2670},
+    "targets1-context12": {"masking.num_targets": 1, "masking.num_context": 12, "pretrain.steps": 2050},
+    "batch64": {"pretrain.batch_size": 64, "pretrain.steps": 3400},
+    "batch256": {"pretrain.batch_size": 256, "pretrain.steps": 1480},
+    "lr0.0015": {"pretrain.learning_rate": 0.0015},
+    "lr0.006": {"pretrain.learning_rate": 0.006},
+    "ema0.97": {"objective.ema_momentum": [0.97, 1.0]},
+    "ema0.996": {"objective.ema_momentum": [0.996, 1.0]},
+    "crop0.25": {"augment.crop_scale": [0.25, 1.0]},
+    "crop0.8": {"augment.crop_scale": [0.8, 1.0]},
+    "mse": {"objective.loss": "mse"},
+    "predictor1": {"model.predictor.depth": 1},
+    "jitter0.4": {"augment.color_jitter": 0.4},
+    "none": {"regularizer.name": "none"},
+}
+
 
 def rival(method: str, *strengths: float) -> dict[str, dict[str, Any]]:
     """A sparsity method beside VICReg at some strengths: setting -> what it sets."""
@@ -103,6 +137,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for side, changes in (("", {}), ("twin-", TWIN))
         for name, predictor in RUNGS.items()
     },
+    **{f"dense-{name}": TWIN | {"regularizer.weight": 0.03} | changes for name, changes in DENSE.items()},
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},
