@@ -50,7 +50,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
-BASELINES = tuple(f"dense-{name}" for name in DENSE)
+DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100"}
 LARGEST_STACK = 12
@@ -90,7 +90,7 @@ def missing(dataset: str) -> list[Cell]:
         *(Cell(name, seed) for name in choices for seed in FRESH),
         *(Cell(name, seed) for name in DIAL for seed in FRESH[:3]),
         *(Cell(name, seed) for seed in TUNING for name in LADDER if tuned_here),
-        *(Cell(name, seed) for seed in TUNING for name in BASELINES if dataset == "cifar100"),
+        *(Cell(name, seed) for seed in TUNING for name in DENSE_SETTINGS if dataset == "cifar100"),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]

@@ -1,13 +1,13 @@
 """Independent pieces of work side by side, in threads of this process.
 
-Small products hardly gain from several cores, so pieces on a core each end sooner, and what a piece computes
-does not depend on how many cores there are.
+Small products hardly gain from several cores, so pieces on a core each end sooner.
 """
 
 import ctypes
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import torch
@@ -16,8 +16,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _AbandonedError(BaseException):
-    """Raised in threads whose result nobody waits for any more."""
+class _AbandonedError(SystemExit):
+    """Raised in threads whose results nobody waits for any more. A thread that it ends says nothing."""
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], most: int) -> list[Result]:
@@ -28,29 +28,53 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], most: in
     """
     items, cores = list(items), torch.get_num_threads()
     count = max(1, min(most, cores, len(items)))
-    at_work: set[int] = set()
+    places = iter(range(len(items)))
+    results: dict[int, Result] = {}
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+    abandoned = False
 
-    def run(item: Item) -> Result:
-        at_work.add(threading.get_ident())
-        try:
-            return work(item)
-        finally:
-            at_work.discard(threading.get_ident())
+    def drain() -> None:
+        with suppress(_AbandonedError):
+            torch.set_num_threads(cores // count)
+            for place in places:
+                if abandoned:
+                    return
+                error = None
+                try:
+                    results[place] = work(items[place])
+                except BaseException as raised:
+                    error = raised
+                ended.put(error)
 
-    with ThreadPoolExecutor(count, "side by side", torch.set_num_threads, (cores // count,)) as executor:
-        futures = [executor.submit(run, item) for item in items]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for thread in list(at_work):
+    # Not a ThreadPoolExecutor: a stop that arrives inside its methods leaves its locks taken, and it hangs.
+    threads = [threading.Thread(target=drain) for _ in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in items:
+            error = _get(ended)
+            if error is not None:
+                raise error
+    except BaseException:
+        abandoned = True
+        for thread in threads:
+            if thread.is_alive():
                 _raise_in(thread, _AbandonedError)
-            raise
-        finally:
-            torch.set_num_threads(cores)  # for what comes next: of MKL's threads there is one number for all
+        raise
+    finally:
+        for thread in threads:
+            if thread.is_alive():
+                thread.join()
+        torch.set_num_threads(cores)  # for what comes next: of MKL's threads there is one number for all
+    return [results[place] for place in range(len(items))]
 
 
-def _raise_in(thread: int, kind: type[BaseException]) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))
+def _get(ended: "SimpleQueue[BaseException | None]") -> BaseException | None:
+    """The next entry. A stop that arrives just before a wait does not end it, so no wait is long."""
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=0.5)
+
+
+def _raise_in(thread: threading.Thread, kind: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(kind))

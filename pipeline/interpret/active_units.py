@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from pipeline.interpret.code import Code
 from pipeline.interpret.factors import Factor, LabelClasses, label_classes
 from pipeline.interpret.partitions import group_energies, standardise
+from pipeline.measure.same_images import with_the_same_images
 from pipeline.params import InterpretParams
 from pipeline.views import ENCODER, LATENT, RANDOM_INIT, SAE, TWIN
 
@@ -141,7 +142,6 @@ def _by_known_images(
     labels: list[LabelClasses],
 ) -> list[tuple[Bool[np.ndarray, " images"], list[LabelClasses]]]:
     """The labels that the same training images have, and which images these are: they share the work."""
-    groups: dict[bytes, list[LabelClasses]] = {}
-    for label in labels:
-        groups.setdefault((label[0] >= 0).tobytes(), []).append(label)
-    return [(alike[0][0] >= 0, alike) for alike in groups.values()]
+    known = {place: classes >= 0 for place, (classes, _) in enumerate(labels)}
+    groups = with_the_same_images(known)
+    return [(known[places[0]], [labels[place] for place in places]) for places in groups]

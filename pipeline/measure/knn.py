@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from pipeline.files import InputError
 from pipeline.measure.metrics import accuracy
+from pipeline.measure.same_images import with_the_same_images
 
 SIMILARITIES = 2**25  # per chunk: 128 MiB
 LINES = 8  # that a search for the largest folds each row into
@@ -80,7 +81,7 @@ def classify(
     """
     votes = dict.fromkeys(targets, num_neighbors) if isinstance(num_neighbors, int) else num_neighbors
     predicted = {}
-    for names in _with_the_same_images(targets):
+    for names in _groups(targets):
         known = targets[names[0]] >= 0
         cosines, indices = neighbors(train[known], test, max(votes[name] for name in names))
         for name in names:
@@ -107,7 +108,7 @@ def choose_neighbors(
     ascending = sorted(grid)
     judged = validation.nonzero()[:MAX_JUDGED, 0]
     chosen = dict.fromkeys(targets, ascending[0])
-    for names in _with_the_same_images(targets):
+    for names in _groups(targets):
         known = targets[names[0]] >= 0
         fitting = known & ~validation if len(ascending) > 1 else known
         _check(ascending[-1], int(fitting.sum()))
@@ -124,11 +125,8 @@ def choose_neighbors(
     return chosen
 
 
-def _with_the_same_images(targets: dict[str, Tensor]) -> list[list[str]]:
-    groups: dict[bytes, list[str]] = {}
-    for name, target in targets.items():
-        groups.setdefault((target >= 0).cpu().numpy().tobytes(), []).append(name)
-    return list(groups.values())
+def _groups(targets: dict[str, Tensor]) -> list[list[str]]:
+    return with_the_same_images({name: (target >= 0).cpu().numpy() for name, target in targets.items()})
 
 
 def _check(num_neighbors: int, num_images: int) -> None:

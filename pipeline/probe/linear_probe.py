@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pipeline.measure.metrics import accuracy, r2
 from pipeline.measure.ridge import apply_ridge, ridge
+from pipeline.measure.same_images import with_the_same_images
 from pipeline.probe.logistic import Problem, logits, solve
 
 PATH_TOLERANCE = 3e-2  # 5e-4 nats are left: enough to choose a strength by
@@ -109,11 +110,9 @@ def fit_numbers(
     same images share one decomposition. Images whose target is NaN are left out.
     """
     descending = tuple(sorted(strengths, reverse=True))
-    groups: dict[bytes, list[str]] = {}
-    for name, target in targets.items():
-        groups.setdefault(target.isnan().cpu().numpy().tobytes(), []).append(name)
     fits = {}
-    for names in groups.values():
+    known_images = {name: ~target.isnan().cpu().numpy() for name, target in targets.items()}
+    for names in with_the_same_images(known_images):
         values = torch.stack([targets[name] for name in names], dim=1).double()
         known = ~values[:, 0].isnan()
         best = [0] * len(names)

@@ -24,6 +24,24 @@ def test_the_page_is_of_the_committed_rows():
     assert study_page.PAGE.read_text() == study_page.page()
 
 
+def test_a_verdict_on_weak_predictors_needs_its_rows(monkeypatch):
+    monkeypatch.setattr(study_page, "gains_most_from_linear", lambda dataset: True)
+    with pytest.raises(ValueError, match="no longer bear what is said of: weak predictors"):
+        study_page.page()
+
+
+def test_the_gain_counts_as_largest_where_it_is_on_every_seed(tables):
+    dense = [rows(name, 60, linear=50) for name in ("twin", "twin-predictor-linear")]
+    sparse = [rows("default", 60, linear=55), rows("predictor-linear", 60, linear=56)]
+    pd.concat([*dense, *sparse]).to_csv(tables / "study-scenes.csv", index=False)
+    assert study_page.gains_most_from_linear("scenes")
+    sparse[1].loc[1, "linear"] = 54
+    pd.concat([*dense, *sparse]).to_csv(tables / "study-scenes.csv", index=False)
+    assert not study_page.gains_most_from_linear("scenes")
+    pd.concat([*dense, sparse[0], sparse[1].iloc[:1]]).to_csv(tables / "study-scenes.csv", index=False)
+    assert not study_page.gains_most_from_linear("scenes")
+
+
 def test_a_setting_is_chosen_on_validation(tables):
     table = pd.concat([rows("twin", 60, linear=90), rows("twin-weight0.03", 61, linear=10)])
     assert study.chosen(study.BASELINE, table) == "twin-weight0.03"

@@ -1,7 +1,7 @@
 """No choice depends on the test split: it is opened once, by one function, after every probe is finished."""
 
 import shutil
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.measure.patches import SPECS
 from pipeline.params import Params
 from pipeline.probe import probe_sets, probing
 from pipeline.probe.held_out import ProbedSet, open_test, open_train
-from pipeline.probe.probing import FittedSet, fit_set, tune_set
+from pipeline.probe.probing import FittedSet, at_once, fit_set, tune_set
 from pipeline.probe.scoring import score_set
 from pipeline.runtime import resolve
 from stages import embed, probe
@@ -230,3 +230,12 @@ def test_the_twin_is_fine_tuned_from_its_own_weights(embedded: Path, tmp_path: P
     for folder, equal in ((TWIN, True), (ENCODER, False)):
         weights = load_encoder(tmp_path / folder, TRAINED, torch.device("cpu")).state_dict()
         assert all(torch.equal(start[key], value) for key, value in weights.items()) == equal
+
+
+def test_views_are_probed_at_a_time_where_memory_allows(embedded: Path):
+    a_set = probed(embedded)
+    views = at_once(a_set, 10**5)
+    assert views > 8
+    assert at_once(a_set, 4 * 10**5) == views // 4
+    assert at_once(a_set, 10**9) == 1
+    assert at_once(replace(a_set, device=torch.device("cuda")), 10**3) == 1
