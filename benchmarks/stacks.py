@@ -60,6 +60,8 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
     "4-blocks": {"model.predictor.depth": 4},
 }
 
+LONGER = (9600, 38400)  # steps; the default's are 2,400
+
 # of the dense baseline, each one change from dense-base and of its processor time
 DENSE: dict[str, dict[str, Any]] = {
     "base": {},
@@ -138,6 +140,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for name, predictor in RUNGS.items()
     },
     **{f"dense-{name}": TWIN | {"regularizer.weight": 0.03} | changes for name, changes in DENSE.items()},
+    **{
+        f"{side}steps{steps}": changes | {"pretrain.steps": steps}
+        for side, changes in (("", {}), ("twin-", TWIN | {"regularizer.weight": 0.03}))
+        for steps in LONGER
+    },
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.stacks import DENSE, RUNGS, SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
+from benchmarks.stacks import DENSE, LONGER, RUNGS, SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
 from pipeline.files import InputError, atomic_file
@@ -51,6 +51,7 @@ BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
+LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100"}
 LARGEST_STACK = 12
@@ -81,7 +82,7 @@ def chosen(method: str, rows: pd.DataFrame) -> str | None:
 
 def missing(dataset: str) -> list[Cell]:
     """The runs without a row: those of the tuning seeds, then the chosen settings on the fresh seeds, then
-    the dial of lambda, the ladder of predictors and the dense baselines."""
+    the dial of lambda, the ladder of predictors, the dense baselines and the longer runs."""
     rows, others = read(dataset), read(CHOSEN_ON[dataset])
     tuned_here = CHOSEN_ON[dataset] == dataset
     choices = [name for name in (chosen(method, others) for method in METHODS) if name]
@@ -90,7 +91,7 @@ def missing(dataset: str) -> list[Cell]:
         *(Cell(name, seed) for name in choices for seed in FRESH),
         *(Cell(name, seed) for name in DIAL for seed in FRESH[:3]),
         *(Cell(name, seed) for seed in TUNING for name in LADDER if tuned_here),
-        *(Cell(name, seed) for seed in TUNING for name in DENSE_SETTINGS if dataset == "cifar100"),
+        *(Cell(name, seed) for seed in TUNING for name in (*DENSE_SETTINGS, *LONG) if dataset == "cifar100"),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]
