@@ -7,8 +7,10 @@ import multiprocessing
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +52,11 @@ SETS: dict[str, dict[str, Any]] = {
     "scenes": {},
     "cifar100": {"data.name": "cifar100"} | PHOTOGRAPHS,
     "cifar10": {"data.name": "cifar10"} | PHOTOGRAPHS,
+    "clevr_like": {"data.scenes.variant": "clevr_like"},
+}
+TRANSFER = {  # set -> its labels that encoders of photographs are probed for too: the paper's two tasks
+    "scenes": ("count", "distance_bucket"),
+    "clevr_like": ("count_all", "closest_object_distance"),
 }
 MAIN_LABEL = {"cifar100": "fine"}  # whose probe counts as the mean, where a set has several of one kind
 
@@ -177,13 +184,17 @@ class Cell(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Runs that train as one stack on the prepared set `data`, and the file of their rows."""
+    """Runs that train as one stack on the prepared set `data`, and the file of their rows.
+
+    transfer: sets of TRANSFER, prepared, that their encoders are probed on too.
+    """
 
     dataset: str
     cells: list[Cell]
     data: Path
     rows: Path
     precision: str = "fp32"
+    transfer: Mapping[str, Path] = MappingProxyType({})
 
 
 def settings_of(dataset: str, setting: str, seed: int, precision: str = "fp32") -> Params:
@@ -219,6 +230,11 @@ def train(job: Job) -> None:
         else:
             train_alone(runs[0])
     samples = sample_images(images)
+    samples |= {
+        f"{name}/{split}": torch.from_numpy(np.array(open_set(data).split(split).images))
+        for name, data in job.transfer.items()
+        for split in SPLITS
+    }
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROBES, context, torch.set_num_threads, (1,)) as pool:
         waiting = []
@@ -242,7 +258,10 @@ def score(job: Job, features: dict[str, np.ndarray], cell: Params) -> dict[str, 
     """What a row says of the features of one run."""
     tensors = {name: torch.from_numpy(values) for name, values in features.items()}
     images = open_set(job.data)
-    return probe(images, tensors, cell) | describe_groups(images, tensors, cell)
+    row = probe(images, tensors, cell) | describe_groups(images, tensors, cell)
+    for name, data in job.transfer.items():
+        row |= probe_transfer(name, open_set(data), *(tensors[f"{name}/{split}"] for split in SPLITS), cell)
+    return row
 
 
 def sample_images(images: ImageSet) -> dict[str, torch.Tensor]:
@@ -291,6 +310,21 @@ def probe(images: ImageSet, features: dict[str, torch.Tensor], cell: Params) -> 
         if all(score in of_label for of_label in counted)  # 1 % of few images is no probe
     }
     return means | {f"linear, {name}": 100 * of_label["accuracy"] for name, of_label in classes.items()}
+
+
+def probe_transfer(
+    name: str, images: ImageSet, train: torch.Tensor, test: torch.Tensor, cell: Params
+) -> dict[str, float]:
+    """Percent of the linear probe for the labels of TRANSFER, of features of another set's images."""
+    specs = {label: images.labels[label] for label in TRANSFER[name]}
+    low_shot = cell.probe.low_shot.model_copy(update={"fractions": ()})
+    settings = cell.probe.model_copy(update={"low_shot": low_shot})
+    targets = [read_targets(images.split(split).labels, specs, torch.device("cpu")) for split in SPLITS]
+    chosen = torch.from_numpy(validation_rows(len(train), settings.validation_fraction, settings.seed))
+    fitted = fit_view(train, targets[0], specs, settings, chosen, with_noise=False)
+    bootstrap = Bootstrap(len(test), settings.bootstrap, settings.seed)
+    scores, _ = score_view(fitted, train, test, *targets, specs, settings.knn_temperature, bootstrap, {})
+    return {f"{name}, {label}": 100 * of_label["accuracy"] for label, of_label in scores.items()}
 
 
 def describe_groups(images: ImageSet, features: dict[str, torch.Tensor], cell: Params) -> dict[str, float]:

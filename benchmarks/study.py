@@ -22,7 +22,19 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.stacks import DENSE, LONGER, RUNGS, SETS, SETTINGS, Cell, Job, settings_of, train, train_in_process
+from benchmarks.stacks import (
+    DENSE,
+    LONGER,
+    RUNGS,
+    SETS,
+    SETTINGS,
+    TRANSFER,
+    Cell,
+    Job,
+    settings_of,
+    train,
+    train_in_process,
+)
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
 from pipeline.files import InputError, atomic_file
@@ -53,7 +65,8 @@ LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twi
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
-CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100"}
+CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
+PHOTOGRAPHS = ("cifar100", "cifar10")
 LARGEST_STACK = 12
 ROUNDING = 1.0  # points by which the linear probe of one run may differ between machines
 
@@ -127,7 +140,8 @@ class Plan(NamedTuple):
 def train_all(sets: dict[str, Path], plan: Plan) -> None:
     """Train what has no rows yet; rows are written as their stack ends.
 
-    After `minutes` what still trains is stopped, and the next call trains it again.
+    After `minutes` what still trains is stopped, and the next call trains it again. Encoders of photographs
+    are probed on those of TRANSFER that are among the sets.
     """
     end = time.monotonic() + 60 * plan.minutes
     wanted = {
@@ -141,7 +155,8 @@ def train_all(sets: dict[str, Path], plan: Plan) -> None:
             while waiting and len(running) < plan.jobs:
                 dataset, stack = waiting.pop(0)
                 rows = Path(folder) / f"{dataset}-{len(waiting)}.csv"
-                job = Job(dataset, stack, sets[dataset], rows, plan.precision)
+                others = {name: sets[name] for name in TRANSFER if name in sets and dataset in PHOTOGRAPHS}
+                job = Job(dataset, stack, sets[dataset], rows, plan.precision, others)
                 process = context.Process(target=train_in_process, args=(job,))
                 process.start()
                 running[process] = job
