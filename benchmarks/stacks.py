@@ -69,7 +69,13 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
 
 LONGER = (9600, 38400)  # steps; the default's are 2,400
 
-# of the dense baseline, each one change from dense-base and of its processor time
+JOINED = {  # what helped the dense baseline most
+    "objective.ema_momentum": [0.97, 1.0],
+    "model.depth": 2,
+    "masking.num_targets": 3,
+    "masking.num_context": 4,
+}
+# of the dense baseline, each of the processor time of dense-base; the last two join what had read more
 DENSE: dict[str, dict[str, Any]] = {
     "base": {},
     "patch4": {
@@ -101,6 +107,10 @@ DENSE: dict[str, dict[str, Any]] = {
     "predictor1": {"model.predictor.depth": 1},
     "jitter0.4": {"augment.color_jitter": 0.4},
     "none": {"regularizer.name": "none"},
+    "ema0.9": {"objective.ema_momentum": [0.9, 1.0]},
+    "joined3": JOINED | {"pretrain.steps": 4120},
+    "joined5": JOINED
+    | {"model.predictor.depth": 1, "augment.crop_scale": [0.25, 1.0], "pretrain.steps": 4890},
 }
 
 
@@ -152,6 +162,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for side, changes in (("", {}), ("twin-", TWIN | {"regularizer.weight": 0.03}))
         for steps in LONGER
     },
+    "joined3": JOINED | {"pretrain.steps": 4120},
+    "joined3-same-time": JOINED | {"pretrain.steps": 3390},
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},

@@ -63,6 +63,7 @@ BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
+JOINED_SETTINGS = ("joined3", "joined3-same-time")  # SparseJEPA with what helped the dense baseline most
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
@@ -104,7 +105,12 @@ def missing(dataset: str) -> list[Cell]:
         *(Cell(name, seed) for name in choices for seed in FRESH),
         *(Cell(name, seed) for name in DIAL for seed in FRESH[:3]),
         *(Cell(name, seed) for seed in TUNING for name in LADDER if tuned_here),
-        *(Cell(name, seed) for seed in TUNING for name in (*DENSE_SETTINGS, *LONG) if dataset == "cifar100"),
+        *(
+            Cell(name, seed)
+            for seed in TUNING
+            for name in (*DENSE_SETTINGS, *JOINED_SETTINGS, *LONG)
+            if dataset == "cifar100"
+        ),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]
