@@ -64,6 +64,8 @@ CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 JOINED_SETTINGS = ("joined3", "joined3-same-time")  # SparseJEPA with what helped the dense baseline most
+# on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
+CLEVR_LIKE_TWINS = ("twin-weight0.03", "twin-weight0.3", "twin-none", "dense-ema0.97", "dense-depth2")
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
@@ -111,6 +113,7 @@ def missing(dataset: str) -> list[Cell]:
             for name in (*DENSE_SETTINGS, *JOINED_SETTINGS, *LONG)
             if dataset == "cifar100"
         ),
+        *(Cell(name, seed) for seed in FRESH[:3] for name in CLEVR_LIKE_TWINS if dataset == "clevr_like"),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]
