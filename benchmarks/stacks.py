@@ -128,6 +128,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "twin-weight0.03": TWIN | {"regularizer.weight": 0.03},
     "twin-weight0.3": TWIN | {"regularizer.weight": 0.3},
     "twin-none": TWIN | {"regularizer.name": "none"},
+    "untrained": TWIN | {"pretrain.steps": 1, "pretrain.learning_rate": 1e-8},
     "twin-lr0.006": TWIN | {"pretrain.learning_rate": 0.006},
     "lr0.006": {"pretrain.learning_rate": 0.006},
     "groups-only": {"sparsity.method": "none"},

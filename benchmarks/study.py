@@ -63,9 +63,10 @@ BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
-JOINED_SETTINGS = ("joined3", "joined3-same-time")  # SparseJEPA with what helped the dense baseline most
+# what helped the dense baseline most, for it and for SparseJEPA
+JOINED_SETTINGS = ("dense-joined3", "joined3", "joined3-same-time")
 # on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
-CLEVR_LIKE_TWINS = ("twin-weight0.03", "twin-weight0.3", "twin-none", "dense-ema0.97", "dense-depth2")
+CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
@@ -113,7 +114,13 @@ def missing(dataset: str) -> list[Cell]:
             for name in (*DENSE_SETTINGS, *JOINED_SETTINGS, *LONG)
             if dataset == "cifar100"
         ),
-        *(Cell(name, seed) for seed in FRESH[:3] for name in CLEVR_LIKE_TWINS if dataset == "clevr_like"),
+        *(Cell(name, seed) for seed in TUNING for name in JOINED_SETTINGS[:2] if dataset == "scenes"),
+        *(
+            Cell(name, seed)
+            for seed in FRESH[:3]
+            for name in ("untrained", *CLEVR_LIKE_TWINS, "joined3")
+            if dataset == "clevr_like"
+        ),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))
     return [cell for cell in dict.fromkeys(cells) if cell not in done]

@@ -1,0 +1,120 @@
+"""SparseJEPA beside stronger dense baselines: tables of docs/results.md."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.stacks import DENSE
+from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG, read
+from benchmarks.tuning import TUNING, Difference, difference
+
+BASE = "dense-base"
+DEFAULT_STEPS = 2400
+CLEVR_LIKE_DENSE = ("twin", *CLEVR_LIKE_TWINS)
+CLEVR_LIKE = {  # title -> setting, of the rows below the dense ones
+    "groups alone": "groups-only",
+    "oi-VAE alone": "oivae-only",
+    "SparseJEPA, lambda 0": "lambda0",
+    "SparseJEPA, the default": "default",
+}
+TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
+
+
+def of(dataset: str, setting: str) -> pd.DataFrame:
+    rows = read(dataset)
+    return rows[rows["setting"] == setting]
+
+
+def best_dense(dataset: str) -> str:
+    """The dense setting with the best mean on validation images, over the seeds that all of them have."""
+    settings = CLEVR_LIKE_DENSE if dataset == "clevr_like" else DENSE_SETTINGS
+    rows = read(dataset)
+    scores = rows[rows["setting"].isin(settings)].pivot(index="seed", columns="setting", values="validation")
+    return str(scores.dropna().mean().idxmax())
+
+
+def dense_table() -> list[str]:
+    """CIFAR-100: each dense baseline of equal processor time, the best validation first."""
+    lines = [
+        "| change | steps | validation | linear | k-NN | 1 % | linear, less none |",
+        "|---|" + "--:|" * 6,
+    ]
+    rows = read("cifar100")
+    rows = rows[rows["setting"].isin(DENSE_SETTINGS)]
+    base = rows[rows["setting"] == BASE]
+    for setting in rows.groupby("setting")["validation"].mean().sort_values(ascending=False).index:
+        of_setting = rows[rows["setting"] == setting]
+        means = of_setting[["validation", "linear", "knn", "one_percent"]].mean()
+        changes = DENSE[str(setting).removeprefix("dense-")]
+        cells = [describe(changes), f"{changes.get('pretrain.steps', DEFAULT_STEPS):,}"]
+        cells += [f"{mean:.1f}" for mean in means]
+        cells.append("" if setting == BASE else interval(difference(of_setting, base, "linear")))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def describe(changes: dict[str, Any]) -> str:
+    """What a dense setting changes, as params."""
+    named = [f"`{key}={value}`".replace(" ", "") for key, value in changes.items() if key != "pretrain.steps"]
+    return ", ".join(named) or "none"
+
+
+def against_dense(setting: str, column: str = "linear") -> Difference:
+    """CIFAR-100: a sparse setting less the best dense one, over the tuning seeds."""
+    rows, dense = of("cifar100", setting), of("cifar100", best_dense("cifar100"))
+    return difference(rows[rows["seed"].isin(TUNING)], dense[dense["seed"].isin(TUNING)], column)
+
+
+def clevr_like_table() -> list[str]:
+    """CLEVR-like scenes: an encoder before training, dense settings, and SparseJEPA with its parts."""
+    best = best_dense("clevr_like")
+    lines = [
+        f"| | seeds | {' | '.join(TASKS)} | both | k-NN | 1 % | zeros | both, less `{best}` |",
+        "|---|" + "--:|" * 8,
+    ]
+    dense = {f"dense, `{name}`": name for name in CLEVR_LIKE_DENSE}
+    for title, setting in ({"before training": "untrained"} | dense | CLEVR_LIKE).items():
+        rows = of("clevr_like", setting)
+        means = rows[[*TASKS.values(), "linear", "knn", "one_percent"]].mean()
+        zeros = rows["zero_share"].mean()
+        cells = [title, str(len(rows)), *(f"{mean:.1f}" for mean in means)]
+        cells.append("—" if np.isnan(zeros) else f"{100 * zeros:.0f} %")
+        less = difference(rows, of("clevr_like", best), "linear")
+        cells.append("" if setting == best else interval(less))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def clevr_like_difference(label: str, less: str | None = None) -> Difference:
+    """SparseJEPA's default less a setting; None: the best dense one. label: of TASKS."""
+    other = less or best_dense("clevr_like")
+    return difference(of("clevr_like", "default"), of("clevr_like", other), TASKS[label])
+
+
+def longer_table() -> list[str]:
+    """CIFAR-100: the twin of weight .03 and the default by number of steps."""
+    lines = [
+        "| steps | seeds | dense | sparse | difference | k-NN, dense | sparse |",
+        "|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    pairs = [("twin-weight0.03", "default"), *zip(LONG[1::2], LONG[::2], strict=True)]
+    for dense_name, sparse_name in pairs:
+        dense, sparse = of("cifar100", dense_name), of("cifar100", sparse_name)
+        both = dense.merge(sparse, on="seed", suffixes=("_dense", "_sparse"))
+        if both.empty:
+            continue
+        steps = int(dense_name.removeprefix("twin-steps")) if "steps" in dense_name else DEFAULT_STEPS
+        means = both.mean(numeric_only=True)
+        lines.append(
+            f"| {steps:,} | {len(both)} | {means['linear_dense']:.1f} | {means['linear_sparse']:.1f} "
+            f"| {means['linear_sparse'] - means['linear_dense']:+.1f} "
+            f"| {means['knn_dense']:.1f} | {means['knn_sparse']:.1f} |"
+        )
+    return lines
+
+
+def interval(less: Difference) -> str:
+    if less.seeds < 2:
+        return f"{less.mean:+.1f}"
+    return f"{less.mean:+.1f} ({less.low:+.1f} to {less.high:+.1f})"
