@@ -165,6 +165,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "joined3": JOINED | {"pretrain.steps": 4120},
     "joined3-same-time": JOINED | {"pretrain.steps": 3390},
+    "joined3-oivae-only": JOINED
+    | {"pretrain.steps": 4120, "regularizer.name": "vicreg", "regularizer.weight": 0.03},
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},

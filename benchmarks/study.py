@@ -64,7 +64,7 @@ CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 # what helped the dense baseline most, for it and for SparseJEPA
-JOINED_SETTINGS = ("dense-joined3", "joined3", "joined3-same-time")
+JOINED_SETTINGS = ("dense-joined3", "joined3", "joined3-oivae-only", "joined3-same-time")
 # on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
 CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmarks.stacks import DENSE
 from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG, read
+from benchmarks.study_numbers import TITLES
 from benchmarks.tuning import TUNING, Difference, difference
 
 BASE = "dense-base"
@@ -17,7 +18,14 @@ CLEVR_LIKE = {  # title -> setting, of the rows below the dense ones
     "oi-VAE alone": "oivae-only",
     "SparseJEPA, lambda 0": "lambda0",
     "SparseJEPA, the default": "default",
+    "SparseJEPA, `joined3`": "joined3",
 }
+TUNED_TWIN = {
+    "scenes": "twin",
+    "cifar100": "twin-weight0.03",
+    "clevr_like": "twin",
+}  # of docs/study.md's first plan
+SIDES = ("dense", "sparse")
 TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
 
 
@@ -64,6 +72,27 @@ def against_dense(setting: str, column: str = "linear") -> Difference:
     """CIFAR-100: a sparse setting less the best dense one, over the tuning seeds."""
     rows, dense = of("cifar100", setting), of("cifar100", best_dense("cifar100"))
     return difference(rows[rows["seed"].isin(TUNING)], dense[dense["seed"].isin(TUNING)], column)
+
+
+def joined_table() -> list[str]:
+    """Dense and sparse with the settings of the default, and with what helped the dense baseline most."""
+    lines = [
+        "| | seeds | dense | sparse | difference | k-NN: dense | sparse | 1 %: dense | sparse |",
+        "|---|" + "--:|" * 8,
+    ]
+    for dataset, twin in TUNED_TWIN.items():
+        for title, dense_name, sparse_name in (
+            ("the default's settings", twin, "default"),
+            ("`joined3`", "dense-joined3", "joined3"),
+        ):
+            dense, sparse = of(dataset, dense_name), of(dataset, sparse_name)
+            less = difference(sparse, dense, "linear")
+            both = dense.merge(sparse, on="seed", suffixes=(" dense", " sparse")).mean(numeric_only=True)
+            cells = [f"{TITLES[dataset]}, {title}", str(less.seeds)]
+            cells += [f"{both['linear dense']:.1f}", f"{both['linear sparse']:.1f}", interval(less)]
+            cells += [f"{both[f'{score} {side}']:.1f}" for score in ("knn", "one_percent") for side in SIDES]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def clevr_like_table() -> list[str]:

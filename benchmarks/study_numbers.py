@@ -7,7 +7,12 @@ from scipy import stats
 from benchmarks.study import BASELINE, CHOSEN_ON, METHODS, chosen, read
 from benchmarks.tuning import Difference, difference
 
-TITLES = {"scenes": "scenes", "cifar100": "CIFAR-100", "cifar10": "CIFAR-10"}
+TITLES = {
+    "scenes": "scenes",
+    "cifar100": "CIFAR-100",
+    "cifar10": "CIFAR-10",
+    "clevr_like": "CLEVR-like scenes",
+}
 DEFAULT = "SparseJEPA, the default"
 WITH_GROUPS = ("default", "lambda0", "groups-only", "twin", "twin-weight0.03")
 NUMBERS = ("DCI", "modularity", "MIG", "selectivity")
