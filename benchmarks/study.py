@@ -115,6 +115,7 @@ def missing(dataset: str) -> list[Cell]:
             if dataset == "cifar100"
         ),
         *(Cell(name, seed) for seed in TUNING for name in JOINED_SETTINGS[:2] if dataset == "scenes"),
+        *(Cell(name, seed) for seed in FRESH for name in JOINED_SETTINGS[:2] if dataset == "cifar100"),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]

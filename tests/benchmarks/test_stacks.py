@@ -14,10 +14,12 @@ def test_a_stack_leaves_a_row_a_run(finished_run, tmp_path, monkeypatch):
     monkeypatch.setattr(stacks, "PROBES", 1)
     data = finished_run.root / "artifacts/data" / finished_run.params.data.name
     cells = [stacks.Cell("lambda0", 10), stacks.Cell("lambda0.1", 10)]
-    stacks.train(stacks.Job("scenes", cells, data, tmp_path / "rows.csv"))
+    stacks.train(stacks.Job("scenes", cells, data, tmp_path / "rows.csv", transfer={"scenes": data}))
     written = pd.read_csv(tmp_path / "rows.csv").set_index("setting")
     assert list(written.index) == ["lambda0", "lambda0.1"] and set(written["seed"]) == {10}
     assert written.loc["lambda0", "zero_share"] == 0
     labels = [column for column in written.columns if column.startswith("linear, ")]
     assert written["linear"].tolist() == pytest.approx(written[labels].mean(axis=1).tolist())
     assert written[["noise60", "gaussian_noise", "DCI z", "selectivity z"]].notna().to_numpy().all()
+    for label in stacks.TRANSFER["scenes"]:  # the same images, so the same probe
+        assert written[f"scenes, {label}"].tolist() == pytest.approx(written[f"linear, {label}"].tolist())
