@@ -7,10 +7,8 @@ import multiprocessing
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,7 +207,7 @@ class Job(NamedTuple):
     data: Path
     rows: Path
     precision: str = "fp32"
-    transfer: Mapping[str, Path] = MappingProxyType({})
+    transfer: dict[str, Path] | None = None
 
 
 def settings_of(dataset: str, setting: str, seed: int, precision: str = "fp32") -> Params:
@@ -247,7 +245,7 @@ def train(job: Job) -> None:
     samples = sample_images(images)
     samples |= {
         f"{name}/{split}": torch.from_numpy(np.array(open_set(data).split(split).images))
-        for name, data in job.transfer.items()
+        for name, data in (job.transfer or {}).items()
         for split in SPLITS
     }
     context = multiprocessing.get_context("spawn")
@@ -274,7 +272,7 @@ def score(job: Job, features: dict[str, np.ndarray], cell: Params) -> dict[str, 
     tensors = {name: torch.from_numpy(values) for name, values in features.items()}
     images = open_set(job.data)
     row = probe(images, tensors, cell) | describe_groups(images, tensors, cell)
-    for name, data in job.transfer.items():
+    for name, data in (job.transfer or {}).items():
         row |= probe_transfer(name, open_set(data), *(tensors[f"{name}/{split}"] for split in SPLITS), cell)
     return row
 

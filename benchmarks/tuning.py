@@ -20,7 +20,10 @@ FRESH, TUNING = (10, 11, 12), (20, 21, 22)
 
 
 class Difference(NamedTuple):
-    """Mean of paired differences over the seeds that both have, and its 95 % interval by Student's t."""
+    """Mean of paired differences over the seeds that both have, and its 95 % interval by Student's t.
+
+    NaN of what needs more seeds: the mean one, the interval two.
+    """
 
     mean: float
     low: float
@@ -35,6 +38,10 @@ def difference(rows: pd.DataFrame, other: pd.DataFrame, column: str) -> Differen
     """Of a setting less another, in points."""
     pairs = rows.set_index("seed")[column] - other.set_index("seed")[column]
     values = pairs.dropna().to_numpy()
+    if len(values) < 2:
+        return Difference(
+            float(values.sum() / len(values)) if len(values) else np.nan, np.nan, np.nan, len(values)
+        )
     mean, half = values.mean(), stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
     return Difference(mean, mean - half, mean + half, len(values))
 

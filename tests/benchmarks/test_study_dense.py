@@ -21,13 +21,11 @@ def test_the_best_dense_setting_is_chosen_on_validation(tables):
     table = [rows("dense-base", 25, 30), rows("dense-depth2", 26, 24), rows("default", 40, 40)]
     pd.concat(table).to_csv(tables / "study-cifar100.csv", index=False)
     assert study_dense.best_dense("cifar100") == "dense-depth2"
-    less = study_dense.against_dense("default")
-    assert (less.mean, less.seeds) == (16, 3)
 
 
-def test_the_best_is_chosen_over_seeds_that_all_settings_have(tables):
-    table = [rows("twin", 25, 30, [10, 11]), rows("dense-ema0.97", 24, 30, [10])]
-    table.append(rows("dense-ema0.97", 90, 30, [12]))
+def test_settings_of_fewer_than_three_seeds_are_not_chosen(tables):
+    table = [rows("twin", 25, 30, [10, 11, 12, 13]), rows("dense-ema0.97", 90, 30, [10])]
+    table.append(rows("dense-joined3", 24, 30, [10, 11, 12]))
     pd.concat(table).to_csv(tables / "study-clevr_like.csv", index=False)
     assert study_dense.best_dense("clevr_like") == "twin"
 
@@ -36,6 +34,15 @@ def test_a_dense_setting_is_named_by_its_params():
     changes = {"model.depth": 2, "augment.crop_scale": [0.25, 1.0], "pretrain.steps": 10}
     assert study_dense.describe(changes) == "`model.depth=2`, `augment.crop_scale=[0.25,1.0]`"
     assert study_dense.describe({"pretrain.steps": 10}) == "none"
+
+
+def test_joined_settings_are_compared_by_the_seeds_that_both_have(tables):
+    table = [rows("dense-joined3", 25, 30), rows("joined3", 25, 31, [21, 22, 23])]
+    pd.concat(table).to_csv(tables / "study-cifar100.csv", index=False)
+    less = study_dense.joined_less("cifar100")
+    assert (less.mean, less.seeds) == (1, 2)
+    *_, row = study_dense.joined_table()
+    assert row.startswith("| CIFAR-100, `joined3` | 2 | 30.0 | 31.0 | +1.0 (+1.0 to +1.0) |"), row
 
 
 def test_longer_runs_are_paired_by_seed(tables):
