@@ -7,9 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.study_numbers import NUMBERS, TITLES, compared, group_runs, label_differences
+from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less
+from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
 from benchmarks.tuning import Difference
 
+SHOWN_Z = (-10, -3, 0, 3, 10)
 LOWEST = -10.0  # points, on the axis of a figure of methods
 
 
@@ -23,7 +25,7 @@ def draw() -> None:
 
 def draw_methods(path: Path) -> None:
     """Claim 1: each method less VICReg, a panel a set."""
-    sets = [name for name in TITLES if compared(name)]
+    sets = ("scenes", "cifar100")
     figure, axes = plt.subplots(
         1, len(sets), figsize=(4.6 * len(sets), 4.2), layout="constrained", squeeze=False
     )
@@ -35,10 +37,23 @@ def draw_methods(path: Path) -> None:
 
 
 def draw_labels(path: Path) -> None:
-    """Claim 2: labels of scenes."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    points(axis, {name.replace("_", " "): less for name, less in label_differences().items()})
-    axis.set_xlabel("SparseJEPA less VICReg, points of the linear probe")
+    """Claim 2: labels of scenes, and the paper's two tasks on CLEVR-like ones."""
+    figure, (flat, clevr_like) = plt.subplots(1, 2, figsize=(10.4, 3.8), layout="constrained")
+    points(flat, {name.replace("_", " "): less for name, less in label_differences().items()})
+    flat.set_xlabel("linear probe, SparseJEPA less VICReg, points")
+    flat.set_title(TITLES["scenes"])
+    dense = best_dense("clevr_like")
+    settings = {"before training": "untrained"} | SPARSE
+    points(
+        clevr_like,
+        {
+            f"{task}: {title}": clevr_like_less(dense, task, setting)
+            for task in TASKS
+            for title, setting in settings.items()
+        },
+    )
+    clevr_like.set_xlabel("linear probe less the best dense, points")
+    clevr_like.set_title(TITLES["clevr_like"])
     save(figure, path)
 
 
@@ -59,22 +74,31 @@ def points(axis: plt.Axes, differences: dict[str, Difference]) -> None:
     axis.invert_yaxis()
 
 
+def with_seeds() -> list[str]:
+    """The sets on which the default's groups were measured on several seeds."""
+    return [name for name in TITLES if len(group_runs(name).get("default", ())) > 1]
+
+
 def draw_groups(path: Path) -> None:
     """Claim 3: z of the groups on every seed, a panel a set."""
-    sets = [name for name in TITLES if group_runs(name)]
+    sets = with_seeds()
     figure, axes = plt.subplots(
         1, len(sets), figsize=(4.6 * len(sets), 3.4), layout="constrained", squeeze=False
     )
     for axis, dataset in zip(axes[0], sets, strict=True):
-        for place, (setting, rows) in enumerate(group_runs(dataset).items()):
+        for setting, rows in group_runs(dataset).items():
+            place = WITH_GROUPS.index(setting)
             for at, name in enumerate(NUMBERS):
                 values = rows[f"{name} z"]
-                shift = at + 0.12 * (place - 1)
+                shift = at + 0.12 * (place - 2)
                 label = setting if at == 0 else None
                 axis.plot(values, [shift] * len(values), "o", markersize=4, color=f"C{place}", label=label)
         axis.axvspan(-3, 3, color="0.9", zorder=0)
         axis.set_yticks(range(len(NUMBERS)), NUMBERS)
         axis.set_xscale("symlog", linthresh=10)
+        lowest, highest = axis.get_xlim()
+        axis.set_xlim(min(lowest, -11), max(highest, 11))
+        axis.set_xticks(SHOWN_Z, [str(z) for z in SHOWN_Z])
         axis.set_title(TITLES[dataset])
         axis.set_xlabel("standard deviations above random groups")
         axis.legend(fontsize=8)
@@ -83,15 +107,16 @@ def draw_groups(path: Path) -> None:
 
 def draw_sharing(path: Path) -> None:
     """Claim 4: TC(G) of the groups, a panel a set."""
-    sets = [name for name in TITLES if group_runs(name)]
+    sets = with_seeds()
     figure, axes = plt.subplots(
         1, len(sets), figsize=(4.6 * len(sets), 2.6), layout="constrained", squeeze=False
     )
     for axis, dataset in zip(axes[0], sets, strict=True):
         found = group_runs(dataset)
-        for place, rows in enumerate(found.values()):
+        for place, (setting, rows) in enumerate(found.items()):
             values = rows["TC(G), nats"]
-            axis.plot(values, [place] * len(values), "o", markersize=4, color=f"C{place}")
+            color = f"C{WITH_GROUPS.index(setting)}"
+            axis.plot(values, [place] * len(values), "o", markersize=4, color=color)
         axis.set_yticks(range(len(found)), list(found))
         axis.set_xlim(left=0)
         axis.invert_yaxis()
