@@ -54,9 +54,9 @@ INTERPRETABLE = "groups are interpretable"
 INFORMATION = "grouping lowers multiinformation"
 WEAK_PREDICTORS = "weak predictors"  # no claim of the paper, so README does not have it
 VERDICTS = {
-    CLASSIFICATION: "Supported beside an equally tuned twin, undecided beside a stronger dense baseline; "
-    "zeros add little or nothing.",
-    LOW_LEVEL: "Supported on CLEVR-like scenes, where zeros cost some of it; not on flat ones.",
+    CLASSIFICATION: "Supported beside the tuned twin, undecided beside a stronger dense baseline; "
+    "zeros add little.",
+    LOW_LEVEL: "Supported on CLEVR-like scenes, but not for zeros, and not on flat ones.",
     INTERPRETABLE: "Undecided.",
     INFORMATION: "Supported, and nearly empty.",
 }
@@ -218,14 +218,14 @@ def claims() -> dict[str, str]:
         for name in LADDER_SETS
     }
     numbers = {
-        CLASSIFICATION: "Linear probe less the tuned twin's: "
+        CLASSIFICATION: "Less the twin: "
         f"CIFAR-100 {text(gain)}, scenes {text(scene_gain)}. "
-        f"Less a stronger dense baseline's on CIFAR-100, both with its settings: "
-        f"{text(joined_less('cifar100'))}. Zeros add {zeros['cifar100']} and {zeros['scenes']}.",
-        LOW_LEVEL: "CLEVR-like scenes, less the best dense encoder: "
+        f"Less the stronger baseline: CIFAR-100 {text(joined_less('cifar100'))}. "
+        f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
+        LOW_LEVEL: "CLEVR-like, less the best dense: "
         + ", ".join(f"{task} {text(clevr_like_less(best_dense('clevr_like'), task))}" for task in TASKS)
         + f"; zeros {text(clevr_like_less('lambda0'))}. "
-        f"Flat scenes: count {text(labels['count'])}, distance {text(labels['distance_bucket'])}.",
+        f"Flat: count {text(labels['count'])}.",
         INTERPRETABLE: f"z of DCI: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
         f"scenes {span('scenes', 'default', 'DCI z')}.",
         INFORMATION: "Any grouping lowers it, by theorem. Nats that groups share: "
