@@ -228,7 +228,7 @@ def claims() -> dict[str, str]:
         f"Flat: count {text(labels['count'])}.",
         INTERPRETABLE: f"z of DCI: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
         f"scenes {span('scenes', 'default', 'DCI z')}.",
-        INFORMATION: "Any grouping lowers it, by theorem. Nats that groups share: "
+        INFORMATION: "Any grouping does, by theorem. Nats that groups share: "
         f"CIFAR-100 {span('cifar100', 'default', 'TC(G), nats')}, "
         f"twin {span('cifar100', runs('cifar100', BASELINE)[0], 'TC(G), nats')}.",
     }
