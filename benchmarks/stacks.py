@@ -73,7 +73,7 @@ JOINED = {  # what helped the dense baseline most
     "masking.num_targets": 3,
     "masking.num_context": 4,
 }
-# of the dense baseline, each of the processor time of dense-base but for steps9600; joined: what had read more
+# of the dense baseline, each of the processor time of dense-base but for steps9600; joined: what read more
 DENSE: dict[str, dict[str, Any]] = {
     "base": {},
     "patch4": {

@@ -121,6 +121,11 @@ def clevr_like_less(other: str, score: str = "both", setting: str = "default") -
     return difference(of("clevr_like", setting), of("clevr_like", other), TASKS.get(score, "linear"))
 
 
+def most_on_scenes(setting: str, column: str) -> str:
+    """The best seed of a setting, percent."""
+    return f"{of('scenes', setting)[column].max():.1f}"
+
+
 def joined_less(dataset: str, column: str = "linear") -> Difference:
     """SparseJEPA less the dense baseline, both with what helped the latter most."""
     return difference(of(dataset, "joined3"), of(dataset, "dense-joined3"), column)
