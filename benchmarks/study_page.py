@@ -228,7 +228,7 @@ def claims() -> dict[str, str]:
         + ", ".join(f"{task} {text(clevr_like_less(best_dense('clevr_like'), task))}" for task in TASKS)
         + f"; zeros {text(clevr_like_less('lambda0'))}. "
         f"Flat: count {text(labels['count'])}.",
-        INTERPRETABLE: f"z of DCI: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
+        INTERPRETABLE: f"DCI's z: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
         f"scenes {span('scenes', 'default', 'DCI z')}.",
         INFORMATION: "Any grouping does, by theorem. Nats that groups share: "
         f"CIFAR-100 {span('cifar100', 'default', 'TC(G), nats')}, "
