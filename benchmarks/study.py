@@ -1,4 +1,4 @@
-"""The study of docs/study.md: every method at a setting that validation chose, on three sets.
+"""The study of docs/study.md: every method at a setting that validation chose, on four sets.
 
     python -m benchmarks.study train scenes=DATA cifar100=DATA cifar10=DATA   # on a GPU
     python -m benchmarks.study page                                           # docs/results.md
