@@ -22,19 +22,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.stacks import (
-    DENSE,
-    LONGER,
-    RUNGS,
-    SETS,
-    SETTINGS,
-    TRANSFER,
-    Cell,
-    Job,
-    settings_of,
-    train,
-    train_in_process,
-)
+from benchmarks.settings import DENSE, LONGER, RUNGS, SETS, SETTINGS, Cell, settings_of
+from benchmarks.stacks import TRANSFER, Job, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
 from pipeline.files import InputError, atomic_file
@@ -64,13 +53,15 @@ CONTROL = "the same, lambda 0"
 LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 # what helped the dense baseline most, for it and for SparseJEPA
-JOINED_SETTINGS = ("dense-joined3", "joined3", "joined3-oivae-only", "joined3-same-time")
+JOINED_PAIR = ("dense-joined3", "joined3")
+LONG_PAIR = ("dense-joined3-steps9600", "joined3-steps9600")
+JOINED_SETTINGS = (*JOINED_PAIR, "joined3-oivae-only", "joined3-same-time")
 # on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
 CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")
 LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
 DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
-PHOTOGRAPHS = ("cifar100", "cifar10")
+PHOTOGRAPH_SETS = ("cifar100", "cifar10")
 LARGEST_STACK = 12
 ROUNDING = 1.0  # points by which the linear probe of one run may differ between machines
 
@@ -114,8 +105,12 @@ def missing(dataset: str) -> list[Cell]:
             for name in (*DENSE_SETTINGS, *JOINED_SETTINGS, *LONG)
             if dataset == "cifar100"
         ),
-        *(Cell(name, seed) for seed in TUNING for name in JOINED_SETTINGS[:2] if dataset == "scenes"),
-        *(Cell(name, seed) for seed in FRESH for name in JOINED_SETTINGS[:2] if dataset == "cifar100"),
+        *(
+            Cell(name, seed)
+            for seed in (*TUNING, *FRESH)
+            for name in (*JOINED_PAIR, *LONG_PAIR)
+            if dataset in ("scenes", "cifar100")
+        ),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]
@@ -172,7 +167,9 @@ def train_all(sets: dict[str, Path], plan: Plan) -> None:
             while waiting and len(running) < plan.jobs:
                 dataset, stack = waiting.pop(0)
                 rows = Path(folder) / f"{dataset}-{len(waiting)}.csv"
-                others = {name: sets[name] for name in TRANSFER if name in sets and dataset in PHOTOGRAPHS}
+                others = {
+                    name: sets[name] for name in TRANSFER if name in sets and dataset in PHOTOGRAPH_SETS
+                }
                 job = Job(dataset, stack, sets[dataset], rows, plan.precision, others)
                 process = context.Process(target=train_in_process, args=(job,))
                 process.start()

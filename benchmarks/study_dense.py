@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.stacks import DENSE
-from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG, read
+from benchmarks.settings import DENSE
+from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, read
 from benchmarks.study_numbers import TITLES
 from benchmarks.tuning import Difference, difference
 
@@ -34,12 +34,15 @@ def of(dataset: str, setting: str) -> pd.DataFrame:
     return rows[rows["setting"] == setting]
 
 
-def best_dense(dataset: str) -> str:
-    """The dense setting with the best mean on validation images. Settings with three seeds take part, and
-    the seeds that all of these have."""
-    settings = CLEVR_LIKE_DENSE if dataset == "clevr_like" else DENSE_SETTINGS
-    rows = read(dataset)
-    scores = rows[rows["setting"].isin(settings)].pivot(index="seed", columns="setting", values="validation")
+def best_dense() -> str:
+    """CLEVR-like scenes: the dense setting with the best mean on validation images.
+
+    Settings with three seeds take part, and the seeds that all of these have.
+    """
+    rows = read("clevr_like")
+    scores = rows[rows["setting"].isin(CLEVR_LIKE_DENSE)].pivot(
+        index="seed", columns="setting", values="validation"
+    )
     return str(scores.dropna(axis=1, thresh=3).dropna().mean().idxmax())
 
 
@@ -94,7 +97,7 @@ def joined_table() -> list[str]:
 
 def clevr_like_table() -> list[str]:
     """CLEVR-like scenes: an encoder before training, dense settings, and SparseJEPA with its parts."""
-    best = best_dense("clevr_like")
+    best = best_dense()
     lines = [
         f"| | seeds | {' | '.join(TASKS)} | both | k-NN | 1 % | zeros | both, less `{best}` |",
         "|---|" + "--:|" * 8,
@@ -129,28 +132,6 @@ def most_on_scenes(setting: str, column: str) -> str:
 def joined_less(dataset: str, column: str = "linear") -> Difference:
     """SparseJEPA less the dense baseline, both with what helped the latter most."""
     return difference(of(dataset, "joined3"), of(dataset, "dense-joined3"), column)
-
-
-def longer_table() -> list[str]:
-    """CIFAR-100: the twin of weight .03 and the default by number of steps."""
-    lines = [
-        "| steps | seeds | dense | sparse | difference | k-NN, dense | sparse |",
-        "|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    pairs = [("twin-weight0.03", "default"), *zip(LONG[1::2], LONG[::2], strict=True)]
-    for dense_name, sparse_name in pairs:
-        dense, sparse = of("cifar100", dense_name), of("cifar100", sparse_name)
-        both = dense.merge(sparse, on="seed", suffixes=("_dense", "_sparse"))
-        if both.empty:
-            continue
-        steps = int(dense_name.removeprefix("twin-steps")) if "steps" in dense_name else DEFAULT_STEPS
-        means = both.mean(numeric_only=True)
-        lines.append(
-            f"| {steps:,} | {len(both)} | {means['linear_dense']:.1f} | {means['linear_sparse']:.1f} "
-            f"| {means['linear_sparse'] - means['linear_dense']:+.1f} "
-            f"| {means['knn_dense']:.1f} | {means['knn_sparse']:.1f} |"
-        )
-    return lines
 
 
 def interval(less: Difference) -> str:

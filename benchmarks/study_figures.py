@@ -42,7 +42,7 @@ def draw_labels(path: Path) -> None:
     points(flat, {name.replace("_", " "): less for name, less in label_differences().items()})
     flat.set_xlabel("linear probe, SparseJEPA less VICReg, points")
     flat.set_title(TITLES["scenes"])
-    dense = best_dense("clevr_like")
+    dense = best_dense()
     settings = {"before training": "untrained"} | SPARSE
     points(
         clevr_like,

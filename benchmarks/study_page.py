@@ -19,7 +19,6 @@ from benchmarks.study_dense import (
     dense_table,
     joined_less,
     joined_table,
-    longer_table,
     most_on_scenes,
 )
 from benchmarks.study_figures import draw
@@ -190,7 +189,7 @@ def verdicts() -> dict[str, str]:
     """claim -> what this page says of it. Raises ValueError where the rows no longer bear a verdict."""
     _, _, gain, p = compared("cifar100")[DEFAULT]
     zeros = difference(runs("cifar100", DEFAULT)[1], runs("cifar100", CONTROL)[1], "linear")
-    tasks = [clevr_like_less(best_dense("clevr_like"), task) for task in TASKS]
+    tasks = [clevr_like_less(best_dense(), task) for task in TASKS]
     labels, groups = label_differences(), {name: group_runs(name)["default"] for name in LADDER_SETS}
     bears = {
         CLASSIFICATION: p < SIGNIFICANT
@@ -225,7 +224,7 @@ def claims() -> dict[str, str]:
         f"Less the stronger baseline: {text(joined_less('cifar100'))}, {text(joined_less('scenes'))}. "
         f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
         LOW_LEVEL: "CLEVR-like, less the best dense: "
-        + ", ".join(f"{task} {text(clevr_like_less(best_dense('clevr_like'), task))}" for task in TASKS)
+        + ", ".join(f"{task} {text(clevr_like_less(best_dense(), task))}" for task in TASKS)
         + f"; zeros {text(clevr_like_less('lambda0'))}. "
         f"Flat: count {text(labels['count'])}.",
         INTERPRETABLE: f"DCI's z: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
@@ -264,8 +263,7 @@ def page() -> str:
         most=most_on_scenes,
         clevr_like="\n".join(clevr_like_table()),
         clevr_like_less=clevr_like_less,
-        best_clevr_like=best_dense("clevr_like"),
-        longer="\n".join(longer_table()),
+        best_clevr_like=best_dense(),
         tuning_seeds=", ".join(map(str, TUNING)),
         text=text,
         zeros_add=zeros_add,

@@ -108,7 +108,7 @@ def page(note: str) -> str:
         "# Settings around the default",
         "",
         "Every run has 2,400 steps of 128 images, in fp32. A setting is the default but for what its name",
-        "says; `benchmarks/stacks.py` lists them. Choose by the column validation: it is of the seeds "
+        "says; `benchmarks/settings.py` lists them. Choose by the column validation: it is of the seeds "
         f"{', '.join(map(str, TUNING))}.",
         f"The columns of fresh seeds are of {', '.join(map(str, FRESH))}, on test images. All are percent.",
         "Differences are paired by seed; their 95 % intervals are Student's t over seeds.",
