@@ -20,6 +20,7 @@ import threading
 import psutil
 
 GRACE = 20.0
+LONGEST_WAIT = 0.5  # seconds: a signal that arrives just before a wait does not end it
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -70,7 +71,8 @@ def main() -> int:
 
     threading.Thread(target=watch_lifeline, daemon=True).start()
     threading.Thread(target=watch_child, daemon=True).start()
-    stopping.wait()
+    while not stopping.wait(LONGEST_WAIT):
+        pass
     status = ended[0] if ended else -signal.SIGTERM  # psutil may take the status of a child that it ends
     _end_descendants(GRACE)
     return status if status >= 0 else 128 - status

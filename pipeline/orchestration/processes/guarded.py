@@ -54,7 +54,9 @@ class Guarded:
 
     def wait(self) -> int:
         """The command's exit status, 128 + n after signal n."""
-        self._ended.wait()  # an event: a thread whose join Ctrl-C interrupts counts as ended afterwards
+        # An event: a thread whose join Ctrl-C interrupts counts as ended afterwards.
+        while not self._ended.wait(guard.LONGEST_WAIT):
+            pass
         return self.process.returncode if self.process.returncode >= 0 else 128 - self.process.returncode
 
     def __enter__(self) -> "Guarded":

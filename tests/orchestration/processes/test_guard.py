@@ -103,7 +103,7 @@ def test_what_works_in_a_folder_is_ended_and_nothing_else(tmp_path):
     outside.wait()
 
 
-def test_a_wait_that_a_signal_interrupts_can_be_repeated(tmp_path):
+def test_a_signal_that_wakes_no_wait_is_obeyed_and_the_wait_can_be_repeated(tmp_path):
     """The second wait, that of the block's end, must give the status of the command that it ended."""
     script = "import signal; print('up', flush=True); signal.pause()"
     waiting = threading.get_ident()
@@ -117,7 +117,7 @@ def test_a_wait_that_a_signal_interrupts_can_be_repeated(tmp_path):
     def interrupt() -> None:
         while not inside_wait():
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # to this thread: the other one sleeps on
 
     sender = threading.Thread(target=interrupt)
     with Guarded((sys.executable, "-c", script), tmp_path, environment()) as process:
