@@ -128,7 +128,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for steps in LONGER
     },
     "joined3": JOINED | {"pretrain.steps": 4120},
-    "joined3-steps9600": JOINED | {"pretrain.steps": 9600},
     "dense-joined3-steps9600": TWIN | {"regularizer.weight": 0.03} | JOINED | {"pretrain.steps": 9600},
     "joined3-same-time": JOINED | {"pretrain.steps": 3390},
     "joined3-oivae-only": JOINED
@@ -136,6 +135,21 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "groups-group_lasso-0.1": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.1},
     "groups-group_lasso-0.3": {"sparsity.method": "group_lasso", "sparsity.lambda": 0.3},
     "groups-group_lasso-1": {"sparsity.method": "group_lasso", "sparsity.lambda": 1.0},
+}
+
+
+# of SparseJEPA beside the stronger dense baseline at four times the steps; the first is as it was there
+LONG_SPARSE: dict[str, dict[str, Any]] = {
+    "": {},
+    "-regularizer0.03": {"regularizer.weight": 0.03},
+    "-module0.3": {"sparsity.weight": 0.3},
+    "-groups-only": {"sparsity.method": "none"},
+    "-oivae-only": {"regularizer.name": "vicreg", "regularizer.weight": 0.03},
+    "-depth4": {"model.depth": 4},
+}
+SETTINGS |= {
+    f"joined3-steps9600{name}": JOINED | {"pretrain.steps": 9600} | changes
+    for name, changes in LONG_SPARSE.items()
 }
 
 
