@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks import study_page
 from pipeline.files import read_json
-from pipeline.orchestration.commands.result import result
+from pipeline.orchestration.commands.work.result import result
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"

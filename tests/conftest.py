@@ -1,6 +1,7 @@
 """One torch thread per worker, shapes of public signatures checked, and a small pipeline to run stages on."""
 
 import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,14 @@ def feasible_masks(draw: st.DrawFn, grids: list[int]) -> tuple[int, dict[str, An
     return grid, {"target_sizes": sizes, "num_targets": num_targets, "num_context": num_context}
 
 
-def default_tree() -> dict[str, Any]:
+@cache
+def _params() -> dict[str, Any]:
     return yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+
+
+def default_tree() -> dict[str, Any]:
+    """What params.yaml holds, for the caller to change."""
+    return copy.deepcopy(_params())
 
 
 @pytest.fixture

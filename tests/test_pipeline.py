@@ -14,7 +14,7 @@ from conftest import REPOSITORY, SMALL, override
 from PIL import Image
 
 from pipeline.digests import unsealed
-from pipeline.orchestration.commands.result import result
+from pipeline.orchestration.commands.work.result import result
 from pipeline.params import Params
 from stages import embed, interpret, prepare, pretrain, probe, report, twin
 from tests.prepare.clevr_folder import write_clevr

@@ -13,7 +13,6 @@ from pipeline.files import InputError, read_json
 from pipeline.graph import outputs, parse_graph
 from pipeline.layout import CONFIG, META, PLOTS, metrics_file
 from pipeline.orchestration.processes.guarded import DVC
-from pipeline.pretrain.checkpoint import runs_folder
 
 STATE = ".pt"  # a state of training; beside it lies a .json of the same name with its digest
 IN_SEALED = (digests.FILE, META, CONFIG)  # one that is there tells that all of them should be
@@ -92,6 +91,8 @@ def cache_objects(root: Path) -> Iterator[tuple[Path, bool]]:
 
 def states(root: Path) -> Iterator[tuple[Path, bool]]:
     """The states of training, each with whether it is what its digest says."""
+    from pipeline.pretrain.checkpoint import runs_folder  # here: with it comes torch
+
     for meta in sorted(runs_folder(root).glob("*/step-*.json")):
         state = meta.with_suffix(STATE)
         try:

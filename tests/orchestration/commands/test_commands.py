@@ -28,14 +28,21 @@ def pipeline(*words: str, cwd: Path = REPOSITORY) -> "subprocess.CompletedProces
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("sweep", "--help"), ("dashboard", "--help"), ("preset", "smoke")]
+    "words",
+    [
+        ("--help",),
+        ("--print-completion", "bash"),
+        ("preset", "smoke"),
+        *((name, "--help") for name in COMMANDS),
+    ],
+    ids=" ".join,
 )
-def test_help_and_presets_import_neither_prefect_nor_torch_nor_pandas(words):
+def test_help_presets_and_completion_import_neither_prefect_nor_torch_nor_pandas(words):
     done = pipeline(*words)
     assert done.returncode == 0 and done.stdout
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert "argparse" in imported
-    assert not imported & {"prefect", "torch", "pandas", "matplotlib", "dvc"}
+    assert not imported & {"prefect", "torch", "pandas", "scipy", "matplotlib", "dvc"}
 
 
 def test_help_names_every_command():

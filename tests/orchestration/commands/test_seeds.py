@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from pipeline.files import InputError, write_json
-from pipeline.orchestration.commands.seeds import read_runs, report
+from pipeline.orchestration.commands.work.seeds import read_runs, report
 
 
 def table(path: Path, drop: int = 0) -> Path:
