@@ -143,9 +143,9 @@ LONG_SPARSE: dict[str, dict[str, Any]] = {
     "": {},
     "-regularizer0.03": {"regularizer.weight": 0.03},
     "-module0.3": {"sparsity.weight": 0.3},
+    "-module0.1": {"sparsity.weight": 0.1},
     "-groups-only": {"sparsity.method": "none"},
     "-oivae-only": {"regularizer.name": "vicreg", "regularizer.weight": 0.03},
-    "-depth4": {"model.depth": 4},
 }
 SETTINGS |= {
     f"joined3-steps9600{name}": JOINED | {"pretrain.steps": 9600} | changes
