@@ -28,10 +28,10 @@ setup: .venv/.ready .dvc/tmp/vega.js  ## create .venv with the pinned requiremen
 	@mv $@.part $@
 
 test: setup  ## the tests that take minutes, with the share of lines that they run (coverage)
-	OMP_NUM_THREADS=1 python -m pytest -n auto -m "not slow" --cov --cov-report= tests
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist worksteal -m "not slow" --cov --cov-report= tests
 
 test-all: setup  ## every test, the slow ones too
-	OMP_NUM_THREADS=1 python -m pytest -n auto tests
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist worksteal tests
 
 lint: setup  ## format, style, types, and which room may import which
 	ruff check .

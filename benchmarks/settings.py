@@ -138,7 +138,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-# of SparseJEPA beside the stronger dense baseline at four times the steps; the first is as it was there
+# What SparseJEPA was tried with beside the stronger dense baseline at four times the steps: suffix -> changes
 LONG_SPARSE: dict[str, dict[str, Any]] = {
     "": {},
     "-regularizer0.03": {"regularizer.weight": 0.03},

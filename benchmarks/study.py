@@ -22,7 +22,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.settings import DENSE, LONGER, RUNGS, SETS, SETTINGS, Cell, settings_of
+from benchmarks.settings import DENSE, LONG_SPARSE, LONGER, RUNGS, SETS, SETTINGS, Cell, settings_of
 from benchmarks.stacks import TRANSFER, Job, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
@@ -54,7 +54,10 @@ LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twi
 DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
 # what helped the dense baseline most, for it and for SparseJEPA
 JOINED_PAIR = ("dense-joined3", "joined3")
-LONG_PAIR = ("dense-joined3-steps9600", "joined3-steps9600")
+# and at four times the steps, where seed 20 of scenes chose groups alone
+LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
+LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
+LONG_SETTINGS = tuple(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE)
 JOINED_SETTINGS = (*JOINED_PAIR, "joined3-oivae-only", "joined3-same-time")
 # on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
 CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")
@@ -108,9 +111,11 @@ def missing(dataset: str) -> list[Cell]:
         *(
             Cell(name, seed)
             for seed in (*TUNING, *FRESH)
-            for name in (*JOINED_PAIR, *LONG_PAIR)
+            for name in (*JOINED_PAIR, LONG_DENSE, LONG_GROUPS)
             if dataset in ("scenes", "cifar100")
         ),
+        *(Cell(LONG_SPARSEJEPA, seed) for seed in TUNING if dataset in ("scenes", "cifar100")),
+        *(Cell(name, TUNING[0]) for name in LONG_SETTINGS if dataset == "scenes"),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.settings import DENSE
-from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, read
+from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG_DENSE, LONG_SPARSEJEPA, read
 from benchmarks.study_numbers import TITLES
 from benchmarks.tuning import Difference, difference
 
@@ -26,6 +26,14 @@ TUNED_TWIN = {
 }  # of docs/study.md's first plan
 JOINED_TITLE = "SparseJEPA, `joined3`"
 SIDES = ("dense", "sparse")
+LONG = {  # suffix of a setting of 9,600 steps -> its title
+    "": "SparseJEPA",
+    "-groups-only": "groups alone",
+    "-oivae-only": "oi-VAE beside VICReg",
+    "-module0.1": "`sparsity.weight=0.1`",
+    "-module0.3": "`sparsity.weight=0.3`",
+    "-regularizer0.03": "`regularizer.weight=0.03`",
+}
 TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
 
 
@@ -91,6 +99,26 @@ def joined_table() -> list[str]:
             cells = [f"{TITLES[dataset]}, {title}", str(less.seeds)]
             cells += [f"{both['linear dense']:.1f}", f"{both['linear sparse']:.1f}", interval(less)]
             cells += [f"{both[f'{score} {side}']:.1f}" for score in ("knn", "one_percent") for side in SIDES]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def long_table() -> list[str]:
+    """The joined settings at 9,600 steps: dense, and each form of SparseJEPA that was tried."""
+    lines = [
+        "| | seeds | validation | linear | k-NN | 1 % | linear, less dense |",
+        "|---|" + "--:|" * 6,
+    ]
+    for dataset in ("scenes", "cifar100"):
+        dense = of(dataset, LONG_DENSE)
+        titles = {LONG_DENSE: "dense"} | {f"{LONG_SPARSEJEPA}{name}": title for name, title in LONG.items()}
+        for setting, title in titles.items():
+            rows = of(dataset, setting)
+            if rows.empty:
+                continue
+            cells = [f"{TITLES[dataset]}, {title}", str(len(rows))]
+            cells += [f"{rows[score].mean():.1f}" for score in ("validation", "linear", "knn", "one_percent")]
+            cells.append("" if setting == LONG_DENSE else interval(difference(rows, dense, "linear")))
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 

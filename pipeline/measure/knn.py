@@ -13,7 +13,8 @@ from pipeline.files import InputError
 from pipeline.measure.metrics import accuracy
 from pipeline.measure.same_images import with_the_same_images
 
-SIMILARITIES = 2**25  # per chunk: 128 MiB
+SIMILARITIES = 2**22  # per chunk: 16 MiB stay in a cache while they are searched
+FEWEST = 64  # rows of a chunk: a product of fewer is slow
 LINES = 8  # that a search for the largest folds each row into
 MAX_JUDGED = 2000  # validation images: a standard error of a point is enough to choose by
 
@@ -23,16 +24,14 @@ def neighbors(
 ) -> tuple[Float[Tensor, "others neighbors"], Int[Tensor, "others neighbors"]]:
     """Cosine and index of the `num_neighbors` most similar training images of each test image.
 
-    A feature of zeros has cosine 0 with all. Memory: one block of 2^25 similarities.
+    A feature of zeros has cosine 0 with all. Memory: one block of 2^22 similarities, or of 64 rows.
 
     Raises InputError where there are fewer training images than neighbours.
     """
     _check(num_neighbors, len(train))
     base = F.normalize(train, dim=1).T.contiguous()
-    most_similar = [
-        _largest(F.normalize(chunk, dim=1) @ base, num_neighbors)
-        for chunk in test.split(max(SIMILARITIES // len(train), 1))
-    ]
+    rows = max(SIMILARITIES // len(train), FEWEST)
+    most_similar = [_largest(F.normalize(chunk, dim=1) @ base, num_neighbors) for chunk in test.split(rows)]
     cosines, indices = zip(*most_similar, strict=True)
     return torch.cat(cosines), torch.cat(indices)
 

@@ -83,8 +83,16 @@ def consistency(top: Int[np.ndarray, "units top"], labels: list[LabelledImages])
 
 
 def strongest(strength: Float[np.ndarray, "others units"], top: int) -> Int[np.ndarray, "units top"]:
-    """The images of highest strength of every unit."""
-    return np.argsort(-strength, axis=0, kind="stable")[:top].T
+    """The images of highest strength of every unit, the first of equals: `top` of them, or all. Only those at
+    least as strong as the last of them are sorted."""
+    top = min(top, len(strength))
+    falling = np.negative(strength.T, order="C")
+    limits = np.partition(falling, top - 1, axis=1)[:, top - 1]
+    found = []
+    for unit, limit in zip(falling, limits, strict=True):
+        images = np.flatnonzero(unit <= limit)
+        found.append(images[np.argsort(unit[images], kind="stable")][:top])
+    return np.stack(found)
 
 
 def labelled_images(factors: list[Factor]) -> list[LabelledImages]:

@@ -45,3 +45,9 @@ def test_the_share_of_a_class_counts_it_among_the_images_and_images_without_a_cl
     indicators = table["shape"].to_numpy()[:, None] == np.arange(4)
     assert label.shares(top).tolist() == indicators[top].mean(1).tolist()
     assert label.frequency.tolist() == indicators.mean(0).tolist()
+
+
+@pytest.mark.parametrize("top", [1, 7, 60, 70])
+def test_the_strongest_are_the_first_of_all_sorted_where_many_are_equal(top):
+    strength = np.maximum(np.random.default_rng(1).normal(size=(60, 5)).round(1), 0)
+    assert (strongest(strength, top) == np.argsort(-strength, axis=0, kind="stable")[:top].T).all()
