@@ -129,6 +129,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "joined3": JOINED | {"pretrain.steps": 4120},
     "dense-joined3-steps9600": TWIN | {"regularizer.weight": 0.03} | JOINED | {"pretrain.steps": 9600},
+    "joined3-groups-only": JOINED | {"pretrain.steps": 4120, "sparsity.method": "none"},
     "joined3-same-time": JOINED | {"pretrain.steps": 3390},
     "joined3-oivae-only": JOINED
     | {"pretrain.steps": 4120, "regularizer.name": "vicreg", "regularizer.weight": 0.03},
