@@ -157,6 +157,13 @@ def most_on_scenes(setting: str, column: str) -> str:
     return f"{of('scenes', setting)[column].max():.1f}"
 
 
+def by_seed(setting: str, column: str) -> str:
+    """Each seed of a setting on scenes, as a list in words."""
+    values = of("scenes", setting).sort_values("seed")[column]
+    *first, last = [f"{value:.1f}" for value in values]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def joined_less(dataset: str, column: str = "linear") -> Difference:
     """SparseJEPA less the dense baseline, both with what helped the latter most."""
     return difference(of(dataset, "joined3"), of(dataset, "dense-joined3"), column)

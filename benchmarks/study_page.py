@@ -10,15 +10,17 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.study import BASELINE, CONTROL, DIAL, read
+from benchmarks.study import BASELINE, CONTROL, DIAL, LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA, read
 from benchmarks.study_dense import (
     TASKS,
     best_dense,
+    by_seed,
     clevr_like_less,
     clevr_like_table,
     dense_table,
     joined_less,
     joined_table,
+    long_table,
     most_on_scenes,
 )
 from benchmarks.study_figures import draw
@@ -261,6 +263,9 @@ def page() -> str:
         joined="\n".join(joined_table()),
         joined_less=joined_less,
         most=most_on_scenes,
+        long="\n".join(long_table()),
+        LONG={"dense": LONG_DENSE, "sparse": LONG_SPARSEJEPA, "groups": LONG_GROUPS},
+        by_seed=by_seed,
         clevr_like="\n".join(clevr_like_table()),
         clevr_like_less=clevr_like_less,
         best_clevr_like=best_dense(),
