@@ -114,7 +114,12 @@ def missing(dataset: str) -> list[Cell]:
             for name in (*JOINED_PAIR, LONG_DENSE, LONG_GROUPS)
             if dataset in ("scenes", "cifar100")
         ),
-        *(Cell(LONG_SPARSEJEPA, seed) for seed in TUNING if dataset in ("scenes", "cifar100")),
+        *(
+            Cell(name, seed)
+            for seed in TUNING
+            for name in ("joined3-groups-only", LONG_SPARSEJEPA)
+            if dataset in ("scenes", "cifar100")
+        ),
         *(Cell(name, TUNING[0]) for name in LONG_SETTINGS if dataset == "scenes"),
         *(
             Cell(name, seed)

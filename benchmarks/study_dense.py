@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.settings import DENSE
-from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG_DENSE, LONG_SPARSEJEPA, read
+from benchmarks.study import CLEVR_LIKE_TWINS, DENSE_SETTINGS, LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA, read
 from benchmarks.study_numbers import TITLES
 from benchmarks.tuning import Difference, difference
 
@@ -26,13 +26,13 @@ TUNED_TWIN = {
 }  # of docs/study.md's first plan
 JOINED_TITLE = "SparseJEPA, `joined3`"
 SIDES = ("dense", "sparse")
-LONG = {  # suffix of a setting of 9,600 steps -> its title
+FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "": "SparseJEPA",
     "-groups-only": "groups alone",
     "-oivae-only": "oi-VAE beside VICReg",
-    "-module0.1": "`sparsity.weight=0.1`",
-    "-module0.3": "`sparsity.weight=0.3`",
-    "-regularizer0.03": "`regularizer.weight=0.03`",
+    "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
+    "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
+    "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
 }
 TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
 
@@ -104,22 +104,25 @@ def joined_table() -> list[str]:
 
 
 def long_table() -> list[str]:
-    """The joined settings at 9,600 steps: dense, and each form of SparseJEPA that was tried."""
+    """The joined settings at both lengths: dense, and each form of SparseJEPA that was tried."""
     lines = [
         "| | seeds | validation | linear | k-NN | 1 % | linear, less dense |",
         "|---|" + "--:|" * 6,
     ]
     for dataset in ("scenes", "cifar100"):
-        dense = of(dataset, LONG_DENSE)
-        titles = {LONG_DENSE: "dense"} | {f"{LONG_SPARSEJEPA}{name}": title for name, title in LONG.items()}
-        for setting, title in titles.items():
-            rows = of(dataset, setting)
-            if rows.empty:
-                continue
-            cells = [f"{TITLES[dataset]}, {title}", str(len(rows))]
-            cells += [f"{rows[score].mean():.1f}" for score in ("validation", "linear", "knn", "one_percent")]
-            cells.append("" if setting == LONG_DENSE else interval(difference(rows, dense, "linear")))
-            lines.append(f"| {' | '.join(cells)} |")
+        for steps, sparse in (("4,120", "joined3"), ("9,600", LONG_SPARSEJEPA)):
+            dense = of(dataset, f"dense-{sparse}")
+            titles = {f"dense-{sparse}": "dense"} | {f"{sparse}{end}": form for end, form in FORMS.items()}
+            for setting, title in titles.items():
+                rows = of(dataset, setting)
+                if rows.empty:
+                    continue
+                cells = [f"{TITLES[dataset]}, {steps} steps, {title}", str(len(rows))]
+                cells += [
+                    f"{rows[score].mean():.1f}" for score in ("validation", "linear", "knn", "one_percent")
+                ]
+                cells.append("" if title == "dense" else interval(difference(rows, dense, "linear")))
+                lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -155,6 +158,11 @@ def clevr_like_less(other: str, score: str = "both", setting: str = "default") -
 def most_on_scenes(setting: str, column: str) -> str:
     """The best seed of a setting, percent."""
     return f"{of('scenes', setting)[column].max():.1f}"
+
+
+def long_less(dataset: str, column: str = "linear") -> Difference:
+    """Groups alone less the dense baseline, both at 9,600 steps."""
+    return difference(of(dataset, LONG_GROUPS), of(dataset, LONG_DENSE), column)
 
 
 def by_seed(setting: str, column: str) -> str:
