@@ -226,7 +226,7 @@ def claims() -> dict[str, str]:
         CLASSIFICATION: "Less the twin: "
         f"CIFAR-100 {text(gain)}, scenes {text(scene_gain)}. "
         f"Less the stronger baseline: {text(joined_less('cifar100'))}, {text(joined_less('scenes'))}; "
-        f"in longer training, groups alone: {text(long_less('cifar100'))}, {text(long_less('scenes'))}. "
+        f"in longer training, groups alone, scenes: {text(long_less('scenes'))}. "
         f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
         LOW_LEVEL: "CLEVR-like, less the best dense: "
         + ", ".join(f"{task} {text(clevr_like_less(best_dense(), task))}" for task in TASKS)
