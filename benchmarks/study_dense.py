@@ -165,6 +165,12 @@ def long_less(dataset: str, column: str = "linear") -> Difference:
     return difference(of(dataset, LONG_GROUPS), of(dataset, LONG_DENSE), column)
 
 
+def module_adds(sparse: str) -> Difference:
+    """On scenes, points that the module adds to groups alone. sparse: a setting; default, or a joined one."""
+    groups = "groups-only" if sparse == "default" else f"{sparse}-groups-only"
+    return difference(of("scenes", sparse), of("scenes", groups), "linear")
+
+
 def by_seed(setting: str, column: str) -> str:
     """Each seed of a setting on scenes, as a list in words."""
     values = of("scenes", setting).sort_values("seed")[column]
