@@ -3,6 +3,7 @@
 `python -m benchmarks.study page` writes it. tests/benchmarks/test_study.py fails where page and rows differ.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from benchmarks.study_numbers import (
     label_differences,
     runs,
 )
-from benchmarks.tuning import FRESH, TUNING, Difference, difference
+from benchmarks.tuning import FRESH, TUNING, difference
 from pipeline.embed.corruptions import CORRUPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -177,11 +178,7 @@ def zeros_add(dataset: str) -> str:
     """The default less the same with lambda 0, by linear probe and k-NN."""
     (_, rows), (_, control) = runs(dataset, DEFAULT), runs(dataset, CONTROL)
     linear, knn = difference(rows, control, "linear"), difference(rows, control, "knn")
-    return f"{TITLES[dataset]}: {text(linear)}, k-NN {text(knn)}."
-
-
-def text(less: Difference) -> str:
-    return f"{less.mean:+.1f} ({less.low:+.1f} to {less.high:+.1f})"
+    return f"{TITLES[dataset]}: {interval(linear)}, k-NN {interval(knn)}."
 
 
 def span(dataset: str, setting: str, column: str) -> str:
@@ -221,19 +218,22 @@ def claims() -> dict[str, str]:
     _, _, scene_gain, _ = compared("scenes")[DEFAULT]
     labels = label_differences()
     zeros = {
-        name: text(difference(runs(name, DEFAULT)[1], runs(name, CONTROL)[1], "linear"))
+        name: interval(difference(runs(name, DEFAULT)[1], runs(name, CONTROL)[1], "linear"))
         for name in LADDER_SETS
     }
+
+    def both(less: Callable[[str], Difference]) -> str:
+        return ", ".join(interval(less(name)) for name in ("cifar100", "scenes"))
+
     numbers = {
         CLASSIFICATION: "Less the twin: "
-        f"CIFAR-100 {text(gain)}, scenes {text(scene_gain)}. "
-        f"Less the stronger baseline: {text(joined_less('cifar100'))}, {text(joined_less('scenes'))}; "
-        f"in longer training, groups alone, scenes: {text(long_less('scenes'))}. "
+        f"CIFAR-100 {interval(gain)}, scenes {interval(scene_gain)}. "
+        f"Less the stronger baseline: {both(joined_less)}; in longer training, groups alone: {both(long_less)}. "
         f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
         LOW_LEVEL: "CLEVR-like, less the best dense: "
-        + ", ".join(f"{task} {text(clevr_like_less(best_dense(), task))}" for task in TASKS)
-        + f"; zeros {text(clevr_like_less('lambda0'))}. "
-        f"Flat: count {text(labels['count'])}.",
+        + ", ".join(f"{task} {interval(clevr_like_less(best_dense(), task))}" for task in TASKS)
+        + f"; zeros {interval(clevr_like_less('lambda0'))}. "
+        f"Flat: count {interval(labels['count'])}.",
         INTERPRETABLE: f"DCI's z: CIFAR-100 {span('cifar100', 'default', 'DCI z')}, "
         f"scenes {span('scenes', 'default', 'DCI z')}; there groups alone, in longer training, "
         f"{span('scenes', LONG_GROUPS, 'DCI z')}.",
@@ -278,7 +278,7 @@ def page() -> str:
         clevr_like_less=clevr_like_less,
         best_clevr_like=best_dense(),
         tuning_seeds=", ".join(map(str, TUNING)),
-        text=text,
+        text=interval,
         zeros_add=zeros_add,
         span=span,
     )
