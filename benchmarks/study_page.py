@@ -38,7 +38,7 @@ from benchmarks.study_numbers import (
     label_differences,
     runs,
 )
-from benchmarks.tuning import FRESH, TUNING, difference
+from benchmarks.tuning import FRESH, TUNING, Difference, difference
 from pipeline.embed.corruptions import CORRUPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -228,7 +228,8 @@ def claims() -> dict[str, str]:
     numbers = {
         CLASSIFICATION: "Less the twin: "
         f"CIFAR-100 {interval(gain)}, scenes {interval(scene_gain)}. "
-        f"Less the stronger baseline: {both(joined_less)}; in longer training, groups alone: {both(long_less)}. "
+        f"Less the stronger baseline: {both(joined_less)}; "
+        f"in longer training, groups alone: {both(long_less)}. "
         f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
         LOW_LEVEL: "CLEVR-like, less the best dense: "
         + ", ".join(f"{task} {interval(clevr_like_less(best_dense(), task))}" for task in TASKS)
