@@ -1,7 +1,9 @@
 """`python -m pipeline seeds`: mean and spread over seeds, and settings compared on the seeds that they share.
 
-python -m pipeline seeds reports/sweeps/NAME.csv --by sparsity.lambda --metric accuracy
-python -m pipeline seeds dense=a/probe.json dense=b/probe.json sparse=c/probe.json sparse=d/probe.json
+    python -m pipeline seeds reports/sweeps/NAME.csv --by sparsity.lambda --metric accuracy
+    python -m pipeline seeds dense=a/probe.json dense=b/probe.json sparse=c/probe.json sparse=d/probe.json
+
+work/seeds.py says what a table holds.
 """
 
 import argparse
