@@ -128,7 +128,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for steps in LONGER
     },
     "joined3": JOINED | {"pretrain.steps": 4120},
-    "dense-joined3-steps9600": TWIN | {"regularizer.weight": 0.03} | JOINED | {"pretrain.steps": 9600},
     "joined3-groups-only": JOINED | {"pretrain.steps": 4120, "sparsity.method": "none"},
     "joined3-same-time": JOINED | {"pretrain.steps": 3390},
     "joined3-oivae-only": JOINED
@@ -146,11 +145,18 @@ LONG_SPARSE: dict[str, dict[str, Any]] = {
     "-module0.3": {"sparsity.weight": 0.3},
     "-module0.1": {"sparsity.weight": 0.1},
     "-groups-only": {"sparsity.method": "none"},
+    "-pairwise": {"sparsity.method": "none", "sparsity.groups": 128},  # of the default's width
     "-oivae-only": {"regularizer.name": "vicreg", "regularizer.weight": 0.03},
 }
+# and the dense baseline itself: its weight was chosen in short training, on CIFAR-100
+LONG_TWINS: dict[str, dict[str, Any]] = {
+    "": {"regularizer.weight": 0.03},
+    "-weight0.1": {"regularizer.weight": 0.1},
+}
 SETTINGS |= {
-    f"joined3-steps9600{name}": JOINED | {"pretrain.steps": 9600} | changes
-    for name, changes in LONG_SPARSE.items()
+    f"{side}joined3-steps9600{name}": common | JOINED | {"pretrain.steps": 9600} | changes
+    for side, common, forms in (("", {}, LONG_SPARSE), ("dense-", TWIN, LONG_TWINS))
+    for name, changes in forms.items()
 }
 
 

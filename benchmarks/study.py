@@ -22,7 +22,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.settings import DENSE, LONG_SPARSE, LONGER, RUNGS, SETS, SETTINGS, Cell, settings_of
+from benchmarks.settings import (
+    DENSE,
+    LONG_SPARSE,
+    LONG_TWINS,
+    LONGER,
+    RUNGS,
+    SETS,
+    SETTINGS,
+    Cell,
+    settings_of,
+)
 from benchmarks.stacks import TRANSFER, Job, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
@@ -57,7 +67,10 @@ JOINED_PAIR = ("dense-joined3", "joined3")
 # and at four times the steps, where seed 20 of scenes chose groups alone
 LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
-LONG_SETTINGS = tuple(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE)
+LONG_SETTINGS = (
+    *(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE),
+    *(f"{LONG_DENSE}{name}" for name in LONG_TWINS),
+)
 JOINED_SETTINGS = (*JOINED_PAIR, "joined3-oivae-only", "joined3-same-time")
 # on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
 CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")

@@ -29,11 +29,13 @@ SIDES = ("dense", "sparse")
 FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "": "SparseJEPA",
     "-groups-only": "groups alone",
+    "-pairwise": "groups alone, of one feature each",
     "-oivae-only": "oi-VAE beside VICReg",
     "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
     "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
 }
+DENSE_FORMS = {"": "dense", "-weight0.1": "dense, `regularizer.weight=0.1`"}
 TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
 
 
@@ -112,7 +114,8 @@ def long_table() -> list[str]:
     for dataset in ("scenes", "cifar100"):
         for steps, sparse in (("4,120", "joined3"), ("9,600", LONG_SPARSEJEPA)):
             dense = of(dataset, f"dense-{sparse}")
-            titles = {f"dense-{sparse}": "dense"} | {f"{sparse}{end}": form for end, form in FORMS.items()}
+            titles = {f"dense-{sparse}{end}": form for end, form in DENSE_FORMS.items()}
+            titles |= {f"{sparse}{end}": form for end, form in FORMS.items()}
             for setting, title in titles.items():
                 rows = of(dataset, setting)
                 if rows.empty:
