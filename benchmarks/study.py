@@ -15,6 +15,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
@@ -84,11 +85,16 @@ ROUNDING = 1.0  # points by which the linear probe of one run may differ between
 
 def read(dataset: str) -> pd.DataFrame:
     """The rows of a set. Of a run in both tables the earlier numbers stay: pairs are of one machine."""
-    tables = [STUDIES / f"{name}-{dataset}.csv" for name in ("tuning", "study")]
+    paths = [STUDIES / f"{name}-{dataset}.csv" for name in ("tuning", "study")]
+    return _joined(tuple((path, path.stat().st_mtime_ns) for path in paths if path.exists())).copy()
+
+
+@cache
+def _joined(tables: tuple[tuple[Path, int], ...]) -> pd.DataFrame:
+    """tables: each path and when it last changed. Kept, since a page reads them hundreds of times."""
     rows = pd.DataFrame({"setting": [], "seed": [], "validation": []}).set_index(["setting", "seed"])
-    for path in tables:
-        if path.exists():
-            rows = rows.combine_first(pd.read_csv(path).set_index(["setting", "seed"]))
+    for path, _ in tables:
+        rows = rows.combine_first(pd.read_csv(path).set_index(["setting", "seed"]))
     return rows.reset_index()
 
 
