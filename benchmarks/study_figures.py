@@ -5,11 +5,13 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less
+from benchmarks.study import LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA
+from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
 from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
-from benchmarks.tuning import Difference
+from benchmarks.tuning import TUNING, Difference
 
 SHOWN_Z = (-10, -3, 0, 3, 10)
 LOWEST = -10.0  # points, on the axis of a figure of methods
@@ -18,6 +20,7 @@ LOWEST = -10.0  # points, on the axis of a figure of methods
 def draw() -> None:
     """All of them, in results/studies."""
     draw_methods(STUDIES / "methods.svg")
+    draw_longer(STUDIES / "longer.svg")
     draw_labels(STUDIES / "labels.svg")
     draw_groups(STUDIES / "groups.svg")
     draw_sharing(STUDIES / "sharing.svg")
@@ -33,6 +36,27 @@ def draw_methods(path: Path) -> None:
         points(axis, {method: less for method, (_, _, less, _) in compared(dataset).items()})
         axis.set_title(TITLES[dataset])
         axis.set_xlabel("linear probe less VICReg's, points")
+    save(figure, path)
+
+
+def draw_longer(path: Path) -> None:
+    """Claim 1, longer training: a line for each seed of scenes, filled where the seed chose nothing."""
+    settings = {"dense": LONG_DENSE, "groups alone": LONG_GROUPS, "SparseJEPA": LONG_SPARSEJEPA}
+    looks = {True: {"color": "C1", "fillstyle": "none"}, False: {"color": "C0", "fillstyle": "full"}}
+    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
+    for axis, (column, title) in zip(
+        axes,
+        {"linear": "scenes, mean of 11 labels", "linear, orientation": "orientation alone"}.items(),
+        strict=True,
+    ):
+        scores = {name: of("scenes", setting).set_index("seed")[column] for name, setting in settings.items()}
+        for seed, values in pd.DataFrame(scores).iterrows():
+            axis.plot(list(settings), values, "o-", linewidth=0.8, markersize=5, **looks[seed in TUNING])
+        axis.set_ylabel("linear probe, %")
+        axis.set_title(title)
+    for chose, label in ((False, "fresh seeds"), (True, "seeds that chose groups alone")):
+        axes[0].plot([], [], "o-", label=label, **looks[chose])
+    axes[0].legend(fontsize=8)
     save(figure, path)
 
 

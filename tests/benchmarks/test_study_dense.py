@@ -53,3 +53,14 @@ def test_at_more_steps_each_setting_with_rows_is_held_against_dense(tables):
     assert dense.startswith("| scenes, 9,600 steps, dense | 3 | 25.0 | 30.0 |") and dense.endswith("|  |")
     assert groups.startswith("| scenes, 9,600 steps, groups alone | 3 | 25.0 | 32.0 |")
     assert groups.endswith("| +2.0 (+2.0 to +2.0) |")
+
+
+def test_seeds_that_chose_groups_alone_do_not_count_for_them(tables):
+    chose, fresh = [20, 21, 22], [10, 11, 12]
+    table = [rows(study.LONG_DENSE, 25, 30, chose + fresh), rows(study.LONG_GROUPS, 25, 90, chose)]
+    table.append(rows(study.LONG_GROUPS, 25, 32, fresh).assign(**{"linear, orientation": [59.9, 60.0, 70.0]}))
+    pd.concat(table).to_csv(tables / "study-scenes.csv", index=False)
+    less = study_dense.long_less("scenes")
+    assert (less.mean, less.seeds) == (2, 3)
+    assert study_dense.by_seed(study.LONG_GROUPS, "linear") == "32.0, 32.0 and 32.0"
+    assert study_dense.learned(study.LONG_GROUPS, "orientation") == "2 of 3"
