@@ -1,6 +1,5 @@
 """SparseJEPA beside stronger dense baselines: tables of docs/results.md."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -190,11 +189,11 @@ def module_adds(sparse: str) -> Difference:
     return difference(of("scenes", sparse), of("scenes", groups), "linear")
 
 
-def by_seed(setting: str, column: str, seeds: Sequence[int] = FRESH) -> str:
-    """Each seed of a setting on scenes, as a list in words."""
+def by_seed(setting: str, column: str, digits: int = 1) -> str:
+    """Each fresh seed of a setting on scenes, as a list in words."""
     rows = of("scenes", setting).sort_values("seed")
-    values = rows.loc[rows["seed"].isin(seeds), column]
-    *first, last = [f"{value:.1f}" for value in values]
+    values = rows.loc[rows["seed"].isin(FRESH), column]
+    *first, last = [f"{value:.{digits}f}" for value in values]
     return f"{', '.join(first)} and {last}" if first else last
 
 
