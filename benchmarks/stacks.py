@@ -195,7 +195,7 @@ def probe_transfer(
 
 
 def describe_groups(images: ImageSet, features: dict[str, torch.Tensor], cell: Params) -> dict[str, float]:
-    """GROUP_NUMBERS of the features in their groups, and z of each, by random groups."""
+    """GROUP_NUMBERS of the features in their groups, and the z of each where random groups are others."""
     rows, labels = {}, {}
     for split in SPLITS:
         content = images.split(split)
@@ -213,5 +213,7 @@ def describe_groups(images: ImageSet, features: dict[str, torch.Tensor], cell: P
     for column, name in GROUP_NUMBERS.items():
         if name in numbers:
             z = "tc_null_z" if name == "tc_between" else f"{name}_null_z"
-            row |= {column: numbers[name], f"{column.removesuffix(', nats')} z": numbers[z]}
+            row[column] = numbers[name]
+            if z in numbers:
+                row[f"{column.removesuffix(', nats')} z"] = numbers[z]
     return row

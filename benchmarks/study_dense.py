@@ -172,12 +172,12 @@ def most_on_scenes(setting: str, column: str) -> str:
     return f"{of('scenes', setting)[column].max():.1f}"
 
 
-def long_less(dataset: str, column: str = "linear") -> Difference:
-    """Groups alone less the dense baseline, both at 9,600 steps.
+def long_less(dataset: str, column: str = "linear", baseline: str = LONG_DENSE) -> Difference:
+    """Groups alone less a dense baseline, both at 9,600 steps.
 
     On scenes of fresh seeds alone: the others chose groups alone.
     """
-    groups, dense = of(dataset, LONG_GROUPS), of(dataset, LONG_DENSE)
+    groups, dense = of(dataset, LONG_GROUPS), of(dataset, baseline)
     if dataset == "scenes":
         groups = groups[groups["seed"].isin(FRESH)]
     return difference(groups, dense, column)

@@ -280,7 +280,12 @@ def page() -> str:
         joined_less=joined_less,
         most=most_on_scenes,
         long="\n".join(long_table()),
-        LONG={"dense": LONG_DENSE, "sparse": LONG_SPARSEJEPA, "groups": LONG_GROUPS},
+        LONG={
+            "dense": LONG_DENSE,
+            "heavier": f"{LONG_DENSE}-weight0.1",
+            "sparse": LONG_SPARSEJEPA,
+            "groups": LONG_GROUPS,
+        },
         long_less=long_less,
         module_adds=lambda sparse: interval(module_adds(sparse)),
         by_seed=by_seed,

@@ -2,9 +2,11 @@
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from benchmarks import stacks
+from pipeline.data.store import open_set
 
 
 def test_a_stack_leaves_a_row_a_run(finished_run, tmp_path, monkeypatch):
@@ -23,3 +25,16 @@ def test_a_stack_leaves_a_row_a_run(finished_run, tmp_path, monkeypatch):
     assert written[["noise60", "gaussian_noise", "DCI z", "selectivity z"]].notna().to_numpy().all()
     for label in stacks.TRANSFER["scenes"]:  # the same images, so the same probe
         assert written[f"scenes, {label}"].tolist() == pytest.approx(written[f"linear, {label}"].tolist())
+
+
+def test_groups_of_one_feature_are_no_other_than_random_ones(finished_run):
+    params = finished_run.params.model_copy(
+        update={"sparsity": finished_run.params.sparsity.model_copy(update={"groups": 8})}
+    )
+    images = open_set(finished_run.root / "artifacts/data" / params.data.name)
+    draw = torch.Generator().manual_seed(0)
+    features = {
+        split: torch.randn(len(images.split(split)), 8, generator=draw) for split in ("train", "test")
+    }
+    numbers = stacks.describe_groups(images, features, params)
+    assert "DCI" in numbers and "DCI z" not in numbers
