@@ -1,7 +1,7 @@
 # Two commands: `make repro` (set up, run the pipeline, show the result) and `make test`.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PYTHONDONTWRITEBYTECODE =  # images of containers set it, and then every process compiles torch and Prefect again
+export PYTHONDONTWRITEBYTECODE =  # containers often set it, and then every process compiles torch and Prefect again
 
 .PHONY: help repro test test-all lint audit bench lock setup dashboard readme docs
 

@@ -68,6 +68,7 @@ JOINED_PAIR = ("dense-joined3", "joined3")
 # and at four times the steps, where seed 20 of scenes chose groups alone
 LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
+LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 LONG_SETTINGS = (
     *(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE),
     *(f"{LONG_DENSE}{name}" for name in LONG_TWINS),
@@ -140,6 +141,7 @@ def missing(dataset: str) -> list[Cell]:
             if dataset in ("scenes", "cifar100")
         ),
         *(Cell(name, TUNING[0]) for name in LONG_SETTINGS if dataset == "scenes"),
+        *(Cell(LONG_HEAVIER, seed) for seed in FRESH if dataset == "scenes"),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]

@@ -11,7 +11,17 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.methods_report import STUDIES
-from benchmarks.study import BASELINE, CONTROL, DIAL, FRESH, LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA, read
+from benchmarks.study import (
+    BASELINE,
+    CONTROL,
+    DIAL,
+    FRESH,
+    LONG_DENSE,
+    LONG_GROUPS,
+    LONG_HEAVIER,
+    LONG_SPARSEJEPA,
+    read,
+)
 from benchmarks.study_dense import (
     TASKS,
     best_dense,
@@ -282,7 +292,7 @@ def page() -> str:
         long="\n".join(long_table()),
         LONG={
             "dense": LONG_DENSE,
-            "heavier": f"{LONG_DENSE}-weight0.1",
+            "heavier": LONG_HEAVIER,
             "sparse": LONG_SPARSEJEPA,
             "groups": LONG_GROUPS,
         },
