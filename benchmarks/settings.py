@@ -154,7 +154,8 @@ LONG_TWINS: dict[str, dict[str, Any]] = {
     "-weight0.1": {"regularizer.weight": 0.1},
 }
 SETTINGS |= {
-    f"{side}joined3-steps9600{name}": common | JOINED | {"pretrain.steps": 9600} | changes
+    f"{side}joined3-steps{steps}{name}": common | JOINED | {"pretrain.steps": steps} | changes
+    for steps in (2400, 9600)
     for side, common, forms in (("", {}, LONG_SPARSE), ("dense-", TWIN, LONG_TWINS))
     for name, changes in forms.items()
 }
