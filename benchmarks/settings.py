@@ -104,6 +104,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "groups16": {"sparsity.groups": 16},
     "groups64": {"sparsity.groups": 64},
     "probes32": {"regularizer.probes": 32},
+    "late": {"sparsity.weight_warmup": 1.0},
     "lambda0.01": {"sparsity.lambda": 0.01},
     "lambda0.02": {"sparsity.lambda": 0.02},
     "lambda0.1": {"sparsity.lambda": 0.1},
@@ -144,6 +145,7 @@ LONG_SPARSE: dict[str, dict[str, Any]] = {
     "-regularizer0.03": {"regularizer.weight": 0.03},
     "-module0.3": {"sparsity.weight": 0.3},
     "-module0.1": {"sparsity.weight": 0.1},
+    "-late": {"sparsity.weight_warmup": 1.0},
     "-groups-only": {"sparsity.method": "none"},
     "-pairwise": {"sparsity.method": "none", "sparsity.groups": 128},  # of the default's width
     "-oivae-only": {"regularizer.name": "vicreg", "regularizer.weight": 0.03},
