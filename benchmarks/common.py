@@ -19,6 +19,7 @@ from pipeline.pretrain import trainer as step_module
 from pipeline.runtime import resolve
 
 DEFAULTS = Path(__file__).parent.parent / "params.yaml"
+STUDIES = Path(__file__).parent / "results/studies"  # tables of trained runs, and their figures
 Trainer = step_module.Trainer  # the other benchmarks take the class and its module from here
 
 

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from pipeline import params as reader
 from pipeline.data.generators import generator
 from pipeline.data.normalise import normalise

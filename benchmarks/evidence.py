@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 from scipy import stats
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from pipeline.contracts.interpret import name_of_z
 from pipeline.embed.corruptions import CORRUPTIONS
 from pipeline.files import InputError, read_json

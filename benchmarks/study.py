@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from benchmarks.settings import (
     DENSE,
     LONG_SPARSE,

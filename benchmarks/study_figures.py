@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from benchmarks.study import LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA
 from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
 from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from benchmarks.study import (
     BASELINE,
     CONTROL,

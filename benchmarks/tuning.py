@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 
 SETS = ("scenes", "cifar100")
 FRESH, TUNING = (10, 11, 12), (20, 21, 22)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.methods_report import STUDIES
+from benchmarks.common import STUDIES
 from pipeline.contracts.interpret import Scores
 from pipeline.files import InputError
 from pipeline.measure.paired import compare
