@@ -1,7 +1,7 @@
 """The study of docs/study.md: every method at a setting that validation chose, on four sets.
 
     python -m benchmarks.study train scenes=DATA cifar100=DATA cifar10=DATA   # on a GPU
-    python -m benchmarks.study page                                           # docs/results.md
+    python -m benchmarks.study page                                           # docs/results.md, baselines.md
     python -m benchmarks.study check scenes default 10                        # a committed row, run again
 
 DATA is a prepared set: artifacts/data/NAME of `dvc repro prepare`. Runs that differ in seed and lambda alone

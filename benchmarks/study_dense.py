@@ -1,4 +1,4 @@
-"""SparseJEPA beside stronger dense baselines: tables of docs/results.md."""
+"""SparseJEPA beside stronger dense baselines: tables of docs/baselines.md, and CLEVR-like scenes."""
 
 from typing import Any
 

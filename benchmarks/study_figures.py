@@ -1,4 +1,4 @@
-"""The figures of docs/results.md, one a claim."""
+"""The figures of docs/results.md, one a claim, and of docs/baselines.md."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What docs/results.md is made from: the chosen runs of each method, and how they differ from dense ones."""
+"""What the pages of the study are made from: the chosen runs of each method, less dense ones."""
 
 import numpy as np
 import pandas as pd

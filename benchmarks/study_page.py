@@ -1,14 +1,16 @@
-"""docs/results.md: the paper's claims, each with a verdict and a figure, from the rows of the study.
+"""docs/results.md and docs/baselines.md: the paper's claims with verdicts and figures, from the study's rows.
 
-`python -m benchmarks.study page` writes it. tests/benchmarks/test_study.py fails where page and rows differ.
+`python -m benchmarks.study page` writes them. tests/benchmarks/test_study.py fails where they differ from
+the rows.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.common import STUDIES
 from benchmarks.study import (
@@ -52,9 +54,9 @@ from benchmarks.study_numbers import (
 from benchmarks.tuning import TUNING, Difference, difference
 from pipeline.embed.corruptions import CORRUPTIONS
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs/results.md"
-TEMPLATE = Path(__file__).with_name("results.md.j2")
+TEMPLATES = Path(__file__).resolve().parent
+ROOT = TEMPLATES.parent
+PAGES = (ROOT / "docs/results.md", ROOT / "docs/baselines.md")
 SIGNIFICANT = 0.05  # of p values after Holm's correction
 TRIALS = {
     "default": "the default",
@@ -265,53 +267,66 @@ def claims() -> dict[str, str]:
     return {claim: f"**{said[claim]}** {sentence}" for claim, sentence in numbers.items()}
 
 
-def page() -> str:
-    """The page, from results.md.j2; raises KeyError where a method that its sentences name has no rows."""
-    template = Environment(
-        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    ).from_string(TEMPLATE.read_text())
+def pages() -> dict[Path, str]:
+    """What each page says, from its template beside this file.
+
+    Raises KeyError where a method that its sentences name has no rows.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    numbers = page_numbers()
+    return {page: environment.get_template(f"{page.name}.j2").render(numbers) for page in PAGES}
+
+
+def page_numbers() -> dict[str, Any]:
+    """What the templates fill in."""
     (_, rows), (_, baseline) = runs("cifar100", DEFAULT), runs("cifar100", BASELINE)
     _, _, gain, _ = compared("cifar100")[DEFAULT]
-    return template.render(
-        twin=runs("cifar100", BASELINE)[0],
-        dense=f"{baseline['linear'].mean():.1f}",
-        sparse=f"{rows['linear'].mean():.1f}",
-        gain=gain,
-        verdicts=verdicts(),
-        scene_gain=compared("scenes")[DEFAULT][2],
-        knn=difference(rows, baseline, "knn"),
-        labels=label_differences(),
-        tables={dataset: "\n".join(method_table(dataset)) for dataset in ("scenes", "cifar100")},
-        trials="\n".join(trial_table()),
-        dial="\n".join(dial_table()),
-        ladder="\n".join(ladder_table()),
-        dense_settings="\n".join(dense_table()),
-        joined="\n".join(joined_table()),
-        joined_less=joined_less,
-        most=most_on_scenes,
-        long="\n".join(long_table()),
-        LONG={
+    return {
+        "twin": runs("cifar100", BASELINE)[0],
+        "dense": f"{baseline['linear'].mean():.1f}",
+        "sparse": f"{rows['linear'].mean():.1f}",
+        "gain": gain,
+        "verdicts": verdicts(),
+        "scene_gain": compared("scenes")[DEFAULT][2],
+        "knn": difference(rows, baseline, "knn"),
+        "labels": label_differences(),
+        "tables": {dataset: "\n".join(method_table(dataset)) for dataset in ("scenes", "cifar100")},
+        "trials": "\n".join(trial_table()),
+        "dial": "\n".join(dial_table()),
+        "ladder": "\n".join(ladder_table()),
+        "dense_settings": "\n".join(dense_table()),
+        "joined": "\n".join(joined_table()),
+        "joined_less": joined_less,
+        "most": most_on_scenes,
+        "long": "\n".join(long_table()),
+        "LONG": {
             "dense": LONG_DENSE,
             "heavier": LONG_HEAVIER,
             "sparse": LONG_SPARSEJEPA,
             "groups": LONG_GROUPS,
         },
-        long_less=long_less,
-        module_adds=lambda sparse: interval(module_adds(sparse)),
-        by_seed=by_seed,
-        FRESH=FRESH,
-        learned=learned,
-        clevr_like="\n".join(clevr_like_table()),
-        clevr_like_less=clevr_like_less,
-        best_clevr_like=best_dense(),
-        tuning_seeds=", ".join(map(str, TUNING)),
-        text=interval,
-        zeros_add=zeros_add,
-        span=span,
-    )
+        "long_less": long_less,
+        "module_adds": lambda sparse: interval(module_adds(sparse)),
+        "by_seed": by_seed,
+        "FRESH": FRESH,
+        "learned": learned,
+        "clevr_like": "\n".join(clevr_like_table()),
+        "clevr_like_less": clevr_like_less,
+        "best_clevr_like": best_dense(),
+        "tuning_seeds": ", ".join(map(str, TUNING)),
+        "text": interval,
+        "zeros_add": zeros_add,
+        "span": span,
+    }
 
 
 def write() -> None:
-    """The page and its figures."""
-    PAGE.write_text(page())
+    """The pages and their figures."""
+    for path, text in pages().items():
+        path.write_text(text)
     draw()

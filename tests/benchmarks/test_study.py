@@ -1,4 +1,4 @@
-"""The study: what is trained, what is chosen, and that its page is of the committed rows."""
+"""The study: what is trained, what is chosen, and that its pages are of the committed rows."""
 
 import pandas as pd
 import pytest
@@ -20,14 +20,15 @@ def tables(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_page_is_of_the_committed_rows():
-    assert study_page.PAGE.read_text() == study_page.page()
+def test_the_pages_are_of_the_committed_rows():
+    for path, text in study_page.pages().items():
+        assert path.read_text() == text
 
 
 def test_a_verdict_on_weak_predictors_needs_its_rows(monkeypatch):
     monkeypatch.setattr(study_page, "gains_most_from_linear", lambda dataset: True)
     with pytest.raises(ValueError, match="no longer bear what is said of: weak predictors"):
-        study_page.page()
+        study_page.pages()
 
 
 def test_the_gain_counts_as_largest_where_it_is_on_every_seed(tables):
