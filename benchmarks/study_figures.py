@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.study import LONG_DENSE, LONG_GROUPS, LONG_SPARSEJEPA
+from benchmarks.study import LONG_DENSE, LONG_GROUPS, LONG_HEAVIER, LONG_SPARSEJEPA
 from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
 from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
 from benchmarks.tuning import TUNING, Difference
@@ -40,22 +40,35 @@ def draw_methods(path: Path) -> None:
 
 
 def draw_longer(path: Path) -> None:
-    """Claim 1, longer training: a line for each seed of scenes, filled where the seed chose nothing."""
-    settings = {"dense": LONG_DENSE, "groups alone": LONG_GROUPS, "SparseJEPA": LONG_SPARSEJEPA}
-    looks = {True: {"color": "C1", "fillstyle": "none"}, False: {"color": "C0", "fillstyle": "full"}}
-    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
-    for axis, (column, title) in zip(
-        axes,
-        {"linear": "scenes, mean of 11 labels", "linear, orientation": "orientation alone"}.items(),
-        strict=True,
-    ):
-        scores = {name: of("scenes", setting).set_index("seed")[column] for name, setting in settings.items()}
-        for seed, values in pd.DataFrame(scores).iterrows():
-            axis.plot(list(settings), values, "o-", linewidth=0.8, markersize=5, **looks[seed in TUNING])
+    """Longer training: a line a seed, dotted where the seed served for tuning."""
+    settings = {
+        "dense": LONG_DENSE,
+        "dense,\nweight .1": LONG_HEAVIER,
+        "groups\nalone": LONG_GROUPS,
+        "SparseJEPA": LONG_SPARSEJEPA,
+    }
+    panels = (
+        ("scenes", "linear", "scenes, mean of 11 labels"),
+        ("scenes", "linear, orientation", "scenes, orientation alone"),
+        ("cifar100", "linear", "CIFAR-100, fine label"),
+    )
+    looks = {True: {"color": "C1", "linestyle": ":"}, False: {"color": "C0", "linestyle": "-"}}
+    figure, axes = plt.subplots(1, len(panels), figsize=(13.2, 3.6), layout="constrained")
+    for axis, (dataset, column, title) in zip(axes, panels, strict=True):
+        scores = pd.DataFrame(
+            {name: of(dataset, setting).set_index("seed")[column] for name, setting in settings.items()}
+        )
+        axis.set_xticks(range(len(settings)), list(settings))
+        axis.set_xlim(-0.4, len(settings) - 0.6)
+        for seed, values in scores.iterrows():
+            known = np.flatnonzero(values.notna())
+            axis.plot(
+                known, values.iloc[known], marker="o", markersize=5, linewidth=0.9, **looks[seed in TUNING]
+            )
         axis.set_ylabel("linear probe, %")
         axis.set_title(title)
-    for chose, label in ((False, "fresh seeds"), (True, "seeds that chose groups alone")):
-        axes[0].plot([], [], "o-", label=label, **looks[chose])
+    for chose, label in ((False, "fresh seeds"), (True, "tuning seeds")):
+        axes[0].plot([], [], marker="o", label=label, **looks[chose])
     axes[0].legend(fontsize=8)
     save(figure, path)
 
