@@ -39,6 +39,7 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-groups-only": "groups alone",
     "-pairwise": "groups alone, of one feature each",
     "-oivae-only": "oi-VAE beside VICReg",
+    "-late": "SparseJEPA, `sparsity.weight_warmup=1`",
     "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
     "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
