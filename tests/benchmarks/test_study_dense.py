@@ -50,8 +50,10 @@ def test_at_more_steps_each_setting_with_rows_is_held_against_dense(tables):
     table = [rows(f"dense-{long}", 25, 30), rows(f"{long}-groups-only", 25, 32), rows("default", 25, 99)]
     pd.concat(table).to_csv(tables / "study-scenes.csv", index=False)
     _, _, dense, groups = study_dense.long_table()
-    assert dense.startswith("| scenes, 9,600 steps, dense | 3 | 25.0 | 30.0 |") and dense.endswith("|  |")
-    assert groups.startswith("| scenes, 9,600 steps, groups alone | 3 | 25.0 | 32.0 |")
+    assert dense.startswith(
+        "| scenes, 9,600 steps, `joined3` | dense | 3 | 25.0 | 30.0 |"
+    ) and dense.endswith("|  |")
+    assert groups.startswith("| scenes, 9,600 steps, `joined3` | groups alone | 3 | 25.0 | 32.0 |")
     assert groups.endswith("| +2.0 (+2.0 to +2.0) |")
 
 
