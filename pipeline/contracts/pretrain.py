@@ -8,6 +8,7 @@ from pipeline.contracts.record import Number, Record, read_record, write_record
 
 STAGE = "pretrain"
 TRAINING = ("step", "images_seen")  # columns; the others are terms and monitors, empty where not measured
+OF_LABEL = "ridge_accuracy_"  # columns of the history begin so, and end with a label; from two labels on
 INTERACTION = ("group", "latent", "norm")  # norm: of a column of W, exactly 0 where it was removed
 
 

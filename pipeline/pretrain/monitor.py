@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.contracts.pretrain import OF_LABEL
 from pipeline.data.labels import Label
 from pipeline.measure.collapse import is_collapsed, spread
 from pipeline.measure.components import principal_components
@@ -66,7 +67,7 @@ class Monitor:
 
         lidar of the first images, where the monitor can encode views. Where there is a label to classify,
         knn_accuracy and ridge_accuracy (ridge regression on the one-hot class, argmax), each the mean over
-        labels, in [0, 1].
+        labels, in [0, 1]. Where there are several labels, ridge_accuracy_<label> of each.
         """
         with torch.no_grad():
             features = encode(self.images).float().to(self.images.device)  # a GPU's come to the labels
@@ -89,6 +90,8 @@ class Monitor:
         for key, predicted in (("knn_accuracy", by_neighbors), ("ridge_accuracy", by_ridge)):
             accuracies = [accuracy(predicted[name], self.targets[name][1::2]) for name in self.targets]
             scores[key] = sum(accuracies) / len(accuracies)
+            if predicted is by_ridge and len(accuracies) > 1:
+                scores |= dict(zip((OF_LABEL + name for name in self.targets), accuracies, strict=True))
         return scores
 
     def _ridge(self, fit: Tensor, score: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from pipeline.contracts.pretrain import OF_LABEL
 from pipeline.pretrain.run import TrainingRun
 from pipeline.pretrain.stretches import over_stretches
 from pipeline.pretrain.trainer import Trainer
@@ -53,8 +54,8 @@ def summarise(run: TrainingRun, disabled: dict[str, list[str]]) -> dict[str, Any
         },
         "seed": params.pretrain.seed,
         "collapsed": bool(rows[-1]["collapsed"]),
-        "initial": rows[0],
-        "final": rows[-1],
+        "initial": _without_labels(rows[0]),
+        "final": _without_labels(rows[-1]),
         "augment": {
             "crop": "crop" not in disabled,
             "flip": "flip" not in disabled,
@@ -94,6 +95,11 @@ def last_line(metrics: dict[str, Any], stage: str) -> str:
     if metrics["zero_share"] is not None:
         line += f", zero share {metrics['zero_share']:.1%}"
     return line + ("; COLLAPSED: the features tell images apart no more" if metrics["collapsed"] else "")
+
+
+def _without_labels(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the history without what it says of single labels: training.csv has that."""
+    return {key: value for key, value in row.items() if not key.startswith(OF_LABEL)}
 
 
 def _num_parameters(module: nn.Module) -> int:

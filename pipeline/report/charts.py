@@ -7,10 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.contracts.pretrain import OF_LABEL
 from pipeline.report.figures import LIGHT, PAGE_INCH, draw_cells, draw_scale, style, svg_text
 
 LINE_COLOURS = ("encoder", "pixels", "third", "fourth", "fifth", "random")
 THIN = 0.8  # width of the dense twin's lines
+PANELS = 4  # labels side by side
+MOST_PANELS = 24  # labels that are shown
 FAINTEST = 0.15  # opacity of the smallest norm that is not zero
 
 
@@ -91,6 +94,45 @@ def line_chart(
         axes.spines["left"].set_visible(False)
         if len(present) > 1 or any(thin):
             figure.legend(loc="outside lower left", ncols=columns, handlelength=1.4, columnspacing=1.2)
+        return svg_text(figure)
+
+
+def label_chart(history: pd.DataFrame, twin: pd.DataFrame, salt: str) -> str | None:
+    """What the monitors read of each label, against step: a small panel a label. None where no label has one.
+
+    twin: the same of the dense twin, as thin lines. A dashed line is the encoder at initialisation.
+    """
+    columns = [column for column in history if str(column).startswith(OF_LABEL)][:MOST_PANELS]
+    columns = [column for column in columns if history[column].notna().to_numpy().any()]
+    if not columns:
+        return None
+    rows = -(-len(columns) // PANELS)
+    with matplotlib.rc_context(style(salt)):
+        figure = Figure(figsize=(680 / PAGE_INCH, (40 + 105 * rows) / PAGE_INCH), layout="constrained")
+        grid = figure.subplots(rows, PANELS, sharex=True, sharey=True, squeeze=False)
+        for axes, column in zip(grid.flat, columns, strict=False):
+            known = history[["step", column]].dropna()
+            axes.plot(known["step"], 100 * known[column], color=LIGHT["encoder"])
+            _plot_thin(axes, history, twin, column, 100, 0)
+            if len(known) and known["step"].iloc[0] == 0:
+                start = 100 * known[column].iloc[0]
+                axes.axhline(start, color=LIGHT["encoder"], linewidth=1, linestyle=(0, (4, 3)))
+            title = column.removeprefix(OF_LABEL).replace("_", " ")
+            axes.set_title(title, loc="left", fontsize=11, color=LIGHT["ink"])
+            axes.spines["left"].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(2, integer=True))
+            axes.set_ylim(0, 104)
+            axes.set_yticks([0, 50, 100])
+        for axes in grid.flat[len(columns) :]:
+            axes.set_visible(False)
+        figure.suptitle(
+            "Ridge probe of each label against step, %",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+            fontweight="bold",
+            color=LIGHT["ink"],
+        )
         return svg_text(figure)
 
 

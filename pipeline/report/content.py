@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import yaml
@@ -113,7 +113,8 @@ class Content:
         """Name and bytes of every file of figures/."""
         charts = [chart for part in self.sets for _, chart in part.tables]
         charts += [part.twin.chart for part in self.sets if part.twin is not None]
-        charts += self.interaction + self.training.sparsity + self.training.learned + self.training.course
+        charts += self.interaction + self.training.sparsity
+        charts += self.training.learned + self.training.labels + self.training.course
         files = {chart.file: figures.for_file(chart.svg).encode() for chart in charts}
         for part in self.sets:
             if part.twin is None:  # DVC's plots name the file all the same
@@ -153,7 +154,7 @@ def compose(inputs: Inputs) -> Content:
         ),
         sparsity="" if dense else words.what_sparsity_did(sparsity),
         interaction=training.interaction_charts(inputs.interaction, sparsity.kl_per_latent),
-        training=training.TrainingCharts(charts.learned, charts.course, [] if dense else charts.sparsity),
+        training=replace(charts, sparsity=[]) if dense else charts,
         interpretation=section.compose(inputs.interpretation, inputs.interaction),
         features=features_section.compose(
             inputs.interpretation.tables,

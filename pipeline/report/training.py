@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.report.charts import interaction_chart, line_chart
+from pipeline.report.charts import interaction_chart, label_chart, line_chart
 from pipeline.report.figures import Chart
 
 LARGE, SMALL = 340.0, 165.0  # widths in SVG units
@@ -52,9 +52,11 @@ SPARSITY = (
 
 @dataclass(frozen=True)
 class TrainingCharts:
-    """learned: the loss and the monitors. course: how training was run. sparsity: of the sparse module."""
+    """learned: the loss and the monitors. labels: what the monitors read of each label, where there are
+    several. course: how training was run. sparsity: of the sparse module."""
 
     learned: list[Chart]
+    labels: list[Chart]
     course: list[Chart]
     sparsity: list[Chart]
 
@@ -67,7 +69,10 @@ def training_charts(history: pd.DataFrame, twin: pd.DataFrame) -> TrainingCharts
     twin = twin.drop(columns="loss", errors="ignore")
     terms = [str(column) for column in history if str(column).startswith("loss_")]
     losses = {"loss": "total"} | {term: term.removeprefix("loss_") for term in terms}
+    file = "training_labels.svg"
+    svg = label_chart(history, twin, file)
     return TrainingCharts(
+        labels=[Chart(file, "Ridge probe of each label against step", svg)] if svg is not None else [],
         learned=_charts(history, twin, (Curves("loss", "Loss and its terms", losses), *LEARNED), LARGE),
         course=_charts(history, twin, COURSE, SMALL),
         sparsity=_charts(history, twin, SPARSITY, SMALL),

@@ -16,7 +16,7 @@ SPECS = {
     "x": Label("real"),
     "same": Label("categorical", ("only", "never")),
 }
-CLASS_KEYS = {"knn_accuracy", "ridge_accuracy"}
+CLASS_KEYS = {"knn_accuracy", "ridge_accuracy", "ridge_accuracy_kind", "ridge_accuracy_count"}
 SPREAD_KEYS = {"rankme", "feature_std", "mean_cosine", "collapsed"}
 
 
@@ -43,6 +43,7 @@ def test_informative_features_score_high_and_random_ones_at_chance():
     bad = monitor(lambda _: noise)
     assert set(good) == SPREAD_KEYS | CLASS_KEYS
     assert good["ridge_accuracy"] > 0.9 and good["knn_accuracy"] > 0.75
+    assert good["ridge_accuracy_kind"] + good["ridge_accuracy_count"] == 2 * good["ridge_accuracy"]
     chance = (1 / 3 + 1 / 2) / 2
     assert abs(bad["ridge_accuracy"] - chance) < 0.08 and abs(bad["knn_accuracy"] - chance) < 0.08
 
@@ -54,6 +55,12 @@ def test_collapsed_features_give_numbers_and_the_same_keys():
     assert set(found) == set(monitor(lambda _: features))
     assert all(math.isfinite(value) for value in found.values())
     assert found["collapsed"] == 1
+
+
+def test_an_only_label_is_not_named_beside_the_mean():
+    images, features, labels = sample()
+    found = Monitor(images, labels, {"kind": SPECS["kind"]})(lambda _: features)
+    assert set(found) == SPREAD_KEYS | {"knn_accuracy", "ridge_accuracy"}
 
 
 def test_a_set_without_classes_has_no_accuracies():

@@ -39,6 +39,18 @@ def test_the_twin_is_a_line_more_where_its_course_is_another(inputs: Inputs):
     assert "dense twin" not in alone
 
 
+def test_each_label_that_was_monitored_has_a_panel(inputs: Inputs):
+    alone = inputs.training.loc[:, [not str(name).startswith(charts.OF_LABEL) for name in inputs.training]]
+    labels = [f"{charts.OF_LABEL}{name}" for name in ("colour", "a<b $x$")]
+    monitored = alone.assign(**dict.fromkeys(labels, alone["ridge_accuracy"]))
+    text = charts.label_chart(monitored, alone, "a")
+    assert text is not None and ">colour</text>" in text and ">a&lt;b $x$</text>" in text
+    with_twin = charts.label_chart(monitored, monitored.assign(**{labels[0]: 0.5}), "a")
+    assert with_twin is not None and with_twin.count("<path") > text.count("<path")
+    assert charts.label_chart(alone, monitored, "a") is None
+    assert charts.label_chart(monitored.assign(**dict.fromkeys(labels, np.nan)), alone, "a") is None
+
+
 SHADES = 20  # of the colour bar
 
 
