@@ -110,7 +110,7 @@ def label_chart(history: pd.DataFrame, twin: pd.DataFrame, salt: str) -> str | N
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(680 / PAGE_INCH, (40 + 105 * rows) / PAGE_INCH), layout="constrained")
         grid = figure.subplots(rows, PANELS, sharex=True, sharey=True, squeeze=False)
-        for axes, column in zip(grid.flat, columns, strict=False):
+        for at, (axes, column) in enumerate(zip(grid.flat, columns, strict=False)):
             known = history[["step", column]].dropna()
             axes.plot(known["step"], 100 * known[column], color=LIGHT["encoder"])
             _plot_thin(axes, history, twin, column, 100, 0)
@@ -123,6 +123,7 @@ def label_chart(history: pd.DataFrame, twin: pd.DataFrame, salt: str) -> str | N
             axes.xaxis.set_major_locator(MaxNLocator(2, integer=True))
             axes.set_ylim(0, 104)
             axes.set_yticks([0, 50, 100])
+            axes.tick_params(labelbottom=at + PANELS >= len(columns))
         for axes in grid.flat[len(columns) :]:
             axes.set_visible(False)
         figure.suptitle(
