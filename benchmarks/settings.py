@@ -71,10 +71,6 @@ DENSE: dict[str, dict[str, Any]] = {
     "jitter0.4": {"augment.color_jitter": 0.4},
     "none": {"regularizer.name": "none"},
     "ema0.9": {"objective.ema_momentum": [0.9, 1.0]},
-    "ema0.996": {"objective.ema_momentum": [0.996, 1.0]},
-    "steps9600-ema0.9975": {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]},
-    "twin-steps9600-ema0.9975": TWIN | {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]},
-    "steps9600-groups-only": {"pretrain.steps": 9600, "sparsity.method": "none"},
     "joined3": JOINED | {"pretrain.steps": 4120},
     "joined3-ema0.9": JOINED | {"objective.ema_momentum": [0.9, 1.0], "pretrain.steps": 4120},
     "joined5": JOINED
@@ -133,8 +129,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for steps in LONGER
     },
     "ema0.996": {"objective.ema_momentum": [0.996, 1.0]},
-    "steps9600-ema0.9975": {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]},
-    "twin-steps9600-ema0.9975": TWIN | {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]},
+    **{
+        f"{side}steps9600-ema0.9975": changes
+        | {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]}
+        for side, changes in (("", {}), ("twin-", TWIN), ("groups-only-", {"sparsity.method": "none"}))
+    },
+    "steps9600-ema0.9975-0.97": {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 0.97]},
     "steps9600-groups-only": {"pretrain.steps": 9600, "sparsity.method": "none"},
     "joined3": JOINED | {"pretrain.steps": 4120},
     "joined3-groups-only": JOINED | {"pretrain.steps": 4120, "sparsity.method": "none"},
