@@ -68,6 +68,7 @@ JOINED_PAIR = ("dense-joined3", "joined3")
 # and at four times the steps, where seed 20 of scenes chose groups alone
 LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
+SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower target
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 LONG_SETTINGS = (
     *(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE),

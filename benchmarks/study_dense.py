@@ -1,5 +1,6 @@
 """SparseJEPA beside stronger dense baselines: tables of docs/baselines.md, and CLEVR-like scenes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.study import (
     LONG_DENSE,
     LONG_GROUPS,
     LONG_SPARSEJEPA,
+    SLOW_SPARSEJEPA,
     read,
 )
 from benchmarks.study_numbers import TITLES
@@ -39,6 +41,7 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-groups-only": "groups alone",
     "-pairwise": "groups alone, of one feature each",
     "-oivae-only": "oi-VAE beside VICReg",
+    "-0.97": "SparseJEPA, momentum falling to .97",
     "-late": "SparseJEPA, `sparsity.weight_warmup=1`",
     "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
     "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
@@ -49,6 +52,7 @@ LENGTHS = {  # what a row says of its training -> dense and SparseJEPA
     "4,120 steps, `joined3`": ("dense-joined3", "joined3"),
     "9,600 steps, `joined3`": (LONG_DENSE, LONG_SPARSEJEPA),
     "9,600 steps, the default's settings": ("twin-steps9600", "steps9600"),
+    "9,600 steps, a slower target": (f"twin-{SLOW_SPARSEJEPA}", SLOW_SPARSEJEPA),
 }
 DENSE_FORMS = {"": "dense", "-weight0.1": "dense, `regularizer.weight=0.1`"}
 LEARNED = 60.0  # by docs/study.md
@@ -197,10 +201,26 @@ def module_adds(sparse: str) -> Difference:
     return difference(of("scenes", sparse), of("scenes", groups), "linear")
 
 
-def by_seed(setting: str, column: str, digits: int = 1) -> str:
-    """Each fresh seed of a setting on scenes, as a list in words."""
+def slow_less(column: str) -> Difference:
+    """On scenes, SparseJEPA with a slower target for four times the steps, less the default."""
+    return difference(of("scenes", SLOW_SPARSEJEPA), of("scenes", "default"), column)
+
+
+def slow_less_dense(column: str) -> Difference:
+    """On scenes, the same less the dense baseline with its faster target, of the seeds that both have."""
+    return difference(of("scenes", SLOW_SPARSEJEPA), of("scenes", LONG_DENSE), column)
+
+
+def seed_20(setting: str, column: str) -> str:
+    """Seed 20 of a setting on scenes, percent."""
+    rows = of("scenes", setting).set_index("seed")
+    return f"{rows.loc[20, column]:.1f}"
+
+
+def by_seed(setting: str, column: str, digits: int = 1, seeds: Sequence[int] = FRESH) -> str:
+    """Some seeds of a setting on scenes, as a list in words."""
     rows = of("scenes", setting).sort_values("seed")
-    values = rows.loc[rows["seed"].isin(FRESH), column]
+    values = rows.loc[rows["seed"].isin(seeds), column]
     *first, last = [f"{value:.{digits}f}" for value in values]
     return f"{', '.join(first)} and {last}" if first else last
 

@@ -66,3 +66,13 @@ def test_seeds_that_chose_groups_alone_do_not_count_for_them(tables):
     assert (less.mean, less.seeds) == (2, 3)
     assert study_dense.by_seed(study.LONG_GROUPS, "linear") == "32.0, 32.0 and 32.0"
     assert study_dense.learned(study.LONG_GROUPS, "orientation") == "2 of 3"
+
+
+def test_a_slower_target_is_held_against_short_training_and_against_dense_seed_by_seed(tables):
+    slow = rows(study.SLOW_SPARSEJEPA, 25, 34, [20, 21, 22])
+    table = [slow, rows("default", 25, 31, [10, 20, 21]), rows(study.LONG_DENSE, 25, 30, [21, 22, 23])]
+    pd.concat(table).to_csv(tables / "study-scenes.csv", index=False)
+    short, dense = study_dense.slow_less("linear"), study_dense.slow_less_dense("linear")
+    assert (short.mean, short.seeds) == (3, 2) and (dense.mean, dense.seeds) == (4, 2)
+    assert study_dense.seed_20(study.SLOW_SPARSEJEPA, "linear") == "34.0"
+    assert study_dense.by_seed(study.SLOW_SPARSEJEPA, "linear", seeds=[21, 22]) == "34.0 and 34.0"
