@@ -70,6 +70,19 @@ LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
 SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower target
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
+SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
+ON_SEED_20 = (  # what was tried around them on scenes
+    "late",
+    "ema0.996",
+    "steps9600",
+    "twin-steps9600",
+    "steps9600-groups-only",
+    f"twin-{SLOW_SPARSEJEPA}",
+    f"{SLOW_SPARSEJEPA}-0.97",
+    "joined3-steps2400",
+    "dense-joined3-steps2400-weight0.1",
+    "joined3-steps2400-groups-only",
+)
 LONG_SETTINGS = (
     *(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE),
     *(f"{LONG_DENSE}{name}" for name in LONG_TWINS),
@@ -141,7 +154,13 @@ def missing(dataset: str) -> list[Cell]:
             for name in ("joined3-groups-only", LONG_SPARSEJEPA)
             if dataset in ("scenes", "cifar100")
         ),
-        *(Cell(name, TUNING[0]) for name in LONG_SETTINGS if dataset == "scenes"),
+        *(Cell(name, TUNING[0]) for name in (*LONG_SETTINGS, *ON_SEED_20) if dataset == "scenes"),
+        *(
+            Cell(name, seed)
+            for seed in (*TUNING, *FRESH)
+            for name in (SLOW_SPARSEJEPA, SLOW_GROUPS)
+            if dataset == "scenes"
+        ),
         *(Cell(LONG_HEAVIER, seed) for seed in FRESH if dataset == "scenes"),
         *(
             Cell(name, seed)
