@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.study import LONG_DENSE, LONG_GROUPS, LONG_HEAVIER, LONG_SPARSEJEPA
+from benchmarks.study import (
+    LONG_DENSE,
+    LONG_GROUPS,
+    LONG_HEAVIER,
+    LONG_SPARSEJEPA,
+    SLOW_GROUPS,
+    SLOW_SPARSEJEPA,
+)
 from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
 from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
 from benchmarks.tuning import TUNING, Difference
@@ -46,17 +53,19 @@ def draw_longer(path: Path) -> None:
         "dense,\nweight .1": LONG_HEAVIER,
         "groups\nalone": LONG_GROUPS,
         "SparseJEPA": LONG_SPARSEJEPA,
+        "groups,\nslow": SLOW_GROUPS,
+        "SparseJEPA,\nslow": SLOW_SPARSEJEPA,
     }
-    panels = (
-        ("scenes", "linear", "scenes, mean of 11 labels"),
-        ("scenes", "linear, orientation", "scenes, orientation alone"),
-        ("cifar100", "linear", "CIFAR-100, fine label"),
-    )
+    panels = {
+        "linear": "scenes, mean of 11 labels",
+        "linear, orientation": "orientation alone",
+        "linear, light": "light alone",
+    }
     looks = {True: {"color": "C1", "linestyle": ":"}, False: {"color": "C0", "linestyle": "-"}}
-    figure, axes = plt.subplots(1, len(panels), figsize=(13.2, 3.6), layout="constrained")
-    for axis, (dataset, column, title) in zip(axes, panels, strict=True):
+    figure, axes = plt.subplots(1, len(panels), figsize=(16.5, 3.8), layout="constrained")
+    for axis, (column, title) in zip(axes, panels.items(), strict=True):
         scores = pd.DataFrame(
-            {name: of(dataset, setting).set_index("seed")[column] for name, setting in settings.items()}
+            {name: of("scenes", setting).set_index("seed")[column] for name, setting in settings.items()}
         )
         axis.set_xticks(range(len(settings)), list(settings))
         axis.set_xlim(-0.4, len(settings) - 0.6)
