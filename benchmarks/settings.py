@@ -170,6 +170,13 @@ SETTINGS |= {
     for side, common, forms in (("", {}, LONG_SPARSE), ("dense-", TWIN, LONG_TWINS))
     for name, changes in forms.items()
 }
+# four times the steps of JOINED, and its target a quarter as fast
+STRETCHED = JOINED | {"pretrain.steps": 9600, "objective.ema_momentum": [0.9925, 1.0]}
+SETTINGS |= {
+    "joined3-steps9600-ema0.9925": STRETCHED,
+    "joined3-steps9600-ema0.9925-groups-only": STRETCHED | {"sparsity.method": "none"},
+    "dense-joined3-steps9600-ema0.9925": TWIN | STRETCHED | {"regularizer.weight": 0.03},
+}
 
 
 class Cell(NamedTuple):
