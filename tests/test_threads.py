@@ -1,5 +1,6 @@
 """Pieces side by side: in order, never more than asked, and none goes on that nobody waits for."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -80,3 +81,22 @@ def test_a_stop_ends_all_pieces(number: int):
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (128 + number, "")
     assert errors.startswith("error: stopped by ") and errors.count("\n") == 1
+
+
+def test_threads_do_not_spin_long_and_the_users_own_choice_stands():
+    program = "import os, sys, pipeline; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    for choice, count in (
+        ({}, "5000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"),
+    ):
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+        }
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=kept | choice, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == [count, "False"]

@@ -9,6 +9,7 @@ With --preset or --set the params are those of the commit, then the preset's, th
 import argparse
 import copy
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.orchestration.processes.stages import StageError, run_round, stage
 from pipeline.orchestration.processes.stop import Stop
 from pipeline.orchestration.processes.terminate import terminated
 from pipeline.orchestration.sweeps.grid import parse_setting, set_params
-from pipeline.orchestration.sweeps.workspaces import git, write_params
+from pipeline.orchestration.sweeps.workspaces import git, missing_identity, write_params
 from pipeline.params import load, parse_tree, read_tree, validate
 from pipeline.tracking import check
 
@@ -103,8 +104,14 @@ def run_experiment(root: Path) -> None:
         raise InputError(
             "--experiment: needs a Git repository with a commit: git init, git add -A, git commit"
         ) from None
+    identity = {
+        f"GIT_{role}_{key.removeprefix('user.').upper()}": value
+        for key, value in missing_identity(root).items()
+        for role in ("AUTHOR", "COMMITTER")
+    }
+    variables = environment(**{key: value for key, value in identity.items() if key not in os.environ})
     reader = Reader(Printer())
-    if run_command((*DVC, "exp", "run"), root, environment(), Stop(), reader):
+    if run_command((*DVC, "exp", "run"), root, variables, Stop(), reader):
         raise StageError(reader.reading.reason())
 
 

@@ -8,6 +8,9 @@ RUNNING = re.compile(r"Running stage '([^']+)'")
 SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change|is cached)")
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Warning|Interrupt)\b")
 
+BUSY = re.compile(r"'[^']+' is busy, it is being blocked by:$")
+BLOCKER = re.compile(r"\(PID (\d+)\): ")
+
 HINTS = re.compile(  # what DVC says after every stage
     r"Updating lock file|To track the changes with git|git add |To enable auto staging|"
     r"dvc config core\.autostage|Use `dvc push`"
@@ -39,6 +42,8 @@ class Reading:
             self._errors.append(text.removeprefix("error: "))
         elif RAISED.match(text):
             self._errors.append(text)
+        elif (match := BLOCKER.match(text)) and BUSY.search(self._last):
+            self._errors.append(f"process {match[1]} runs stages in this folder; wait for it, or end it")
         elif text.startswith("ERROR: "):
             self._dvc_errors.append(text.removeprefix("ERROR: "))
         self._last = text or self._last

@@ -20,6 +20,7 @@ from pipeline.graph import Graph, code, is_inside, parse_graph
 from pipeline.orchestration.processes.guarded import end_inside
 from pipeline.orchestration.sweeps.grid import set_params
 
+IDENTITY = {"user.name": "sparsejepa", "user.email": "sparsejepa@localhost"}  # where Git knows none
 RESULTS = (":!reports", ":!dvc.lock")  # what a run writes: no cell depends on it
 
 
@@ -108,13 +109,21 @@ def clone(source: str, commit: str, folder: Path, cache: Path, remote: str | Non
     shared = ["--shared"] if Path(source).is_dir() else []
     git(folder.parent, "clone", "--quiet", "--no-checkout", "--no-tags", *shared, source, str(folder))
     git(folder, "checkout", "--quiet", "--detach", commit)
-    for key, fallback in (("user.name", "sweep"), ("user.email", "sweep@localhost")):
-        if subprocess.run(["git", "-C", str(folder), "config", key], capture_output=True).returncode:
-            git(folder, "config", key, fallback)
+    for key, value in missing_identity(folder).items():
+        git(folder, "config", key, value)
     lines = ["[core]", f"    remote = {remote}"] if remote else []
     # Links instead of copies: every cell reads the same images.
     lines += ["[cache]", f"    dir = {cache}", "    type = reflink,hardlink,symlink,copy"]
     (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n")
+
+
+def missing_identity(folder: Path) -> dict[str, str]:
+    """What Git's config lacks of a name and an address: experiments are commits, and these need both."""
+    return {
+        key: value
+        for key, value in IDENTITY.items()
+        if subprocess.run(["git", "-C", str(folder), "config", key], capture_output=True).returncode
+    }
 
 
 def write_params(folder: Path, overrides: dict[str, Any], file: str = "params.yaml") -> None:

@@ -63,3 +63,19 @@ def test_an_experiment_is_kept_and_a_plain_run_is_not(tmp_path):
     [name] = [name for name in names if not name.startswith("refs/exps/exec/")]  # DVC's own note
     kept = yaml.safe_load(git(project, "show", f"{name}:params.yaml"))
     assert kept["pretrain"]["seed"] == 3 and kept["sparsity"]["lambda"] != 0.5
+
+
+def test_an_experiment_needs_no_identity_in_gits_config(tmp_path):
+    project = make(tmp_path / "project")
+    for key in ("user.name", "user.email"):
+        git(project, "config", "--unset", key)
+    nothing = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    done = pipeline(project, "run", "--experiment", GIT_AUTHOR_NAME="someone", **nothing)
+    assert done.returncode == 0, done.stderr
+    author = "--format=%(refname)/ %(authorname) %(authoremail)"
+    kept = [
+        line
+        for line in git(project, "for-each-ref", author, "refs/exps").splitlines()
+        if "/exec/" not in line
+    ]
+    assert [line.split("/ ")[1] for line in kept] == ["someone <sparsejepa@localhost>"]

@@ -33,6 +33,15 @@ def test_the_reason_is_the_stages_own_line_before_dvcs():
     assert reading().reason() == "no output"
 
 
+def test_a_run_that_blocks_another_is_named():
+    read = reading(
+        "ERROR: failed to reproduce 'prepare': '/tmp/a/prepare.json' is busy, it is being blocked by:",
+        "  (PID 3604): /tmp/a/.venv/lib/python3.11/site-packages/dvc/__main__.py exp run",
+        "If there are no processes with such PIDs, you can manually remove '/tmp/a/.dvc/tmp/rwlock'",
+    )
+    assert read.reason() == "process 3604 runs stages in this folder; wait for it, or end it"
+
+
 def test_what_dvc_hints_after_every_stage_tells_nothing():
     hints = (
         "Updating lock file 'dvc.lock'",
