@@ -16,6 +16,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 
 from pipeline.files import HIDDEN, InputError, ParamsError, one_line, outside
+from pipeline.stops import stop
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ADVICE = {
@@ -158,7 +159,8 @@ def _handle(number: int, _frame: FrameType | None) -> None:
         return
     _Process.caught = number
     if _Process.working:
-        raise KeyboardInterrupt if number == signal.SIGINT else StoppedError
+        stop(KeyboardInterrupt() if number == signal.SIGINT else StoppedError())
+        return
     with suppress(Exception):
         sys.stdout.flush()
     os.write(2, f"error: {stopped_by(number)}; nothing half-written was kept\n".encode())

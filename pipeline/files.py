@@ -13,9 +13,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from pipeline.stops import finish_first
 
 HIDDEN = ".sparsejepa"  # ends the name of a hidden folder: nobody else's is ever removed
 LOCK = "lock"  # the file in it, and in the folder of a run, that a process locks
@@ -119,17 +121,18 @@ def _hidden_folder(path: Path) -> Iterator[tuple[Path, Path]]:
     """Two places of the name of `path` on its file system, for what is to come there and what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent)
-    folder, handle = _new_hidden_folder(path)
-    try:
-        for name in ("new", "old"):
-            (folder / name).mkdir()
-        yield folder / "new" / path.name, folder / "old" / path.name
-    except Exception as error:
-        if not isinstance(error, InputError):
-            error.add_note(f"while writing {path}")  # which libraries that write do not say
-        raise
-    finally:
-        _discard(folder, handle)
+    with ExitStack() as stack:
+        with finish_first():
+            folder, handle = _new_hidden_folder(path)
+            stack.callback(_discard, folder, handle)
+        try:
+            for name in ("new", "old"):
+                (folder / name).mkdir()
+            yield folder / "new" / path.name, folder / "old" / path.name
+        except Exception as error:
+            if not isinstance(error, InputError):
+                error.add_note(f"while writing {path}")  # which libraries that write do not say
+            raise
 
 
 def _new_hidden_folder(path: Path) -> tuple[Path, int | None]:
@@ -148,6 +151,7 @@ def _new_hidden_folder(path: Path) -> tuple[Path, int | None]:
             os.close(handle)
 
 
+@finish_first()
 def _discard(folder: Path, handle: int | None) -> None:
     """Remove a hidden folder. If it holds the only copy of an output, that is put back."""
     for old in (folder / "old").glob("*"):

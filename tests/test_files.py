@@ -1,16 +1,20 @@
 """Files are whole or absent, whatever happens to who writes them; broken ones are named in one line."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import REPOSITORY
 
 from pipeline import files
 from pipeline.files import InputError, atomic_file, atomic_folder, read_json, remove_leftovers, write_json
+from pipeline.stops import stop
 from tests.killed import killed_everywhere
 
 
@@ -55,6 +59,24 @@ def test_a_file_whose_writer_is_killed_anywhere_is_old_or_new(tmp_path):
         write_json(path, {"state": "old"})
         assert list(tmp_path.iterdir()) == [path]
     assert set(states) == {"old", "new"} and len(states) > 8
+
+
+@pytest.mark.parametrize(("module", "call"), [(tempfile, "mkdtemp"), (shutil, "rmtree")])
+def test_a_stop_while_a_temporary_is_made_or_removed_leaves_none(module, call, monkeypatch, tmp_path):
+    original = getattr(module, call)
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        if call == "mkdtemp":
+            made = original(*arguments, **options)
+            stop(KeyboardInterrupt())
+            return made
+        stop(KeyboardInterrupt())
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(module, call, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(tmp_path / "metrics.json", {})
+    assert not hidden(tmp_path)
 
 
 def test_a_body_that_fails_leaves_the_old_and_no_temporary(tmp_path):
