@@ -69,6 +69,12 @@ JOINED_PAIR = ("dense-joined3", "joined3")
 LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
 SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower target
+STRETCHED_SPARSEJEPA = f"{LONG_SPARSEJEPA}-ema0.9925"  # and of joined3
+STRETCHED_SETTINGS = (
+    STRETCHED_SPARSEJEPA,
+    f"{STRETCHED_SPARSEJEPA}-groups-only",
+    f"dense-{STRETCHED_SPARSEJEPA}",
+)
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
 ON_SEED_20 = (  # what was tried around them on scenes
@@ -162,6 +168,7 @@ def missing(dataset: str) -> list[Cell]:
             if dataset == "scenes"
         ),
         *(Cell(LONG_HEAVIER, seed) for seed in FRESH if dataset == "scenes"),
+        *(Cell(name, TUNING[0]) for name in STRETCHED_SETTINGS if dataset == "cifar100"),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from benchmarks import study, study_dense
 
@@ -76,3 +77,26 @@ def test_a_slower_target_is_held_against_short_training_and_against_dense_seed_b
     assert (short.mean, short.seeds) == (3, 2) and (dense.mean, dense.seeds) == (4, 2)
     assert study_dense.seed_20(study.SLOW_SPARSEJEPA, "linear") == "34.0"
     assert study_dense.by_seed(study.SLOW_SPARSEJEPA, "linear", seeds=[21, 22]) == "34.0 and 34.0"
+
+
+def test_p_of_groups_alone_counts_both_targets_that_ran_on_the_fresh_seeds(tables):
+    table = [rows(study.LONG_DENSE, 25, 30, study.FRESH)]
+    for setting, gains in ((study.SLOW_GROUPS, [1, 2, 3, 2, 2]), (study.LONG_GROUPS, [0, 0, 1, -1, 0])):
+        gained = rows(setting, 25, 30, study.FRESH)
+        table.append(gained.assign(linear=gained["linear"] + gains))
+    pd.concat(table).to_csv(tables / "study-scenes.csv", index=False)
+    alone = stats.ttest_1samp([1, 2, 3, 2, 2], 0).pvalue
+    assert study_dense.long_p(study.LONG_DENSE) == pytest.approx(2 * alone)
+
+
+def test_the_slower_target_is_tabled_by_label_on_fresh_seeds_alone(tables):
+    labels = {f"linear, {name}": 50.0 for name in ("light", "orientation", "count")}
+    table = [rows(name, 25, 30, [10, 11]).assign(**labels) for name in study_dense.SLOW_OTHERS.values()]
+    table.append(rows(study.SLOW_GROUPS, 25, 36, [10, 11, 20]).assign(**labels | {"linear, light": 90.0}))
+    pd.concat(table).to_csv(tables / "study-scenes.csv", index=False)
+    _, _, dense, *_ = study_dense.slow_table()
+    same, light = "+0.0 (+0.0 to +0.0)", "+40.0 (+40.0 to +40.0)"
+    assert (
+        dense
+        == f"| dense, fast target | 2 | +6.0 (+6.0 to +6.0) | {same} | {same} | {light} | {same} | {same} |"
+    )
