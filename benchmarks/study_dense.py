@@ -249,9 +249,9 @@ def slow_less_dense(column: str) -> Difference:
     return difference(of("scenes", SLOW_SPARSEJEPA), of("scenes", LONG_DENSE), column)
 
 
-def seed_20(setting: str, column: str) -> str:
-    """Seed 20 of a setting on scenes, percent."""
-    rows = of("scenes", setting).set_index("seed")
+def seed_20(setting: str, column: str, dataset: str = "scenes") -> str:
+    """Seed 20 of a setting, percent."""
+    rows = of(dataset, setting).set_index("seed")
     return f"{rows.loc[20, column]:.1f}"
 
 
