@@ -58,7 +58,7 @@ def close(ours: Any, theirs: Any, where: str = "") -> None:
             ours, theirs = (torch.cat(bias.chunk(3)[::2]) for bias in (ours, theirs))
         if where.endswith("heads.bias"):
             ours, theirs = (bias.chunk(2)[1] for bias in (ours, theirs))
-        rough = 1e-3 if where.endswith("running_mean") else 2e-5  # it follows that bias
+        rough = 2e-3 if where.endswith("running_mean") else 2e-5  # it follows that bias
         apart = ~torch.isclose(ours, theirs, atol=rough, rtol=2e-4)
         # AdamW divides a gradient by its own size: one that is rounding alone moves its weight visibly.
         assert apart.sum() <= theirs.numel() / 1000, (where, (ours - theirs).abs().max())
