@@ -275,7 +275,10 @@ def test_a_signal_at_any_moment_is_one_line_and_leaves_nothing_half_written(word
         process.send_signal(number)
         said = process.communicate(timeout=60)[1]
         lines = [line for line in said.splitlines() if " images" not in line]
-        if process.returncode == 128 + number:
+        # A KeyboardInterrupt that leaves an exec of text, as dataclasses have one, makes `python -m` end by
+        # SIGINT itself though it was caught. A shell sees 130 for both.
+        by_itself = number == signal.SIGINT and process.returncode == -number and lines
+        if process.returncode == 128 + number or by_itself:
             assert len(lines) == 1 and lines[0].startswith("error: stopped by "), said
             ends["stopped"] += 1
         else:  # by the signal itself: while the interpreter ended

@@ -4,7 +4,7 @@ Exempt from deps: pipeline/params (its values are tracked one by one under `para
 work of the stage `params`, which tracks all of the file and comes before the others), pipeline/layout.py
 (it names the places that dvc.yaml names), pipeline/graph.py (it reads dvc.yaml), and how
 files are written and checked, and progress, history and errors shown: pipeline/files.py,
-pipeline/digests.py, pipeline/contracts/record.py,
+pipeline/digests.py, pipeline/stops.py, pipeline/contracts/record.py,
 pipeline/progress.py, pipeline/tracking.py and stages/command.py.
 """
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import stacks, study, study_numbers, study_page
+from benchmarks import stacks, study, study_numbers, study_page, study_tables
 from benchmarks.tuning import TUNING
 from pipeline.data.store import open_set
 from pipeline.files import InputError
@@ -35,12 +35,20 @@ def test_the_gain_counts_as_largest_where_it_is_on_every_seed(tables):
     dense = [rows(name, 60, linear=50) for name in ("twin", "twin-predictor-linear")]
     sparse = [rows("default", 60, linear=55), rows("predictor-linear", 60, linear=56)]
     pd.concat([*dense, *sparse]).to_csv(tables / "study-scenes.csv", index=False)
-    assert study_page.gains_most_from_linear("scenes")
+    assert study_tables.gains_most_from_linear("scenes")
     sparse[1].loc[1, "linear"] = 54
     pd.concat([*dense, *sparse]).to_csv(tables / "study-scenes.csv", index=False)
-    assert not study_page.gains_most_from_linear("scenes")
+    assert not study_tables.gains_most_from_linear("scenes")
     pd.concat([*dense, sparse[0], sparse[1].iloc[:1]]).to_csv(tables / "study-scenes.csv", index=False)
-    assert not study_page.gains_most_from_linear("scenes")
+    assert not study_tables.gains_most_from_linear("scenes")
+
+
+def test_lambda_is_read_along_seeds_that_ran_at_each_strength(tables):
+    alone = rows("default", 60, seeds=[11, 12], linear=90)
+    table = [rows(name, 60, seeds=[10], linear=50) for name in ("lambda0", "default")]
+    pd.concat([*table, alone]).assign(zero_share=0.5).to_csv(tables / "study-cifar10.csv", index=False)
+    [linear] = [line for line in study_tables.dial_table() if line.startswith("| CIFAR-10: linear")]
+    assert linear == "| CIFAR-10: linear probe, % | 50.0 | — | — | 50.0 | — | — |"
 
 
 def test_a_setting_is_chosen_on_validation(tables):
