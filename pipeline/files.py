@@ -76,7 +76,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             entry.chmod(0o755 if entry.is_dir() else 0o644)
         while True:
             with suppress(FileNotFoundError):
-                shutil.move(path, old)  # copies where it must: a container may refuse to rename a folder
+                _move(path, old)
             try:
                 new.rename(path)
                 return
@@ -86,26 +86,37 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)  # another process came between with the same output
 
 
+def _move(path: Path, place: Path) -> None:
+    try:
+        path.rename(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(path, place)  # copies: a container may refuse to rename a folder of its image
+
+
 def remove_leftovers(parent: Path) -> None:
     """Remove the hidden folders of killed processes in `parent`, and put back what one had moved away.
 
-    Those of running processes are locked, and stay. So do all on a file system that has no locks.
+    Those of running processes are locked, and stay. On a file system that has no locks only empty ones go.
     """
     for folder in parent.glob(f".*{HIDDEN}"):
         with suppress(OSError):
-            handle = try_lock(folder / LOCK)
+            folder.rmdir()  # its process has not locked it yet, and will take another
+        with suppress(OSError):
+            handle = try_lock(folder / LOCK, create=False)  # one made now would outlive the folder
             if handle is not None:
                 _discard(folder, handle)
 
 
-def try_lock(path: Path) -> int | None:
+def try_lock(path: Path, create: bool = True) -> int | None:
     """A handle that holds a lock on the file `path` until it is closed or its process ends; None where
-    another one holds it.
+    another one holds it. create: make the file where there is none.
 
     Raises OSError where the file system has no locks. On some network file systems a lock is seen on its own
     host alone.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -142,7 +153,7 @@ def _new_hidden_folder(path: Path) -> tuple[Path, int | None]:
         try:
             handle = try_lock(folder / LOCK)
         except FileNotFoundError:
-            continue  # removed as a leftover, as it was not locked yet
+            continue  # removed as a leftover, as it was empty
         except OSError:
             return folder, None
         if handle is not None:
@@ -159,7 +170,9 @@ def _discard(folder: Path, handle: int | None) -> None:
         if not os.path.lexists(place):
             with suppress(OSError):  # another process came between
                 old.rename(place)
-    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("new", "old"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)  # with its lock, which stays until all else is gone
     if handle is not None:
         os.close(handle)
 

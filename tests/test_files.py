@@ -1,5 +1,6 @@
 """Files are whole or absent, whatever happens to who writes them; broken ones are named in one line."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -95,7 +96,7 @@ def test_a_stop_between_the_two_renames_puts_the_old_one_back(tmp_path, monkeypa
     rename, interrupts = Path.rename, [KeyboardInterrupt]
 
     def stopped(source: Path, target: Path) -> Path:
-        if interrupts:
+        if interrupts and target == tmp_path / "out":
             raise interrupts.pop()
         return rename(source, target)
 
@@ -126,31 +127,72 @@ def test_temporaries_of_a_running_process_stay_and_others_hidden_files_too(tmp_p
 
 def test_writers_of_one_output_never_meet_half_of_it(tmp_path):
     """Processes and threads at once: the last one wins, nobody fails, nothing is left."""
+    turns = 60
     script = (
         "import sys; from pathlib import Path; from tests.test_files import write_folder\n"
-        "for turn in range(20): write_folder(Path(sys.argv[1]), sys.argv[2] + str(turn))"
+        f"for turn in range({turns}): write_folder(Path(sys.argv[1]), sys.argv[2] + str(turn))"
     )
     failures: list[BaseException] = []
 
     def write(name: str) -> None:
         try:
-            for turn in range(20):
+            for turn in range(turns):
                 write_folder(tmp_path / "out", f"{name}{turn}")
         except BaseException as error:
             failures.append(error)
 
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests'}"}
-    command = [sys.executable, "-c", script, str(tmp_path / "out"), "process"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", script, str(tmp_path / "out")]
+    processes = [
+        subprocess.Popen([*command, name], env=environment, stderr=subprocess.PIPE, text=True)
+        for name in ("three", "four")
+    ]
     threads = [threading.Thread(target=write, args=(name,)) for name in ("one", "two")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    _, errors = process.communicate()
-    assert process.returncode == 0 and not failures, (errors, failures)
-    assert content(tmp_path / "out") in ("one19", "two19", "process19")
+    errors = [process.communicate()[1] for process in processes]
+    assert not any(process.returncode for process in processes) and not failures, (errors, failures)
+    assert content(tmp_path / "out") in [f"{name}{turns - 1}" for name in ("one", "two", "three", "four")]
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_nobody_makes_a_file_in_a_temporary_that_its_owner_removes(tmp_path, monkeypatch):
+    unlink = os.unlink
+
+    def met(path: Any, **options: Any) -> None:
+        unlink(path, **options)
+        if Path(path).name == files.LOCK:
+            with monkeypatch.context() as another:
+                another.setattr(files, "_discard", lambda *_: None)  # another process is not there yet
+                remove_leftovers(tmp_path)
+
+    monkeypatch.setattr(os, "unlink", met)
+    write_folder(tmp_path / "out", "new")
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize("refused", [errno.ENOENT, errno.EXDEV])
+def test_an_output_is_copied_away_only_where_it_cannot_be_renamed(tmp_path, monkeypatch, refused):
+    """ENOENT: another writer took the old one, and its own came there. EXDEV: so do containers answer."""
+    write_folder(tmp_path / "out", "old")
+    rename, copytree, left, copied = os.rename, shutil.copytree, [refused, refused], []
+
+    def answer(source: Any, target: Any) -> None:
+        if Path(source) == tmp_path / "out" and left:
+            raise OSError(left.pop(), "refused")
+        rename(source, target)
+
+    def copy(source: Any, *arguments: Any, **options: Any) -> Any:
+        copied.append(source)
+        return copytree(source, *arguments, **options)
+
+    monkeypatch.setattr(os, "rename", answer)
+    monkeypatch.setattr(shutil, "copytree", copy)
+    write_folder(tmp_path / "out", "new")
+    assert content(tmp_path / "out") == "new" and list(tmp_path.iterdir()) == [tmp_path / "out"]
+    assert bool(copied) == (refused == errno.EXDEV)
 
 
 def test_without_locks_files_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
@@ -160,6 +202,7 @@ def test_without_locks_files_are_written_and_nothing_is_removed(tmp_path, monkey
     monkeypatch.setattr(files.fcntl, "flock", no_locks)
     left = tmp_path / f".out.abc{files.HIDDEN}"
     left.mkdir()
+    (left / files.LOCK).touch()
     write_json(tmp_path / "out", {})
     assert sorted(tmp_path.iterdir()) == [left, tmp_path / "out"]
 
