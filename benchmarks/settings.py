@@ -30,7 +30,7 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
     "4-blocks": {"model.predictor.depth": 4},
 }
 
-LONGER = (9600, 38400)  # steps; the default's are 2,400
+LONGER = (9600,)  # steps; the default's are 2,400
 
 # four times the steps, and a target that follows a quarter as fast
 SLOW = {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]}
@@ -170,12 +170,19 @@ SETTINGS |= {
     for side, common, forms in (("", {}, LONG_SPARSE), ("dense-", TWIN, LONG_TWINS))
     for name, changes in forms.items()
 }
-# four times the steps of JOINED, and its target a quarter as fast
-STRETCHED = JOINED | {"pretrain.steps": 9600, "objective.ema_momentum": [0.9925, 1.0]}
+# n times the steps of JOINED, and a target that follows 1/n as fast: n is 4 and 24
+STRETCHED = {9600: 0.9925, 57600: 0.99875}
 SETTINGS |= {
-    "joined3-steps9600-ema0.9925": STRETCHED,
-    "joined3-steps9600-ema0.9925-groups-only": STRETCHED | {"sparsity.method": "none"},
-    "dense-joined3-steps9600-ema0.9925": TWIN | STRETCHED | {"regularizer.weight": 0.03},
+    f"{side}joined3-steps{steps}-ema{momentum}{name}": common
+    | JOINED
+    | {"pretrain.steps": steps, "objective.ema_momentum": [momentum, 1.0]}
+    | changes
+    for steps, momentum in STRETCHED.items()
+    for side, common, name, changes in (
+        ("", {}, "", {}),
+        ("", {}, "-groups-only", LONG_SPARSE["-groups-only"]),
+        ("dense-", TWIN, "", LONG_TWINS[""]),
+    )
 }
 
 

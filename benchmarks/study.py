@@ -75,6 +75,10 @@ STRETCHED_SETTINGS = (
     f"{STRETCHED_SPARSEJEPA}-groups-only",
     f"dense-{STRETCHED_SPARSEJEPA}",
 )
+# six times longer still, where the target is slower in the same measure
+LONGEST_DENSE, LONGEST_GROUPS = (
+    f"{side}joined3-steps57600-ema0.99875{name}" for side, name in (("dense-", ""), ("", "-groups-only"))
+)
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
 ON_SEED_20 = (  # what was tried around them on scenes
@@ -168,7 +172,14 @@ def missing(dataset: str) -> list[Cell]:
             if dataset == "scenes"
         ),
         *(Cell(LONG_HEAVIER, seed) for seed in FRESH if dataset == "scenes"),
-        *(Cell(name, TUNING[0]) for name in STRETCHED_SETTINGS if dataset == "cifar100"),
+        *(
+            Cell(name, seed)
+            for seed in (TUNING[0], *FRESH[:3])
+            for name in STRETCHED_SETTINGS
+            if dataset == "cifar100"
+        ),
+        *(Cell(name, TUNING[0]) for name in (LONGEST_DENSE, LONGEST_GROUPS) if dataset == "cifar100"),
+        *(Cell(f"twin-{SLOW_SPARSEJEPA}", seed) for seed in FRESH[:2] if dataset == "scenes"),
         *(
             Cell(name, seed)
             for seed in FRESH[:3]
