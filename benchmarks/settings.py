@@ -172,17 +172,21 @@ SETTINGS |= {
 }
 # n times the steps of JOINED, and a target that follows 1/n as fast: n is 4 and 24
 STRETCHED = {9600: 0.9925, 57600: 0.99875}
+GROUPS_ALONE = LONG_SPARSE["-groups-only"]
+STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
+    "": {},
+    "-groups-only": GROUPS_ALONE,
+    "-groups-only-regularizer0.03": GROUPS_ALONE | {"regularizer.weight": 0.03},
+    "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},
+}
 SETTINGS |= {
     f"{side}joined3-steps{steps}-ema{momentum}{name}": common
     | JOINED
     | {"pretrain.steps": steps, "objective.ema_momentum": [momentum, 1.0]}
     | changes
     for steps, momentum in STRETCHED.items()
-    for side, common, name, changes in (
-        ("", {}, "", {}),
-        ("", {}, "-groups-only", LONG_SPARSE["-groups-only"]),
-        ("dense-", TWIN, "", LONG_TWINS[""]),
-    )
+    for side, common, forms in (("", {}, STRETCHED_SPARSE), ("dense-", TWIN, {"": LONG_TWINS[""]}))
+    for name, changes in forms.items()
 }
 
 

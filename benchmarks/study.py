@@ -31,6 +31,7 @@ from benchmarks.settings import (
     RUNGS,
     SETS,
     SETTINGS,
+    STRETCHED_SPARSE,
     Cell,
     settings_of,
 )
@@ -176,6 +177,11 @@ def missing(dataset: str) -> list[Cell]:
             Cell(name, seed)
             for seed in (TUNING[0], *FRESH[:3])
             for name in STRETCHED_SETTINGS
+            if dataset == "cifar100"
+        ),
+        *(
+            Cell(f"{STRETCHED_SPARSEJEPA}{form}", TUNING[0])
+            for form in STRETCHED_SPARSE
             if dataset == "cifar100"
         ),
         *(Cell(name, TUNING[0]) for name in (LONGEST_DENSE, LONGEST_GROUPS) if dataset == "cifar100"),
