@@ -1,6 +1,9 @@
 """One torch thread per worker, shapes of public signatures checked, and a small pipeline to run stages on."""
 
 import copy
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,20 @@ def override(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         assert key in node, path
         node[key] = value
     return changed
+
+
+def start_stage(stage: str, root: Path, tree: dict[str, Any], **options: Any) -> "subprocess.Popen[str]":
+    """A stage at work in the folder `root`, with these params."""
+    (root / "params.yaml").write_text(yaml.safe_dump(tree))
+    return subprocess.Popen(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 @st.composite

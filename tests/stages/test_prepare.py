@@ -5,12 +5,12 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from conftest import start_stage
 from PIL import Image
 
 from pipeline import params
@@ -35,19 +35,6 @@ def tree(data: dict, sets=(), **runtime) -> dict:
 
 def make(data: dict, sets=(), **runtime) -> params.Params:
     return params.Params.model_validate(tree(data, sets, **runtime))
-
-
-def start(folder: Path, content: dict, **options) -> subprocess.Popen:
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.prepare"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 def listen() -> None:
@@ -241,13 +228,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
     check_one_line(
-        start(tmp_path, tree({"name": "scenes"}), preexec_fn=limit_files), tmp_path, 1, "the disk is full"
+        start_stage("prepare", tmp_path, tree({"name": "scenes"}), preexec_fn=limit_files),
+        tmp_path,
+        1,
+        "the disk is full",
     )
 
 
 def test_a_missing_folder_exits_with_1_and_its_name(tmp_path):
     content = tree({"name": "folder", "root": "nowhere"})
-    check_one_line(start(tmp_path, content), tmp_path, 1, "data.root", "nowhere")
+    check_one_line(start_stage("prepare", tmp_path, content), tmp_path, 1, "data.root", "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +246,7 @@ def test_a_missing_folder_exits_with_1_and_its_name(tmp_path):
 def test_a_stop_ends_the_pool_leaves_nothing_and_is_one_line(tmp_path, number, name):
     scenes = {"variant": "factors", "num_train": 10**8, "num_test": 1}
     content = tree({"name": "scenes", "scenes": scenes}, workers=2, log_seconds=1e-6)
-    process = start(tmp_path, content, start_new_session=True, preexec_fn=listen)
+    process = start_stage("prepare", tmp_path, content, start_new_session=True, preexec_fn=listen)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("scenes train: 1,000 of")
     if number == signal.SIGINT:  # a terminal sends it to the whole group, `kill` to one process

@@ -1,20 +1,17 @@
 """Stage pretrain as a user runs it: killed, stopped, resumed, and what it leaves behind."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import timm
 import torch
 import yaml
-from conftest import REPOSITORY, override
+from conftest import override, start_stage
 from safetensors.torch import load_file
 
 from pipeline.files import InputError
@@ -28,18 +25,6 @@ def root(tmp_path, small_tree) -> Path:
     """A folder with a prepared small set."""
     prepare.main(Params.model_validate(small_tree), tmp_path)
     return tmp_path
-
-
-def start(root: Path, tree: dict[str, Any]) -> "subprocess.Popen[str]":
-    (root / "params.yaml").write_text(yaml.safe_dump(tree))
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.pretrain"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def wait_for_state(root: Path, process: "subprocess.Popen[str]") -> None:
@@ -57,12 +42,12 @@ LONG = {"pretrain.steps": 60, "runtime.checkpoint_seconds": 0.0}
 
 def test_sigkill_then_the_same_command_gives_the_same_bits(root, small_tree):
     tree = override(small_tree, LONG)
-    process = start(root, tree)
+    process = start_stage("pretrain", root, tree)
     wait_for_state(root, process)
     process.kill()
     process.wait()
     assert not (root / "artifacts/encoder").exists()
-    resumed = start(root, tree)
+    resumed = start_stage("pretrain", root, tree)
     output, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
     assert "pretrain: resumed after step" in output
@@ -70,7 +55,7 @@ def test_sigkill_then_the_same_command_gives_the_same_bits(root, small_tree):
     killed = weights(root)
     for state in root.glob("runs/*/*"):
         state.unlink()
-    whole = start(root, tree)
+    whole = start_stage("pretrain", root, tree)
     whole.communicate()
     uninterrupted = weights(root)
     assert all(torch.equal(killed[name], uninterrupted[name]) for name in uninterrupted)
@@ -79,7 +64,7 @@ def test_sigkill_then_the_same_command_gives_the_same_bits(root, small_tree):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_stop_saves_says_where_and_continues(root, small_tree, number):
     tree = override(small_tree, LONG | {"pretrain.steps": 100_000, "runtime.checkpoint_seconds": 0.2})
-    process = start(root, tree)
+    process = start_stage("pretrain", root, tree)
     wait_for_state(root, process)
     process.send_signal(number)
     _, errors = process.communicate()
@@ -186,7 +171,7 @@ def test_a_collapsed_run_says_so(root, small_tree):
             "pretrain.learning_rate": 0.01,
         },
     )
-    process = start(root, override(tree, {"pretrain.weight_decay": 1.0}))
+    process = start_stage("pretrain", root, override(tree, {"pretrain.weight_decay": 1.0}))
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     metrics = json.loads((root / "reports/metrics/pretrain.json").read_text())

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
-from conftest import REPOSITORY, override
+from conftest import override, start_stage
 from safetensors.torch import load_file
 
 from pipeline.contracts import pretrain as contract
@@ -159,15 +158,7 @@ def waiting(roots, small_tree) -> tuple[RunLock, Callable[..., "subprocess.Popen
     [folder] = roots[0].parent.glob("runs/*")
 
     def start(**changes: object) -> "subprocess.Popen[str]":
-        (roots[0] / "params.yaml").write_text(yaml.safe_dump(override(small_tree, changes)))
-        return subprocess.Popen(
-            [sys.executable, "-m", "stages.pretrain"],
-            cwd=roots[0],
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return start_stage("pretrain", roots[0], override(small_tree, changes))
 
     return RunLock(folder), start
 

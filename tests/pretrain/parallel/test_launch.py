@@ -1,19 +1,14 @@
 """A stage in several processes: started and stopped as one, and one line for how they end."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-import yaml
-from conftest import REPOSITORY, SMALL, default_tree, override
+from conftest import SMALL, default_tree, override, start_stage
 
 from pipeline.params import Params
 from pipeline.pretrain.parallel.launch import RankError, distributed, explain_failure, launch
@@ -61,18 +56,6 @@ def test_a_process_that_dies_ends_the_others():
         launch(["-c", dying], 2)
 
 
-def start(root: Path, tree: dict[str, Any]) -> "subprocess.Popen[str]":
-    (root / "params.yaml").write_text(yaml.safe_dump(tree))
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.pretrain"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.slow
 def test_the_stage_starts_itself_stops_as_one_and_leaves_no_process(tmp_path, small_tree):
     prepare.main(Params.model_validate(small_tree), tmp_path)
@@ -81,7 +64,7 @@ def test_the_stage_starts_itself_stops_as_one_and_leaves_no_process(tmp_path, sm
         (signal.SIGTERM, 143, "error: stopped by SIGTERM after step "),
         (signal.SIGKILL, -9, ""),  # of the launcher alone: its processes notice
     ):
-        process = start(tmp_path, override(small_tree, endless))
+        process = start_stage("pretrain", tmp_path, override(small_tree, endless))
         wait_for(lambda: list(tmp_path.glob("runs/*/step-*.json")))
         ranks = psutil.Process(process.pid).children()
         assert len(ranks) == 2
@@ -93,14 +76,14 @@ def test_the_stage_starts_itself_stops_as_one_and_leaves_no_process(tmp_path, sm
         for state in tmp_path.glob("runs/*/*"):
             state.unlink()
 
-    process = start(tmp_path, override(small_tree, {"runtime.processes": 2}))
+    process = start_stage("pretrain", tmp_path, override(small_tree, {"runtime.processes": 2}))
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert output.count("pretrain: step 6/6") == 1
     metrics = json.loads((tmp_path / "reports/metrics/pretrain.json").read_text())
     assert metrics["processes"] == 2 and metrics["images_seen"] == 6 * 32
 
-    process = start(tmp_path, override(small_tree, {"runtime.processes": 3}))
+    process = start_stage("pretrain", tmp_path, override(small_tree, {"runtime.processes": 3}))
     _, errors = process.communicate()
     assert process.returncode == 2
     assert errors.startswith("error: runtime.processes: 3 must split") and errors.count("\n") == 1
