@@ -203,7 +203,7 @@ def settings_of(dataset: str, setting: str, seed: int, precision: str = "fp32") 
     changes |= {"probe.l2": [1e-4, 1e-3, 1e-2, 1e-1]}
     changes |= {"probe.low_shot.fractions": [0.01, 0.1], "probe.label_noise.shares": [0.6]}
     changes |= {"probe.bootstrap": 100, "runtime.precision": precision}
-    changes |= {"runtime.checkpoint_seconds": 1e6, "runtime.threads": 1}
+    changes |= {"runtime.checkpoint_seconds": 300.0, "runtime.threads": 1}
     tree = read_tree(Path("params.yaml"))
     set_params(tree, changes)
     return validate(tree)

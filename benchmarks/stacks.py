@@ -1,9 +1,9 @@
 """A stack of runs: seeds and strengths that train as one, and a row for each."""
 
 import multiprocessing
+import shutil
 import signal
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -65,13 +65,15 @@ GROUP_NUMBERS = {  # column -> number of interpret.json, of the features in thei
 class Job(NamedTuple):
     """Runs that train as one stack on the prepared set `data`, and the file of their rows.
 
-    transfer: sets of TRANSFER, prepared, that their encoders are probed on too.
+    states: the folder that keeps the states of training until the rows are written, so that a stopped job
+    goes on. transfer: sets of TRANSFER, prepared, that their encoders are probed on too.
     """
 
     dataset: str
     cells: list[Cell]
     data: Path
     rows: Path
+    states: Path
     precision: str = "fp32"
     transfer: dict[str, Path] | None = None
 
@@ -88,14 +90,13 @@ def train(job: Job) -> None:
     cells = [settings_of(job.dataset, *cell, job.precision) for cell in job.cells]
     runtime, images = resolve(cells[0].runtime), open_set(job.data)
     allowed, _ = augment.allowed(cells[0].augment, images.labels)
-    with tempfile.TemporaryDirectory() as states:
-        runs = [build_run(cell, allowed, images, Path(states), runtime) for cell in cells]
-        for run in runs:
-            run.batches.resident = runs[0].batches.resident
-        if len(runs) > 1:
-            train_together(runs)
-        else:
-            train_alone(runs[0])
+    runs = [build_run(cell, allowed, images, job.states, runtime) for cell in cells]
+    for run in runs:
+        run.batches.resident = runs[0].batches.resident
+    if len(runs) > 1:
+        train_together(runs)
+    else:
+        train_alone(runs[0])
     samples = sample_images(images)
     samples |= {
         f"{name}/{split}": torch.from_numpy(np.array(open_set(data).split(split).images))
@@ -119,6 +120,8 @@ def train(job: Job) -> None:
         ]
     with atomic_file(job.rows) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
+    for run in runs:
+        shutil.rmtree(run.checkpoints.folder)
 
 
 def score(job: Job, features: dict[str, np.ndarray], cell: Params) -> dict[str, float]:

@@ -106,6 +106,7 @@ DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.
 CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
 PHOTOGRAPH_SETS = ("cifar100", "cifar10")
 LARGEST_STACK = 12
+STATES = Path("runs/study")
 ROUNDING = 1.0  # points by which the linear probe of one run may differ between machines
 
 
@@ -227,8 +228,8 @@ class Plan(NamedTuple):
 def train_all(sets: dict[str, Path], plan: Plan) -> None:
     """Train what has no rows yet; rows are written as their stack ends.
 
-    After `minutes` what still trains is stopped, and the next call trains it again. Encoders of photographs
-    are probed on those of TRANSFER that are among the sets.
+    After `minutes` what still trains is stopped, and the next call goes on from its last state, in STATES.
+    Encoders of photographs are probed on those of TRANSFER that are among the sets.
     """
     end = time.monotonic() + 60 * plan.minutes
     wanted = {
@@ -245,7 +246,7 @@ def train_all(sets: dict[str, Path], plan: Plan) -> None:
                 others = {
                     name: sets[name] for name in TRANSFER if name in sets and dataset in PHOTOGRAPH_SETS
                 }
-                job = Job(dataset, stack, sets[dataset], rows, plan.precision, others)
+                job = Job(dataset, stack, sets[dataset], rows, STATES, plan.precision, others)
                 process = context.Process(target=train_in_process, args=(job,))
                 process.start()
                 running[process] = job
@@ -281,7 +282,7 @@ def check(dataset: str, data: Path | None, root: Path | None, cell: Cell) -> int
     precision = "bf16" if rows.loc[cell].get("precision") == "bf16" else "fp32"
     with tempfile.TemporaryDirectory() as folder:
         data = data or prepare(dataset, root, Path(folder))
-        job = Job(dataset, [cell], data, Path(folder) / "row.csv", precision)
+        job = Job(dataset, [cell], data, Path(folder) / "row.csv", Path(folder) / "states", precision)
         train(job)
         return compare(rows.loc[cell], pd.read_csv(job.rows).iloc[0])
 

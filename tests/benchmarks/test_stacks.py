@@ -16,8 +16,10 @@ def test_a_stack_leaves_a_row_a_run(finished_run, tmp_path, monkeypatch):
     monkeypatch.setattr(stacks, "PROBES", 1)
     data = finished_run.root / "artifacts/data" / finished_run.params.data.name
     cells = [stacks.Cell("lambda0", 10), stacks.Cell("lambda0.1", 10)]
-    stacks.train(stacks.Job("scenes", cells, data, tmp_path / "rows.csv", transfer={"scenes": data}))
-    written = pd.read_csv(tmp_path / "rows.csv").set_index("setting")
+    rows, states = tmp_path / "rows.csv", tmp_path / "states"
+    stacks.train(stacks.Job("scenes", cells, data, rows, states, transfer={"scenes": data}))
+    assert not list(states.iterdir())
+    written = pd.read_csv(rows).set_index("setting")
     assert list(written.index) == ["lambda0", "lambda0.1"] and set(written["seed"]) == {10}
     assert written.loc["lambda0", "zero_share"] == 0
     labels = [column for column in written.columns if column.startswith("linear, ")]

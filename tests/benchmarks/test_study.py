@@ -94,7 +94,7 @@ def test_a_committed_row_is_checked_by_running_it_again(finished_run, tables, tm
         finished_run.root / "artifacts/data" / finished_run.params.data.name,
         study.Cell("lambda0", 10),
     )
-    stacks.train(stacks.Job("scenes", [cell], data, tables / "study-scenes.csv"))
+    stacks.train(stacks.Job("scenes", [cell], data, tables / "study-scenes.csv", tables / "states"))
     assert study.check("scenes", data, None, cell) == 0
     assert "linear probe: 0.00 points off" in capsys.readouterr().out
     row = pd.read_csv(tables / "study-scenes.csv").iloc[0]
