@@ -157,4 +157,4 @@ class Progress:
 
     def print_line(self, line: str) -> None:
         """Print a line to stderr, above the bar where there is one."""
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(f"{line}\n", file=sys.stderr, end="")  # a stop between two writes would join two lines

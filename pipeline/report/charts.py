@@ -102,10 +102,12 @@ def label_chart(history: pd.DataFrame, twin: pd.DataFrame, salt: str) -> str | N
 
     twin: the same of the dense twin, as thin lines. A dashed line is the encoder at initialisation.
     """
-    columns = [column for column in history if str(column).startswith(OF_LABEL)][:MOST_PANELS]
-    columns = [column for column in columns if history[column].notna().to_numpy().any()]
+    read = [column for column in history if str(column).startswith(OF_LABEL)]
+    read = [column for column in read if history[column].notna().to_numpy().any()]
+    columns = read[:MOST_PANELS]
     if not columns:
         return None
+    which = "each label" if columns == read else f"the first {MOST_PANELS} of {len(read)} labels"
     rows = -(-len(columns) // PANELS)
     with matplotlib.rc_context(style(salt)):
         figure = Figure(figsize=(680 / PAGE_INCH, (40 + 105 * rows) / PAGE_INCH), layout="constrained")
@@ -127,7 +129,7 @@ def label_chart(history: pd.DataFrame, twin: pd.DataFrame, salt: str) -> str | N
         for axes in grid.flat[len(columns) :]:
             axes.set_visible(False)
         figure.suptitle(
-            "Ridge probe of each label against step, %",
+            f"Ridge probe of {which} against step, %",
             x=0.01,
             ha="left",
             fontsize=11,

@@ -72,7 +72,7 @@ def training_charts(history: pd.DataFrame, twin: pd.DataFrame) -> TrainingCharts
     file = "training_labels.svg"
     svg = label_chart(history, twin, file)
     return TrainingCharts(
-        labels=[Chart(file, "Ridge probe of each label against step", svg)] if svg is not None else [],
+        labels=[Chart(file, "Ridge probe of labels against step", svg)] if svg is not None else [],
         learned=_charts(history, twin, (Curves("loss", "Loss and its terms", losses), *LEARNED), LARGE),
         course=_charts(history, twin, COURSE, SMALL),
         sparsity=_charts(history, twin, SPARSITY, SMALL),

@@ -1,5 +1,6 @@
 """Several processes give what one gives, and fail as one does."""
 
+import io
 import operator
 import os
 from pathlib import Path
@@ -69,3 +70,17 @@ def test_without_a_terminal_progress_is_whole_lines_at_the_asked_interval(capsys
             progress.update(10)
             progress.update(10)
         assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_a_line_of_progress_is_one_write_that_a_stop_cannot_part(monkeypatch):
+    written: list[str] = []
+
+    class Terminal(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with Progress("scenes", 20, log_seconds=1e-9) as progress:
+        progress.update(10)
+    assert [text for text in written if text] == ["scenes: 10 of 20 images\n"]

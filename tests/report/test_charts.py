@@ -47,6 +47,9 @@ def test_each_label_that_was_monitored_has_a_panel(inputs: Inputs):
     assert text is not None and ">colour</text>" in text and ">a&lt;b $x$</text>" in text
     with_twin = charts.label_chart(monitored, monitored.assign(**{labels[0]: 0.5}), "a")
     assert with_twin is not None and with_twin.count("<path") > text.count("<path")
+    many = alone.assign(**{f"{charts.OF_LABEL}{at}": 0.5 for at in range(charts.MOST_PANELS + 2)})
+    text = charts.label_chart(many, alone, "a")
+    assert text is not None and f"the first {charts.MOST_PANELS} of {charts.MOST_PANELS + 2} labels" in text
     assert charts.label_chart(alone, monitored, "a") is None
     assert charts.label_chart(monitored.assign(**dict.fromkeys(labels, np.nan)), alone, "a") is None
 
