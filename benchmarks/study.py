@@ -71,15 +71,10 @@ LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
 LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
 SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower target
 STRETCHED_SPARSEJEPA = f"{LONG_SPARSEJEPA}-ema0.9925"  # and of joined3
-STRETCHED_SETTINGS = (
-    STRETCHED_SPARSEJEPA,
-    f"{STRETCHED_SPARSEJEPA}-groups-only",
-    f"dense-{STRETCHED_SPARSEJEPA}",
-)
+STRETCHED_GROUPS, STRETCHED_DENSE = f"{STRETCHED_SPARSEJEPA}-groups-only", f"dense-{STRETCHED_SPARSEJEPA}"
+STRETCHED_SETTINGS = (STRETCHED_SPARSEJEPA, STRETCHED_GROUPS, STRETCHED_DENSE)
 # six times longer still, where the target is slower in the same measure
-LONGEST_DENSE, LONGEST_GROUPS = (
-    f"{side}joined3-steps57600-ema0.99875{name}" for side, name in (("dense-", ""), ("", "-groups-only"))
-)
+LONGEST = tuple(f"{side}joined3-steps57600-ema0.99875" for side in ("dense-", ""))
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
 ON_SEED_20 = (  # what was tried around them on scenes
@@ -185,7 +180,7 @@ def missing(dataset: str) -> list[Cell]:
             for form in STRETCHED_SPARSE
             if dataset == "cifar100"
         ),
-        *(Cell(name, TUNING[0]) for name in (LONGEST_DENSE, LONGEST_GROUPS) if dataset == "cifar100"),
+        *(Cell(name, TUNING[0]) for name in LONGEST if dataset == "cifar100"),
         *(Cell(f"twin-{SLOW_SPARSEJEPA}", seed) for seed in FRESH[:2] if dataset == "scenes"),
         *(
             Cell(name, seed)
