@@ -68,6 +68,7 @@ BEST_LONG = {  # what validation images of seed 20 chose at 9,600 steps, and the
 SLOW_OTHERS = {  # title -> what groups alone with the slower target are held against
     "dense, fast target": LONG_DENSE,
     "the same, `regularizer.weight=0.1`": LONG_HEAVIER,
+    "dense, slow target, `regularizer.weight=0.1`": f"twin-{SLOW_SPARSEJEPA}",
     "groups alone, fast target": LONG_GROUPS,
     "SparseJEPA, slow target": SLOW_SPARSEJEPA,
 }

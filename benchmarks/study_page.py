@@ -230,6 +230,7 @@ def page_numbers() -> dict[str, Any]:
         },
         "SLOW": SLOW_SPARSEJEPA,
         "SLOW_GROUPS": SLOW_GROUPS,
+        "SLOW_TWIN": f"twin-{SLOW_SPARSEJEPA}",
         "TUNING": TUNING,
         "seed_20": seed_20,
         "slow_less": slow_less,
