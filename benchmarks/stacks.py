@@ -27,6 +27,7 @@ from pipeline.interpret.metrics.registry import measure_code
 from pipeline.interpret.partitions import contiguous
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import Params
+from pipeline.pretrain.loop import InterruptedRunError
 from pipeline.pretrain.loop import train as train_alone
 from pipeline.pretrain.parallel.together import train_together
 from pipeline.pretrain.run import build_run
@@ -81,7 +82,10 @@ class Job(NamedTuple):
 def train_in_process(job: Job) -> None:
     """`train` in a process of its own, whose pool ends with it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    train(job)
+    try:
+        train(job)
+    except InterruptedRunError as error:
+        sys.exit(f"{job.dataset}: {error}")
 
 
 def train(job: Job) -> None:

@@ -74,7 +74,7 @@ STRETCHED_SPARSEJEPA = f"{LONG_SPARSEJEPA}-ema0.9925"  # and of joined3
 STRETCHED_GROUPS, STRETCHED_DENSE = f"{STRETCHED_SPARSEJEPA}-groups-only", f"dense-{STRETCHED_SPARSEJEPA}"
 STRETCHED_SETTINGS = (STRETCHED_SPARSEJEPA, STRETCHED_GROUPS, STRETCHED_DENSE)
 # six times longer still, where the target is slower in the same measure
-LONGEST = tuple(f"{side}joined3-steps57600-ema0.99875" for side in ("dense-", ""))
+LONGEST = ("dense-joined3-steps57600-ema0.99875", "joined3-steps57600-ema0.99875")
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
 ON_SEED_20 = (  # what was tried around them on scenes

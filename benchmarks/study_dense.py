@@ -16,6 +16,7 @@ from benchmarks.study import (
     LONG_GROUPS,
     LONG_HEAVIER,
     LONG_SPARSEJEPA,
+    LONGEST,
     SLOW_GROUPS,
     SLOW_SPARSEJEPA,
     STRETCHED_DENSE,
@@ -52,12 +53,14 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
     "-groups-only-regularizer0.03": "groups alone, `regularizer.weight=0.03`",
+    "-groups-only-groups64": "groups alone, `sparsity.groups=64`",
 }
 LENGTHS = {  # what a row says of its training -> dense and SparseJEPA
     "2,400 steps, `joined3`": ("dense-joined3-steps2400", "joined3-steps2400"),
     "4,120 steps, `joined3`": ("dense-joined3", "joined3"),
     "9,600 steps, `joined3`": (LONG_DENSE, LONG_SPARSEJEPA),
     "9,600 steps, `joined3`, a slower target": (STRETCHED_DENSE, STRETCHED_SPARSEJEPA),
+    "57,600 steps, `joined3`, a slower target": LONGEST,
     "9,600 steps, the default's settings": ("twin-steps9600", "steps9600"),
     "9,600 steps, a slower target": (f"twin-{SLOW_SPARSEJEPA}", SLOW_SPARSEJEPA),
 }
