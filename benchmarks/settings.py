@@ -175,6 +175,7 @@ STRETCHED = {9600: 0.9925, 57600: 0.99875}
 GROUPS_ALONE = LONG_SPARSE["-groups-only"]
 STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "": {},
+    "-regularizer0.03": {"regularizer.weight": 0.03},
     "-groups-only": GROUPS_ALONE,
     "-groups-only-regularizer0.03": GROUPS_ALONE | {"regularizer.weight": 0.03},
     "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},
