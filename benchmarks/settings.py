@@ -30,8 +30,6 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
     "4-blocks": {"model.predictor.depth": 4},
 }
 
-LONGER = (9600,)  # steps; the default's are 2,400
-
 # four times the steps, and a target that follows a quarter as fast
 SLOW = {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]}
 
@@ -75,9 +73,6 @@ DENSE: dict[str, dict[str, Any]] = {
     "none": {"regularizer.name": "none"},
     "ema0.9": {"objective.ema_momentum": [0.9, 1.0]},
     "joined3": JOINED | {"pretrain.steps": 4120},
-    "joined3-ema0.9": JOINED | {"objective.ema_momentum": [0.9, 1.0], "pretrain.steps": 4120},
-    "joined5": JOINED
-    | {"model.predictor.depth": 1, "augment.crop_scale": [0.25, 1.0], "pretrain.steps": 4890},
 }
 
 
@@ -126,11 +121,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for name, predictor in RUNGS.items()
     },
     **{f"dense-{name}": TWIN | {"regularizer.weight": 0.03} | changes for name, changes in DENSE.items()},
-    **{
-        f"{side}steps{steps}": changes | {"pretrain.steps": steps}
-        for side, changes in (("", {}), ("twin-", TWIN | {"regularizer.weight": 0.03}))
-        for steps in LONGER
-    },
+    "steps9600": {"pretrain.steps": 9600},
+    "twin-steps9600": TWIN | {"regularizer.weight": 0.03, "pretrain.steps": 9600},
     "ema0.996": {"objective.ema_momentum": [0.996, 1.0]},
     "steps9600-ema0.9975": SLOW,
     "twin-steps9600-ema0.9975": TWIN | SLOW,
@@ -179,6 +171,7 @@ STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "-groups-only": GROUPS_ALONE,
     "-groups-only-regularizer0.03": GROUPS_ALONE | {"regularizer.weight": 0.03},
     "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},
+    "-oivae-only": LONG_SPARSE["-oivae-only"],
 }
 SETTINGS |= {
     f"{side}joined3-steps{steps}-ema{momentum}{name}": common

@@ -23,18 +23,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.settings import (
-    DENSE,
-    LONG_SPARSE,
-    LONG_TWINS,
-    LONGER,
-    RUNGS,
-    SETS,
-    SETTINGS,
-    STRETCHED_SPARSE,
-    Cell,
-    settings_of,
-)
+from benchmarks.plan import CHOSEN_ON, FRESH, METHODS, PARTS, PHOTOGRAPH_SETS
+from benchmarks.settings import SETS, SETTINGS, Cell, settings_of
 from benchmarks.stacks import TRANSFER, Job, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
 from pipeline import exits
@@ -43,63 +33,6 @@ from pipeline.prepare.sources import open_source, requests
 from pipeline.prepare.write import write_set
 from pipeline.pretrain.parallel.alike import kind
 
-FRESH = (10, 11, 12, 13, 14)
-# method -> the settings that validation chooses from, on the tuning seeds
-METHODS: dict[str, tuple[str, ...]] = {
-    "SparseJEPA, the default": ("default",),
-    "the same, lambda 0": ("lambda0",),
-    "SparseJEPA, tuned": ("default", "weight0.05", "weight0.2"),
-    "VICReg, the dense twin": ("twin", "twin-weight0.03", "twin-weight0.3"),
-    "no regulariser": ("twin-none",),
-    "groups alone": ("groups-only",),
-    "oi-VAE alone": ("oivae-only",),
-    "group lasso": ("group_lasso-0.3", "group_lasso-1", "group_lasso-3"),
-    "RDMReg": ("rdmreg-0.03", "rdmreg-0.1", "rdmreg-0.3"),
-    "l1": ("l1-0.3", "l1-1", "l1-3"),
-    "top-k groups": ("topk-4",),
-    "SIGReg": ("twin-sigreg0.0005", "twin-sigreg0.002", "twin-sigreg0.02", "twin-sigreg0.1"),
-    "groups and group lasso": ("groups-group_lasso-0.1", "groups-group_lasso-0.3", "groups-group_lasso-1"),
-}
-BASELINE = "VICReg, the dense twin"
-CONTROL = "the same, lambda 0"
-LADDER = tuple(f"{side}predictor-{name}" for name in RUNGS for side in ("", "twin-"))
-DENSE_SETTINGS = tuple(f"dense-{name}" for name in DENSE)
-# what helped the dense baseline most, for it and for SparseJEPA
-JOINED_PAIR = ("dense-joined3", "joined3")
-# and at four times the steps, where seed 20 of scenes chose groups alone
-LONG_DENSE, LONG_SPARSEJEPA = "dense-joined3-steps9600", "joined3-steps9600"
-LONG_GROUPS = f"{LONG_SPARSEJEPA}-groups-only"
-SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower target
-STRETCHED_SPARSEJEPA = f"{LONG_SPARSEJEPA}-ema0.9925"  # and of joined3
-STRETCHED_GROUPS, STRETCHED_DENSE = f"{STRETCHED_SPARSEJEPA}-groups-only", f"dense-{STRETCHED_SPARSEJEPA}"
-STRETCHED_SETTINGS = (STRETCHED_SPARSEJEPA, STRETCHED_GROUPS, STRETCHED_DENSE)
-# six times longer still, where the target is slower in the same measure
-LONGEST = ("dense-joined3-steps57600-ema0.99875", "joined3-steps57600-ema0.99875")
-LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
-SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
-ON_SEED_20 = (  # what was tried around them on scenes
-    "late",
-    "ema0.996",
-    "steps9600",
-    "twin-steps9600",
-    "steps9600-groups-only",
-    f"twin-{SLOW_SPARSEJEPA}",
-    f"{SLOW_SPARSEJEPA}-0.97",
-    "joined3-steps2400",
-    "dense-joined3-steps2400-weight0.1",
-    "joined3-steps2400-groups-only",
-)
-LONG_SETTINGS = (
-    *(f"{LONG_SPARSEJEPA}{name}" for name in LONG_SPARSE),
-    *(f"{LONG_DENSE}{name}" for name in LONG_TWINS),
-)
-JOINED_SETTINGS = (*JOINED_PAIR, "joined3-oivae-only", "joined3-same-time")
-# on CLEVR-like scenes, where the dense twin of scenes reads less than an encoder before training
-CLEVR_LIKE_TWINS = ("twin-weight0.03", "dense-ema0.97", "dense-joined3")
-LONG = tuple(f"{side}steps{steps}" for steps in LONGER for side in ("", "twin-"))
-DIAL = ("lambda0", "lambda0.01", "lambda0.02", "default", "lambda0.1", "lambda0.3")
-CHOSEN_ON = {"scenes": "scenes", "cifar100": "cifar100", "cifar10": "cifar100", "clevr_like": "scenes"}
-PHOTOGRAPH_SETS = ("cifar100", "cifar10")
 LARGEST_STACK = 12
 STATES = Path("runs/study")
 ROUNDING = 1.0  # points by which the linear probe of one run may differ between machines
@@ -141,52 +74,12 @@ def missing(dataset: str) -> list[Cell]:
     cells = [
         *(Cell(name, seed) for names in METHODS.values() for name in names for seed in TUNING if tuned_here),
         *(Cell(name, seed) for name in choices for seed in FRESH),
-        *(Cell(name, seed) for name in DIAL for seed in FRESH[:3]),
-        *(Cell(name, seed) for seed in TUNING for name in LADDER if tuned_here),
         *(
             Cell(name, seed)
-            for seed in TUNING
-            for name in (*DENSE_SETTINGS, *JOINED_SETTINGS, *LONG)
-            if dataset == "cifar100"
-        ),
-        *(
-            Cell(name, seed)
-            for seed in (*TUNING, *FRESH)
-            for name in (*JOINED_PAIR, LONG_DENSE, LONG_GROUPS)
-            if dataset in ("scenes", "cifar100")
-        ),
-        *(
-            Cell(name, seed)
-            for seed in TUNING
-            for name in ("joined3-groups-only", LONG_SPARSEJEPA)
-            if dataset in ("scenes", "cifar100")
-        ),
-        *(Cell(name, TUNING[0]) for name in (*LONG_SETTINGS, *ON_SEED_20) if dataset == "scenes"),
-        *(
-            Cell(name, seed)
-            for seed in (*TUNING, *FRESH)
-            for name in (SLOW_SPARSEJEPA, SLOW_GROUPS)
-            if dataset == "scenes"
-        ),
-        *(Cell(LONG_HEAVIER, seed) for seed in FRESH if dataset == "scenes"),
-        *(
-            Cell(name, seed)
-            for seed in (TUNING[0], *FRESH[:3])
-            for name in STRETCHED_SETTINGS
-            if dataset == "cifar100"
-        ),
-        *(
-            Cell(f"{STRETCHED_SPARSEJEPA}{form}", TUNING[0])
-            for form in STRETCHED_SPARSE
-            if dataset == "cifar100"
-        ),
-        *(Cell(name, TUNING[0]) for name in LONGEST if dataset == "cifar100"),
-        *(Cell(f"twin-{SLOW_SPARSEJEPA}", seed) for seed in FRESH[:2] if dataset == "scenes"),
-        *(
-            Cell(name, seed)
-            for seed in FRESH[:3]
-            for name in ("untrained", *CLEVR_LIKE_TWINS, "joined3")
-            if dataset == "clevr_like"
+            for part in PARTS
+            if dataset in part.sets
+            for seed in part.seeds
+            for name in part.settings
         ),
     ]
     done = set(zip(rows["setting"], rows["seed"].astype(int), strict=True))

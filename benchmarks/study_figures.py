@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.study import (
+from benchmarks.plan import (
     LONG_DENSE,
     LONG_GROUPS,
     LONG_HEAVIER,

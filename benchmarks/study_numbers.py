@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.study import BASELINE, CHOSEN_ON, METHODS, chosen, read
+from benchmarks.plan import BASELINE, CHOSEN_ON, METHODS
+from benchmarks.study import chosen, read
 from benchmarks.tuning import Difference, difference
 
 TITLES = {

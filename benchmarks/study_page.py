@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.study import (
+from benchmarks.plan import (
     BASELINE,
     CONTROL,
     FRESH,
@@ -24,6 +24,7 @@ from benchmarks.study import (
     STRETCHED_GROUPS,
     STRETCHED_SPARSEJEPA,
 )
+from benchmarks.study import missing
 from benchmarks.study_dense import (
     TASKS,
     best_dense,
@@ -247,6 +248,7 @@ def page_numbers() -> dict[str, Any]:
         "tuning_seeds": ", ".join(map(str, TUNING)),
         "text": interval,
         "zeros_add": zeros_add,
+        "left": ", ".join(f"{TITLES[name]} {len(missing(name))}" for name in TITLES),
         "cifar10_less": cifar10_less,
         "span": span,
     }

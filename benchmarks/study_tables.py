@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.study import BASELINE, DIAL, FRESH, read
+from benchmarks.plan import BASELINE, DIAL, FRESH
+from benchmarks.study import read
 from benchmarks.study_dense import interval
 from benchmarks.study_numbers import NUMBERS, TITLES, compared, runs
 from benchmarks.tuning import TUNING

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import stacks, study, study_numbers, study_page, study_tables
+from benchmarks import plan, stacks, study, study_numbers, study_page, study_tables
 from benchmarks.tuning import TUNING
 from pipeline.data.store import open_set
 from pipeline.files import InputError
@@ -53,7 +53,7 @@ def test_lambda_is_read_along_seeds_that_ran_at_each_strength(tables):
 
 def test_a_setting_is_chosen_on_validation(tables):
     table = pd.concat([rows("twin", 60, linear=90), rows("twin-weight0.03", 61, linear=10)])
-    assert study.chosen(study.BASELINE, table) == "twin-weight0.03"
+    assert study.chosen(plan.BASELINE, table) == "twin-weight0.03"
     assert study.chosen("RDMReg", table) is None
     assert study.chosen("top-k groups", table) == "topk-4"  # it has no other
 
