@@ -13,6 +13,7 @@ from benchmarks.plan import (
     LONG_GROUPS,
     LONG_HEAVIER,
     LONG_SPARSEJEPA,
+    LONGEST,
     SLOW_GROUPS,
     SLOW_SPARSEJEPA,
 )
@@ -28,6 +29,7 @@ def draw() -> None:
     """All of them, in results/studies."""
     draw_methods(STUDIES / "methods.svg")
     draw_longer(STUDIES / "longer.svg")
+    draw_longest(STUDIES / "longest.svg")
     draw_labels(STUDIES / "labels.svg")
     draw_groups(STUDIES / "groups.svg")
     draw_sharing(STUDIES / "sharing.svg")
@@ -78,6 +80,25 @@ def draw_longer(path: Path) -> None:
         axis.set_title(title)
     for chose, label in ((False, "fresh seeds"), (True, "tuning seeds")):
         axes[0].plot([], [], marker="o", label=label, **looks[chose])
+    axes[0].legend(fontsize=8)
+    save(figure, path)
+
+
+def draw_longest(path: Path) -> None:
+    """The long run of CIFAR-100: monitored scores of dense and SparseJEPA along the steps."""
+    history = pd.read_csv(STUDIES / "history-cifar100-steps57600-20.csv")
+    panels = {
+        "ridge_accuracy_fine": (100, "ridge probe, fine label, %"),
+        "knn_accuracy": (100, "k-NN, mean of both labels, %"),
+        "rankme": (1, "RankMe, directions in use"),
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(14, 3.4), layout="constrained")
+    for axis, (column, (scale, title)) in zip(axes, panels.items(), strict=True):
+        for label, setting in zip(("dense", "SparseJEPA"), LONGEST, strict=True):
+            rows = history[history["setting"] == setting]
+            axis.plot(rows["step"], scale * rows[column], linewidth=1.2, label=label)
+        axis.set_xlabel("step")
+        axis.set_title(title)
     axes[0].legend(fontsize=8)
     save(figure, path)
 
