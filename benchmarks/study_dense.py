@@ -79,6 +79,17 @@ SLOW_OTHERS = {  # title -> what groups alone with the slower target are held ag
 SCORES = {"all labels": "linear", "k-NN": "knn", "1 %": "one_percent"} | {
     label: f"linear, {label}" for label in ("light", "orientation", "count")
 }
+LONGEST_SCORES = {
+    "linear probe": "linear",
+    "k-NN": "knn",
+    "1 % of the labels": "one_percent",
+    "60 % wrong labels": "noise60",
+    "CLEVR-like scenes: count": "clevr_like, count_all",
+    "CLEVR-like scenes: distance": "clevr_like, closest_object_distance",
+    "TC(G), nats": "TC(G), nats",
+    "DCI, z": "DCI z",
+    "modularity, z": "modularity z",
+}
 DENSE_FORMS = {"": "dense", "-weight0.1": "dense, `regularizer.weight=0.1`"}
 LEARNED = 60.0  # by docs/study.md
 TASKS = {"count": "linear, count_all", "distance": "linear, closest_object_distance"}
@@ -176,6 +187,24 @@ def long_table() -> list[str]:
                 less = difference(rows, dense, "linear")
                 cells.append("" if title == "dense" or not less.seeds else interval(less))
                 lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def longest_table() -> list[str]:
+    """The long run of CIFAR-100: a line a score, with dense and SparseJEPA, here and at 9,600 steps."""
+    dense, sparse = (of("cifar100", setting).set_index("seed").loc[20] for setting in LONGEST)
+    before = [
+        of("cifar100", name).set_index("seed").loc[20] for name in (STRETCHED_DENSE, STRETCHED_SPARSEJEPA)
+    ]
+    lines = [
+        "| seed 20 | dense | SparseJEPA | difference | in 9,600 steps: dense | SparseJEPA | difference |",
+        "|---|" + "--:|" * 6,
+    ]
+    for title, column in LONGEST_SCORES.items():
+        values = [float(row[column]) for row in (dense, sparse, *before)]
+        cells = [f"{value:.1f}" for value in values]
+        differences = [f"{values[at + 1] - values[at]:+.1f}" for at in (0, 2)]
+        lines.append(f"| {' | '.join([title, *cells[:2], differences[0], *cells[2:], differences[1]])} |")
     return lines
 
 

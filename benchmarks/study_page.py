@@ -41,6 +41,7 @@ from benchmarks.study_dense import (
     long_less,
     long_p,
     long_table,
+    longest_table,
     module_adds,
     most_on_scenes,
     of,
@@ -59,6 +60,7 @@ from benchmarks.study_tables import (
     method_table,
     trial_table,
 )
+from benchmarks.study_transfer import transfer_less, transfer_table
 from benchmarks.tuning import TUNING, Difference, difference
 
 TEMPLATES = Path(__file__).resolve().parent
@@ -217,7 +219,10 @@ def page_numbers() -> dict[str, Any]:
         "joined_less": joined_less,
         "most": most_on_scenes,
         "long": "\n".join(long_table()),
+        "longest": "\n".join(longest_table()),
         "slow": "\n".join(slow_table()),
+        "transfer": "\n".join(transfer_table()),
+        "transfer_less": transfer_less,
         "LONG": {
             "dense": LONG_DENSE,
             "heavier": LONG_HEAVIER,

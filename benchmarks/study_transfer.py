@@ -1,0 +1,46 @@
+"""Encoders of CIFAR-100, probed for the paper's two tasks on scenes and on CLEVR-like scenes."""
+
+import pandas as pd
+
+from benchmarks.plan import FRESH, LONGEST, STRETCHED_DENSE, STRETCHED_GROUPS, STRETCHED_SPARSEJEPA
+from benchmarks.stacks import TRANSFER
+from benchmarks.study_dense import TUNED_TWIN, interval, of
+from benchmarks.study_numbers import TITLES
+from benchmarks.tuning import Difference, difference
+
+TASKS = tuple((dataset, label) for dataset in ("clevr_like", "scenes") for label in TRANSFER[dataset])
+PAIRS = {  # title -> setting, and the dense one of the same steps
+    "SparseJEPA, 2,400 steps": ("default", TUNED_TWIN["cifar100"]),
+    "SparseJEPA, 9,600 steps": (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
+    "groups alone, 9,600 steps": (STRETCHED_GROUPS, STRETCHED_DENSE),
+    "SparseJEPA, 57,600 steps": LONGEST[::-1],
+}
+
+
+def fresh(setting: str) -> pd.DataFrame:
+    """The rows of fresh seeds that have these scores; where there are none, those of the tuning seeds."""
+    rows = of("cifar100", setting)
+    rows = rows[rows["clevr_like, count_all"].notna()]
+    chosen = rows[rows["seed"].isin(FRESH)]
+    return rows if chosen.empty else chosen
+
+
+def transfer_less(title: str, dataset: str, label: str) -> Difference:
+    """One of PAIRS less dense, in points, for a label of `dataset`."""
+    setting, dense = PAIRS[title]
+    return difference(fresh(setting), fresh(dense), f"{dataset}, {label}")
+
+
+def transfer_table() -> list[str]:
+    """PAIRS: a row each, with the level of dense and the difference for each of TASKS."""
+    heads = [f"{TITLES[dataset]}: `{label}` | less dense" for dataset, label in TASKS]
+    lines = [f"| | seeds | {' | '.join(heads)} |", "|---|--:|" + "--:|" * 2 * len(TASKS)]
+    for title, (setting, dense) in PAIRS.items():
+        cells, seeds = [], 0
+        for dataset, label in TASKS:
+            less = transfer_less(title, dataset, label)
+            both = fresh(setting).merge(fresh(dense), on="seed", suffixes=("", " of dense"))
+            cells += [f"{both[f'{dataset}, {label}'].mean():.1f}", interval(less)]
+            seeds = less.seeds
+        lines.append(f"| {title} | {seeds} | {' | '.join(cells)} |")
+    return lines
