@@ -9,9 +9,10 @@ from benchmarks.study_numbers import TITLES
 from benchmarks.tuning import Difference, difference
 
 TASKS = tuple((dataset, label) for dataset in ("clevr_like", "scenes") for label in TRANSFER[dataset])
+AT_LENGTH = "SparseJEPA, 9,600 steps"
 PAIRS = {  # title -> setting, and the dense one of the same steps
     "SparseJEPA, 2,400 steps": ("default", TUNED_TWIN["cifar100"]),
-    "SparseJEPA, 9,600 steps": (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
+    AT_LENGTH: (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
     "groups alone, 9,600 steps": (STRETCHED_GROUPS, STRETCHED_DENSE),
     "SparseJEPA, 57,600 steps": LONGEST[::-1],
 }

@@ -1,0 +1,173 @@
+"""Longer training, dense and sparse: the tables of docs/baselines.md and what its verdicts rest on."""
+
+from scipy import stats
+
+from benchmarks.plan import (
+    FRESH,
+    LONG_DENSE,
+    LONG_GROUPS,
+    LONG_HEAVIER,
+    LONG_SPARSEJEPA,
+    LONGEST,
+    SLOW_GROUPS,
+    SLOW_SPARSEJEPA,
+    STRETCHED_DENSE,
+    STRETCHED_SPARSEJEPA,
+)
+from benchmarks.study_dense import interval, of
+from benchmarks.study_numbers import TITLES, holm
+from benchmarks.tuning import Difference, difference
+
+FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
+    "": "SparseJEPA",
+    "-groups-only": "groups alone",
+    "-pairwise": "groups alone, of one feature each",
+    "-oivae-only": "oi-VAE beside VICReg",
+    "-0.97": "SparseJEPA, momentum falling to .97",
+    "-late": "SparseJEPA, `sparsity.weight_warmup=1`",
+    "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
+    "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
+    "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
+    "-groups-only-regularizer0.03": "groups alone, `regularizer.weight=0.03`",
+    "-groups-only-groups64": "groups alone, `sparsity.groups=64`",
+}
+LENGTHS = {  # what a row says of its training -> dense and SparseJEPA
+    "2,400 steps, `joined3`": ("dense-joined3-steps2400", "joined3-steps2400"),
+    "4,120 steps, `joined3`": ("dense-joined3", "joined3"),
+    "9,600 steps, `joined3`": (LONG_DENSE, LONG_SPARSEJEPA),
+    "9,600 steps, `joined3`, a slower target": (STRETCHED_DENSE, STRETCHED_SPARSEJEPA),
+    "57,600 steps, `joined3`, a slower target": LONGEST,
+    "9,600 steps, the default's settings": ("twin-steps9600", "steps9600"),
+    "9,600 steps, a slower target": (f"twin-{SLOW_SPARSEJEPA}", SLOW_SPARSEJEPA),
+}
+BEST_LONG = {  # what validation images of seed 20 chose at 9,600 steps, and the dense baseline beside it
+    "cifar100": (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
+    "scenes": (SLOW_GROUPS, LONG_DENSE),
+}
+SLOW_OTHERS = {  # title -> what groups alone with the slower target are held against
+    "dense, fast target": LONG_DENSE,
+    "the same, `regularizer.weight=0.1`": LONG_HEAVIER,
+    "dense, slow target, `regularizer.weight=0.1`": f"twin-{SLOW_SPARSEJEPA}",
+    "groups alone, fast target": LONG_GROUPS,
+    "SparseJEPA, slow target": SLOW_SPARSEJEPA,
+}
+SCORES = {"all labels": "linear", "k-NN": "knn", "1 %": "one_percent"} | {
+    label: f"linear, {label}" for label in ("light", "orientation", "count")
+}
+LONGEST_SCORES = {
+    "linear probe": "linear",
+    "k-NN": "knn",
+    "1 % of the labels": "one_percent",
+    "60 % wrong labels": "noise60",
+    "CLEVR-like scenes: count": "clevr_like, count_all",
+    "CLEVR-like scenes: distance": "clevr_like, closest_object_distance",
+    "TC(G), nats": "TC(G), nats",
+    "DCI, z": "DCI z",
+    "modularity, z": "modularity z",
+}
+DENSE_FORMS = {"": "dense", "-weight0.1": "dense, `regularizer.weight=0.1`"}
+LEARNED = 60.0  # by docs/study.md
+
+
+def long_table() -> list[str]:
+    """The joined settings at both lengths: dense, and each form of SparseJEPA that was tried."""
+    lines = [
+        "| training | what | seeds | validation | linear | k-NN | 1 % | linear, less dense |",
+        "|---|---|" + "--:|" * 6,
+    ]
+    for dataset in ("scenes", "cifar100"):
+        for training, (dense_name, sparse) in LENGTHS.items():
+            dense = of(dataset, dense_name)
+            titles = {f"{dense_name}{end}": form for end, form in DENSE_FORMS.items()}
+            titles |= {f"{sparse}{end}": form for end, form in FORMS.items()}
+            for setting, title in titles.items():
+                rows = of(dataset, setting)
+                if rows.empty:
+                    continue
+                cells = [f"{TITLES[dataset]}, {training}", title, str(len(rows))]
+                cells += [
+                    f"{rows[score].mean():.1f}" for score in ("validation", "linear", "knn", "one_percent")
+                ]
+                less = difference(rows, dense, "linear")
+                cells.append("" if title == "dense" or not less.seeds else interval(less))
+                lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def longest_table() -> list[str]:
+    """The long run of CIFAR-100: a line a score, with dense and SparseJEPA, here and at 9,600 steps."""
+    dense, sparse = (of("cifar100", setting).set_index("seed").loc[20] for setting in LONGEST)
+    before = [
+        of("cifar100", name).set_index("seed").loc[20] for name in (STRETCHED_DENSE, STRETCHED_SPARSEJEPA)
+    ]
+    lines = [
+        "| seed 20 | dense | SparseJEPA | difference | in 9,600 steps: dense | SparseJEPA | difference |",
+        "|---|" + "--:|" * 6,
+    ]
+    for title, column in LONGEST_SCORES.items():
+        values = [float(row[column]) for row in (dense, sparse, *before)]
+        cells = [f"{value:.1f}" for value in values]
+        differences = [f"{values[at + 1] - values[at]:+.1f}" for at in (0, 2)]
+        lines.append(f"| {' | '.join([title, *cells[:2], differences[0], *cells[2:], differences[1]])} |")
+    return lines
+
+
+def longest_less(column: str) -> float:
+    """SparseJEPA less dense in the long run, in points."""
+    dense, sparse = (of("cifar100", setting) for setting in LONGEST)
+    return difference(sparse, dense, column).mean
+
+
+def long_less(
+    dataset: str, column: str = "linear", baseline: str = LONG_DENSE, groups: str = LONG_GROUPS
+) -> Difference:
+    """Groups alone, or another form, less a dense baseline, both at 9,600 steps. Of fresh seeds: the others
+    chose the forms."""
+    rows = of(dataset, groups)
+    return difference(rows[rows["seed"].isin(FRESH)], of(dataset, baseline), column)
+
+
+def long_p(baseline: str) -> float:
+    """p of the paired t test that groups alone with the slower target read scenes better than a dense
+    baseline, corrected by Holm's method for the two forms of groups alone that ran on the fresh seeds."""
+    dense = of("scenes", baseline).set_index("seed")["linear"].loc[list(FRESH)]
+    groups = (of("scenes", name).set_index("seed")["linear"] for name in (SLOW_GROUPS, LONG_GROUPS))
+    return holm([float(stats.ttest_rel(rows.loc[list(FRESH)], dense).pvalue) for rows in groups])[0]
+
+
+def best_long_less(dataset: str) -> Difference:
+    """`long_less` of BEST_LONG."""
+    form, dense = BEST_LONG[dataset]
+    return long_less(dataset, "linear", dense, form)
+
+
+def slow_table() -> list[str]:
+    """Scenes, fresh seeds: groups alone with the slower target less SLOW_OTHERS, for SCORES."""
+    lines = [f"| less | seeds | {' | '.join(SCORES)} |", "|---|--:|" + "--:|" * len(SCORES)]
+    for title, other in SLOW_OTHERS.items():
+        less = [long_less("scenes", column, other, SLOW_GROUPS) for column in SCORES.values()]
+        lines.append(f"| {title} | {less[0].seeds} | {' | '.join(map(interval, less))} |")
+    return lines
+
+
+def module_adds(sparse: str) -> Difference:
+    """On scenes, points that the module adds to groups alone. sparse: a setting; default, or a joined one."""
+    groups = "groups-only" if sparse == "default" else f"{sparse}-groups-only"
+    return difference(of("scenes", sparse), of("scenes", groups), "linear")
+
+
+def slow_less(column: str) -> Difference:
+    """On scenes, SparseJEPA with a slower target for four times the steps, less the default."""
+    return difference(of("scenes", SLOW_SPARSEJEPA), of("scenes", "default"), column)
+
+
+def slow_less_dense(column: str) -> Difference:
+    """On scenes, the same less the dense baseline with its faster target, of the seeds that both have."""
+    return difference(of("scenes", SLOW_SPARSEJEPA), of("scenes", LONG_DENSE), column)
+
+
+def learned(setting: str, label: str) -> str:
+    """On how many fresh seeds of scenes a probe tells a label at LEARNED percent or more, in words."""
+    rows = of("scenes", setting)
+    scores = rows.loc[rows["seed"].isin(FRESH), f"linear, {label}"]
+    return f"{(scores >= LEARNED).sum()} of {len(scores)}"
