@@ -27,6 +27,7 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-late": "SparseJEPA, `sparsity.weight_warmup=1`",
     "-module0.1": "SparseJEPA, `sparsity.weight=0.1`",
     "-module0.3": "SparseJEPA, `sparsity.weight=0.3`",
+    "-lambda0": "SparseJEPA, lambda 0",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
     "-groups-only-regularizer0.03": "groups alone, `regularizer.weight=0.03`",
     "-groups-only-groups64": "groups alone, `sparsity.groups=64`",

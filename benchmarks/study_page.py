@@ -79,7 +79,7 @@ WEAK_PREDICTORS, LONGER_TRAINING, SLOW_TARGET = "weak predictors", "longer train
 CIFAR_100_AT_LENGTH = "longer training on CIFAR-100"
 VERDICTS = {
     CLASSIFICATION: "Supported beside the twin; undecided beside a stronger baseline; "
-    "not supported in long training on CIFAR-100, where dense leads in the end. Zeros add little.",
+    "not supported in long training on CIFAR-100. Zeros add little.",
     LOW_LEVEL: "Supported on CLEVR-like scenes, also by transfer from CIFAR-100; "
     "not for zeros, and not on flat scenes.",
     INTERPRETABLE: "Undecided.",
@@ -171,8 +171,7 @@ def claims() -> dict[str, str]:
         f"CIFAR-100 {interval(gain)}, CIFAR-10 {interval(cifar10_less('linear'))}, "
         f"scenes {interval(scene_gain)}. "
         f"Less a stronger baseline, CIFAR-100, scenes: {both(joined_less)}; "
-        f"in longer training, best form: {both(best_long_less)}; "
-        f"CIFAR-100, 57,600 steps: {longest_less('linear'):+.1f} (one seed). "
+        f"in longer training, best form: {both(best_long_less)}. "
         f"Zeros: {zeros['cifar100']}, {zeros['scenes']}.",
         LOW_LEVEL: "CLEVR-like, less the best dense: "
         + ", ".join(f"{task} {interval(clevr_like_less(best_dense(), task))}" for task in TASKS)
