@@ -8,8 +8,8 @@ from conftest import REPOSITORY
 FOLDERS = sorted((REPOSITORY / "weights").iterdir())
 
 
-def test_there_is_one_of_generated_images_and_one_of_the_papers_set():
-    assert [folder.name for folder in FOLDERS] == ["cifar100", "scenes"]
+def test_there_is_one_of_generated_images_and_of_the_papers_set_a_sparse_and_a_dense_one():
+    assert [folder.name for folder in FOLDERS] == ["cifar100", "cifar100-dense", "scenes"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
