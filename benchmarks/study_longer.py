@@ -136,6 +136,12 @@ def long_p(baseline: str) -> float:
     return holm([float(stats.ttest_rel(rows.loc[list(FRESH)], dense).pvalue) for rows in groups])[0]
 
 
+def zeros_add_at_length(column: str) -> Difference:
+    """On CIFAR-100 at 9,600 steps, SparseJEPA less the same with lambda 0, of all seeds that both have."""
+    rows, control = (of("cifar100", f"{STRETCHED_SPARSEJEPA}{form}") for form in ("", "-lambda0"))
+    return difference(rows, control, column)
+
+
 def best_long_less(dataset: str) -> Difference:
     """`long_less` of BEST_LONG."""
     form, dense = BEST_LONG[dataset]
