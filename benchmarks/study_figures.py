@@ -18,6 +18,7 @@ from benchmarks.plan import (
     SLOW_SPARSEJEPA,
 )
 from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
+from benchmarks.study_longer import LONGEST_HISTORY
 from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
 from benchmarks.tuning import TUNING, Difference
 
@@ -86,7 +87,7 @@ def draw_longer(path: Path) -> None:
 
 def draw_longest(path: Path) -> None:
     """The long run of CIFAR-100: monitored scores of dense and SparseJEPA along the steps."""
-    history = pd.read_csv(STUDIES / "history-cifar100-steps57600-20.csv")
+    history = pd.read_csv(STUDIES / LONGEST_HISTORY)
     panels = {
         "ridge_accuracy_fine": (100, "ridge probe, fine label, %"),
         "knn_accuracy": (100, "k-NN, mean of both labels, %"),

@@ -1,7 +1,9 @@
 """Longer training, dense and sparse: the tables of docs/baselines.md and what its verdicts rest on."""
 
+import pandas as pd
 from scipy import stats
 
+from benchmarks.common import STUDIES
 from benchmarks.plan import (
     FRESH,
     LONG_DENSE,
@@ -67,6 +69,7 @@ LONGEST_SCORES = {
     "modularity, z": "modularity z",
 }
 DENSE_FORMS = {"": "dense", "-weight0.1": "dense, `regularizer.weight=0.1`"}
+LONGEST_HISTORY = "history-cifar100-steps57600-20.csv"  # monitored scores
 LEARNED = 60.0  # by docs/study.md
 
 
@@ -117,6 +120,19 @@ def longest_less(column: str) -> float:
     """SparseJEPA less dense in the long run, in points."""
     dense, sparse = (of("cifar100", setting) for setting in LONGEST)
     return difference(sparse, dense, column).mean
+
+
+def longest_end(column: str) -> tuple[float, float]:
+    """The last monitored score of dense and of SparseJEPA in the long run."""
+    last = pd.read_csv(STUDIES / LONGEST_HISTORY).groupby("setting")[column].last()
+    dense, sparse = (float(last[setting]) for setting in LONGEST)
+    return dense, sparse
+
+
+def gains_by_length(setting: str, shorter: str) -> str:
+    """On seed 20 of CIFAR-100, points by the linear probe of the long run over 9,600 steps."""
+    longer, before = (of("cifar100", name).set_index("seed").loc[20, "linear"] for name in (setting, shorter))
+    return f"{longer - before:+.1f}"
 
 
 def long_less(

@@ -33,7 +33,7 @@ def transfer_less(title: str, dataset: str, label: str) -> Difference:
 
 
 def transfer_table() -> list[str]:
-    """PAIRS: a row each, with the level of dense and the difference for each of TASKS."""
+    """PAIRS: a row each; for each of TASKS what the setting reads, in percent, and the same less dense."""
     heads = [f"{TITLES[dataset]}: `{label}` | less dense" for dataset, label in TASKS]
     lines = [f"| | seeds | {' | '.join(heads)} |", "|---|--:|" + "--:|" * 2 * len(TASKS)]
     for title, (setting, dense) in PAIRS.items():

@@ -2,13 +2,9 @@
 
 import pandas as pd
 import pytest
+from study_rows import rows
 
 from benchmarks import study, study_dense
-
-
-def rows(setting: str, validation: float, linear: float, seeds=(20, 21, 22)) -> pd.DataFrame:
-    scores = {"validation": validation, "linear": linear, "knn": 20.0, "one_percent": 8.0}
-    return pd.DataFrame({"setting": setting, "seed": list(seeds), **scores})
 
 
 @pytest.fixture

@@ -3,13 +3,9 @@
 import pandas as pd
 import pytest
 from scipy import stats
+from study_rows import rows
 
 from benchmarks import plan, study, study_dense, study_longer, study_transfer
-
-
-def rows(setting: str, validation: float, linear: float, seeds=(20, 21, 22)) -> pd.DataFrame:
-    scores = {"validation": validation, "linear": linear, "knn": 20.0, "one_percent": 8.0}
-    return pd.DataFrame({"setting": setting, "seed": list(seeds), **scores})
 
 
 @pytest.fixture
@@ -84,6 +80,7 @@ def test_the_long_run_stands_beside_the_same_seed_of_shorter_training(tables):
     _, _, linear, *_ = study_longer.longest_table()
     assert linear == "| linear probe | 35.0 | 33.0 | -2.0 | 31.0 | 31.5 | +0.5 |"
     assert study_longer.longest_less("linear") == -2
+    assert study_longer.gains_by_length(plan.LONGEST[0], plan.STRETCHED_DENSE) == "+4.0"
 
 
 def test_transfer_counts_fresh_seeds_where_there_are_any(tables):
