@@ -169,7 +169,7 @@ STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "": {},
     "-regularizer0.03": {"regularizer.weight": 0.03},
     "-module0.3": {"sparsity.weight": 0.3},
-    "-lambda0": {"sparsity.lambda": 0.0},
+    **{f"-lambda{value:g}": {"sparsity.lambda": value} for value in (0, 0.02, 0.1)},
     "-groups-only": GROUPS_ALONE,
     "-groups-only-regularizer0.03": GROUPS_ALONE | {"regularizer.weight": 0.03},
     "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},

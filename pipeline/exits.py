@@ -51,6 +51,14 @@ class StoppedError(BaseException):
     """SIGTERM arrived while the process worked."""
 
 
+class Interrupted(KeyboardInterrupt):  # noqa: N818  # named as its base class
+    """What a handler raises for KeyboardInterrupt.
+
+    Its own class, because `python -m` ends by SIGINT itself, whatever it caught since, once a KeyboardInterrupt
+    has left an exec or eval of text, such as namedtuple's. CPython asks for exactly that class.
+    """
+
+
 class _Process:
     """The process that `handle_signals` was called in, what it does, and the signal that it got."""
 
@@ -159,7 +167,7 @@ def _handle(number: int, _frame: FrameType | None) -> None:
         return
     _Process.caught = number
     if _Process.working:
-        stop(KeyboardInterrupt() if number == signal.SIGINT else StoppedError())
+        stop(Interrupted() if number == signal.SIGINT else StoppedError())
         return
     with suppress(Exception):
         sys.stdout.flush()

@@ -175,6 +175,15 @@ def test_a_stop_is_one_line_wherever_it_arrives(body, name):
     assert done.stderr.startswith(f"error: stopped by {shown}") and len(done.stderr.splitlines()) == 1
 
 
+def test_ctrl_c_in_an_import_that_evaluates_text_has_the_same_status(tmp_path):
+    body = "from pipeline import exits\ndef work(): eval('[signal.raise_signal(2) for _ in range(3)]')\n"
+    (tmp_path / "evaluates.py").write_text(f"import signal\n{body}raise SystemExit(exits.run(work))")
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+    command = [sys.executable, "-m", "evaluates"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert done.returncode == 130 and len(done.stderr.splitlines()) == 1, done.stderr
+
+
 def test_a_signal_after_training_last_looked_is_not_lost():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not that of who runs the tests
 
@@ -275,10 +284,7 @@ def test_a_signal_at_any_moment_is_one_line_and_leaves_nothing_half_written(word
         process.send_signal(number)
         said = process.communicate(timeout=60)[1]
         lines = [line for line in said.splitlines() if " images" not in line]
-        # A KeyboardInterrupt that leaves an exec of text, as dataclasses have one, makes `python -m` end by
-        # SIGINT itself though it was caught. A shell sees 130 for both.
-        by_itself = number == signal.SIGINT and process.returncode == -number and lines
-        if process.returncode == 128 + number or by_itself:
+        if process.returncode == 128 + number:
             assert len(lines) == 1 and lines[0].startswith("error: stopped by "), said
             ends["stopped"] += 1
         else:  # by the signal itself: while the interpreter ended

@@ -13,7 +13,7 @@ def terminated() -> Iterator[None]:
 
     def interrupt(number: int, _: object) -> None:
         exits.signal_caught(number)  # for the exit status
-        raise KeyboardInterrupt
+        raise exits.Interrupted
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
