@@ -23,7 +23,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.plan import CHOSEN_ON, FRESH, METHODS, PARTS, PHOTOGRAPH_SETS
+from benchmarks.plan import BASELINE, CHOSEN_ON, FRESH, METHODS, PARTS, PHOTOGRAPH_SETS, RIVALS
 from benchmarks.settings import SETS, SETTINGS, Cell, settings_of
 from benchmarks.stacks import TRANSFER, Job, train, train_in_process
 from benchmarks.tuning import TUNING, tuned
@@ -65,15 +65,34 @@ def chosen(method: str, rows: pd.DataFrame) -> str | None:
     return max(scores, key=lambda name: scores[name]) if scores else None
 
 
+def to_tune(method: str, dataset: str) -> tuple[str, ...]:
+    """The settings of a method that run on the tuning seeds of a set. Of a rival they are all tried on scenes,
+    and the one that scenes chose on CIFAR-100."""
+    if CHOSEN_ON[dataset] != dataset:
+        return ()
+    settled = method in RIVALS and dataset != "scenes" and chosen(method, read("scenes"))
+    return (settled,) if settled else METHODS[method]
+
+
+def ends_early(method: str, rows: pd.DataFrame) -> bool:
+    """Whether a rival reads less than the dense twin on the validation images of every tuning seed."""
+    rival, twin = (chosen(name, rows) for name in (method, BASELINE))
+    if method not in RIVALS or rival is None or twin is None:
+        return False
+    scores = rows.set_index(["setting", "seed"])["validation"]
+    if not all((name, seed) in scores.index for name in (rival, twin) for seed in TUNING):
+        return False
+    return bool((scores[rival].loc[list(TUNING)] < scores[twin].loc[list(TUNING)]).all())
+
+
 def missing(dataset: str) -> list[Cell]:
     """The runs without a row: those of the tuning seeds, then the chosen settings on the fresh seeds, then
     the dial of lambda, the ladder of predictors, the dense baselines and the longer runs."""
     rows, others = read(dataset), read(CHOSEN_ON[dataset])
-    tuned_here = CHOSEN_ON[dataset] == dataset
-    choices = [name for name in (chosen(method, others) for method in METHODS) if name]
+    choices = [chosen(method, others) for method in METHODS if not ends_early(method, others)]
     cells = [
-        *(Cell(name, seed) for names in METHODS.values() for name in names for seed in TUNING if tuned_here),
-        *(Cell(name, seed) for name in choices for seed in FRESH),
+        *(Cell(name, seed) for method in METHODS for name in to_tune(method, dataset) for seed in TUNING),
+        *(Cell(name, seed) for name in choices if name for seed in FRESH),
         *(
             Cell(name, seed)
             for part in PARTS

@@ -69,6 +69,27 @@ def test_what_has_a_row_is_not_trained_again_and_cifar10_is_never_tuned(tables):
     assert not {seed for _, seed in study.missing("cifar10")} & set(TUNING)
 
 
+def test_a_rival_that_reads_less_than_the_twin_on_each_tuning_seed_needs_no_fresh_seeds(tables):
+    twin, rival, part = rows("twin", 60), rows("topk-4", 59), rows("groups-only", 59)
+
+    def on_fresh_seeds() -> set[str]:
+        pd.concat([twin, rival, part]).to_csv(tables / "study-scenes.csv", index=False)
+        return {cell.setting for cell in study.missing("scenes") if cell.seed in plan.FRESH}
+
+    assert "groups-only" in on_fresh_seeds() and "topk-4" not in on_fresh_seeds()
+    rival.loc[2, "validation"] = 60.0
+    assert "topk-4" in on_fresh_seeds()
+    rival = rival[:2]  # a tuning seed is left
+    assert "topk-4" in on_fresh_seeds()
+
+
+def test_photographs_take_the_strength_of_a_rival_that_scenes_chose(tables):
+    pd.concat([rows("l1-1", 60), rows("l1-3", 50)]).to_csv(tables / "study-scenes.csv", index=False)
+    on_tuning_seeds = {cell.setting for cell in study.missing("cifar100") if cell.seed in TUNING}
+    assert "l1-1" in on_tuning_seeds and not {"l1-0.3", "l1-3"} & on_tuning_seeds
+    assert set(plan.METHODS["group lasso"]) <= on_tuning_seeds  # scenes have not chosen
+
+
 def test_runs_that_differ_in_lambda_and_seed_are_one_stack():
     cells = [study.Cell(name, seed) for name in ("default", "lambda0", "twin") for seed in (10, 11)]
     assert study.stacks("scenes", cells) == [cells[:4], cells[4:]]
