@@ -66,8 +66,8 @@ def chosen(method: str, rows: pd.DataFrame) -> str | None:
 
 
 def to_tune(method: str, dataset: str) -> tuple[str, ...]:
-    """The settings of a method that run on the tuning seeds of a set. Of a rival they are all tried on scenes,
-    and the one that scenes chose on CIFAR-100."""
+    """The settings of a method that run on the tuning seeds of a set. Of a rival all are tried on scenes, and
+    the one that scenes chose on CIFAR-100."""
     if CHOSEN_ON[dataset] != dataset:
         return ()
     settled = method in RIVALS and dataset != "scenes" and chosen(method, read("scenes"))

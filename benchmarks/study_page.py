@@ -67,7 +67,7 @@ from benchmarks.study_tables import (
     method_table,
     trial_table,
 )
-from benchmarks.study_transfer import AT_LENGTH, at_length, transfer_less, transfer_table
+from benchmarks.study_transfer import at_length, transfer_less, transfer_table
 from benchmarks.tuning import TUNING, Difference, difference
 
 TEMPLATES = Path(__file__).resolve().parent

@@ -51,11 +51,11 @@ class StoppedError(BaseException):
     """SIGTERM arrived while the process worked."""
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818  # named as its base class
+class Interrupted(KeyboardInterrupt):  # named as its base class
     """What a handler raises for KeyboardInterrupt.
 
-    Its own class, because `python -m` ends by SIGINT itself, whatever it caught since, once a KeyboardInterrupt
-    has left an exec or eval of text, such as namedtuple's. CPython asks for exactly that class.
+    A class of its own: once a KeyboardInterrupt has left an exec or eval of text, such as namedtuple's, CPython
+    ends `python -m` by SIGINT itself, even where it was caught. It asks for exactly that class.
     """
 
 
