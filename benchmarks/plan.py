@@ -99,7 +99,7 @@ PARTS = (
     Part(("scenes",), (*LONG_SETTINGS, *ON_SEED_20), SEED_20),
     Part(("scenes",), (SLOW_SPARSEJEPA, SLOW_GROUPS), (*TUNING, *FRESH)),
     Part(("scenes",), (LONG_HEAVIER,), FRESH),
-    Part(("scenes",), (f"twin-{SLOW_SPARSEJEPA}",), FRESH[:2]),
+    Part(("scenes",), (f"twin-{SLOW_SPARSEJEPA}", f"{SLOW_SPARSEJEPA}-lambda0"), FRESH[:2]),
     Part(("cifar100",), STRETCHED_SETTINGS, (*SEED_20, *FRESH[:3])),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in STRETCHED_SPARSE), SEED_20),
     Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),

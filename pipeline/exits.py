@@ -54,8 +54,8 @@ class StoppedError(BaseException):
 class Interrupted(KeyboardInterrupt):  # named as its base class
     """What a handler raises for KeyboardInterrupt.
 
-    A class of its own: once a KeyboardInterrupt has left an exec or eval of text, such as namedtuple's, CPython
-    ends `python -m` by SIGINT itself, even where it was caught. It asks for exactly that class.
+    A class of its own: once a KeyboardInterrupt has left an exec or eval of text, such as namedtuple's,
+    CPython ends `python -m` by SIGINT itself, even where it was caught. It asks for exactly that class.
     """
 
 

@@ -83,6 +83,14 @@ def test_the_long_run_stands_beside_the_same_seed_of_shorter_training(tables):
     assert study_longer.gains_by_length(plan.LONGEST[0], plan.STRETCHED_DENSE) == "+4.0"
 
 
+def test_what_zeros_add_at_length_is_of_fresh_seeds(tables):
+    sparse, control = plan.STRETCHED_SPARSEJEPA, f"{plan.STRETCHED_SPARSEJEPA}-lambda0"
+    table = [rows(sparse, 25, 32, [10, 11, 20]), rows(control, 25, 29, [10, 11]), rows(control, 25, 0, [20])]
+    pd.concat(table).to_csv(tables / "study-cifar100.csv", index=False)
+    less = study_longer.zeros_add_at_length("linear")
+    assert (less.mean, less.seeds) == (3, 2)
+
+
 def test_transfer_counts_fresh_seeds_where_there_are_any(tables):
     columns = [f"{dataset}, {label}" for dataset, label in study_transfer.TASKS]
     table = []
