@@ -2,7 +2,14 @@
 
 import pandas as pd
 
-from benchmarks.plan import FRESH, LONGEST, STRETCHED_DENSE, STRETCHED_GROUPS, STRETCHED_SPARSEJEPA
+from benchmarks.plan import (
+    FRESH,
+    JOINED_PAIR,
+    LONGEST,
+    STRETCHED_DENSE,
+    STRETCHED_GROUPS,
+    STRETCHED_SPARSEJEPA,
+)
 from benchmarks.stacks import TRANSFER
 from benchmarks.study_dense import TUNED_TWIN, interval, of
 from benchmarks.study_numbers import TITLES
@@ -12,6 +19,7 @@ TASKS = tuple((dataset, label) for dataset in ("clevr_like", "scenes") for label
 AT_LENGTH = "SparseJEPA, 9,600 steps"
 PAIRS = {  # title -> setting, and the dense one of the same steps
     "SparseJEPA, 2,400 steps": ("default", TUNED_TWIN["cifar100"]),
+    "SparseJEPA, 4,120 steps": JOINED_PAIR[::-1],
     AT_LENGTH: (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
     "groups alone, 9,600 steps": (STRETCHED_GROUPS, STRETCHED_DENSE),
     "SparseJEPA, 57,600 steps": LONGEST[::-1],
