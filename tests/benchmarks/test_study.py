@@ -106,6 +106,7 @@ def test_holm_corrects_as_in_a_worked_example():
     assert study_numbers.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@pytest.mark.slow
 def test_a_committed_row_is_checked_by_running_it_again(finished_run, tables, tmp_path, monkeypatch, capsys):
     tree = finished_run.params.model_dump(mode="json", by_alias=True)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))

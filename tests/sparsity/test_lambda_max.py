@@ -22,10 +22,10 @@ def columns_of(targets: torch.Tensor, codes: torch.Tensor, generators: torch.Ten
     ("dim", "changes"),
     [
         (16, {}),
-        (48, {"groups": 8}),
-        (16, {"latent_dim": 24}),
+        pytest.param(48, {"groups": 8}, marks=pytest.mark.slow),
+        pytest.param(16, {"latent_dim": 24}, marks=pytest.mark.slow),
         (32, {"generator_width": 2, "weight": 0.1}),
-        (24, {"groups": 2}),
+        pytest.param(24, {"groups": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_active_columns_have_a_gradient_of_norm_lambda_times_lambda_max(dim, changes):
@@ -145,7 +145,12 @@ def test_at_lambda_zero_w_takes_plain_gradient_steps_to_the_bit():
 
 @pytest.mark.parametrize(
     ("groups", "latent_dim", "images"),
-    [(32, 32, 256), (8, 32, 256), (2, 32, 256), (8, 128, 256), (8, 32, 64), (1, 32, 256)],
+    [
+        (32, 32, 256),
+        (8, 128, 256),
+        *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((8, 32, 256), (2, 32, 256))),
+        *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((8, 32, 64), (1, 32, 256))),
+    ],
 )
 def test_equal_ratios_of_lambda_are_steps_of_zeros_at_every_size(groups, latent_dim, images):
     """Where latents learn too. Groups of 2 to 64 features, 32 and 128 latents, 64 and 256 images."""
