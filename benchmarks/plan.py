@@ -28,7 +28,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "SIGReg": ("twin-sigreg0.0005", "twin-sigreg0.002", "twin-sigreg0.02", "twin-sigreg0.1"),
     "groups and group lasso": ("groups-group_lasso-0.1", "groups-group_lasso-0.3", "groups-group_lasso-1"),
 }
-# methods of others: tuned on scenes, and without fresh seeds where tuning shows no gain (study.ends_early)
+# other ways to be sparse: tuned on scenes, without fresh seeds where tuning shows no gain (study.ends_early)
 RIVALS = ("group lasso", "RDMReg", "l1", "top-k groups", "SIGReg", "groups and group lasso")
 BASELINE = "VICReg, the dense twin"
 CONTROL = "the same, lambda 0"
