@@ -33,6 +33,9 @@ RUNGS: dict[str, dict[str, Any]] = {  # of the ladder of predictors; the default
 # four times the steps, and a target that follows a quarter as fast
 SLOW = {"pretrain.steps": 9600, "objective.ema_momentum": [0.9975, 1.0]}
 
+# W's pattern of zeros given, not learned: what is left is what the pattern does
+BLOCKS = {"sparsity.method": "oi_vae_blocks", "sparsity.lambda": 0.0}
+
 JOINED = {  # what helped the dense baseline most
     "objective.ema_momentum": [0.97, 1.0],
     "model.depth": 2,
@@ -95,6 +98,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lr0.006": {"pretrain.learning_rate": 0.006},
     "groups-only": {"sparsity.method": "none"},
     "oivae-only": {"regularizer.name": "vicreg"},
+    "blocks": BLOCKS,
     "weight0.05": {"regularizer.weight": 0.05},
     "weight0.2": {"regularizer.weight": 0.2},
     "dependence1": {"regularizer.dependence": 1.0},
@@ -127,6 +131,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "steps9600-ema0.9975": SLOW,
     "twin-steps9600-ema0.9975": TWIN | SLOW,
     "steps9600-ema0.9975-lambda0": SLOW | {"sparsity.lambda": 0.0},
+    "steps9600-ema0.9975-blocks": SLOW | BLOCKS,
     "steps9600-ema0.9975-groups-only": SLOW | {"sparsity.method": "none"},
     "steps9600-ema0.9975-0.97": SLOW | {"objective.ema_momentum": [0.9975, 0.97]},
     "steps9600-groups-only": {"pretrain.steps": 9600, "sparsity.method": "none"},
@@ -175,6 +180,7 @@ STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "-groups-only-regularizer0.03": GROUPS_ALONE | {"regularizer.weight": 0.03},
     "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},
     "-oivae-only": LONG_SPARSE["-oivae-only"],
+    "-blocks": BLOCKS,
 }
 SETTINGS |= {
     f"{side}joined3-steps{steps}-ema{momentum}{name}": common

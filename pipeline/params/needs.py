@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.files import ParamsError
 from pipeline.params.embed import split_entry
+from pipeline.params.registry import OI_VAES
 from pipeline.params.tree import Params
 
 FLOAT = 4  # bytes
@@ -55,9 +56,9 @@ def needs(params: Params) -> Iterator[Need]:
     dim = model.embed_dim
     weights = model.depth * (4 + 2 * model.mlp_ratio) * dim**2
     yield Need("model.embed_dim", int(weights) * (TRAINED + FLOAT), "memory")  # and the target encoder
-    if sparsity.method in ("oi_vae", "topk"):
+    if sparsity.method in (*OI_VAES, "topk"):
         w = sparsity.groups * sparsity.generator_width * sparsity.latent_dim
-        in_module = 2 * dim * sparsity.latent_dim + (w if sparsity.method == "oi_vae" else 0)
+        in_module = 2 * dim * sparsity.latent_dim + (w if sparsity.method in OI_VAES else 0)
         yield Need("sparsity.latent_dim", in_module * TRAINED, "memory")
 
 

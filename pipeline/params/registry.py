@@ -30,9 +30,10 @@ DATA_SETS = {
 
 VARIANTS = ("textured", "factors", "mixed", "single", "clevr_like")  # of generated scenes
 
+OI_VAES = ("oi_vae", "oi_vae_blocks")
 SPARSITY_METHODS = (
     "none",
-    "oi_vae",
+    *OI_VAES,
     "group_lasso",
     "l1",
     "rdmreg",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.base import Section
-from pipeline.params.registry import SPARSITY_METHODS
+from pipeline.params.registry import OI_VAES, SPARSITY_METHODS
 from pipeline.params.types import OneOf, Positive, Share, Weight, Width
 
 
@@ -29,7 +29,8 @@ class SparsityParams(Section):
     """What makes the representation sparse."""
 
     method: Annotated[str, OneOf(SPARSITY_METHODS)] = Field(
-        description="The sparsity method; none is plain I-JEPA."
+        description="The sparsity method; none is plain I-JEPA. oi_vae_blocks is a control: oi_vae with "
+        "its params, but each latent feeds one group from the first step."
     )
     lambda_: Weight = Field(
         alias="lambda",
@@ -39,8 +40,8 @@ class SparsityParams(Section):
         "distance in the loss. topk does not use it.",
     )
     groups: Width = Field(
-        description="Number of groups of features, which must divide model.embed_dim. topk: of latents too, "
-        "so that it must divide latent_dim."
+        description="Number of groups of features, which must divide model.embed_dim. topk, oi_vae_blocks: "
+        "of latents too, so that it must divide latent_dim."
     )
     site: Literal["tokens", "pooled", "predictor"] = Field(
         description="What is made sparse: each context token, the mean of an image's context tokens, or "
@@ -91,14 +92,14 @@ class SparsityParams(Section):
     @field_validator("lambda_")
     @classmethod
     def _is_a_fraction(cls, lambda_: float, info: ValidationInfo) -> float:
-        if info.data.get("method") == "oi_vae" and lambda_ > 1:
+        if info.data.get("method") in OI_VAES and lambda_ > 1:
             raise ValueError(f"must be at most 1 for oi_vae, where all of W is zero, got {lambda_:g}")
         return lambda_
 
     @field_validator("site")
     @classmethod
     def _can_predict(cls, site: str, info: ValidationInfo) -> str:
-        if site == "predictor" and info.data.get("method") not in ("oi_vae", "none"):
+        if site == "predictor" and info.data.get("method") not in (*OI_VAES, "none"):
             raise ValueError(f"is predictor for oi_vae alone, not for {info.data.get('method')}")
         return site
 
@@ -112,9 +113,11 @@ class SparsityParams(Section):
     @field_validator("latent_dim")
     @classmethod
     def _has_equal_groups(cls, latent_dim: int, info: ValidationInfo) -> int:
-        groups = info.data.get("groups")
-        if info.data.get("method") == "topk" and groups is not None and latent_dim % groups:
-            raise ValueError(f"must be a multiple of sparsity.groups ({groups}) for topk, got {latent_dim}")
+        groups, method = info.data.get("groups"), info.data.get("method")
+        if method in ("topk", "oi_vae_blocks") and groups is not None and latent_dim % groups:
+            raise ValueError(
+                f"must be a multiple of sparsity.groups ({groups}) for {method}, got {latent_dim}"
+            )
         return latent_dim
 
     @field_validator("rdmreg")

@@ -66,6 +66,13 @@ METHODS = {
         "Ainsworth et al. 2018",
         f"{ARXIV}1802.06765",
     ),
+    "oi_vae_blocks": About(
+        "oi-VAE in blocks",
+        "The sparse module: a variational autoencoder each of whose latents generates one group of features. "
+        "It is a control of the oi-VAE, which learns which latent serves which groups.",
+        "Ainsworth et al. 2018",
+        f"{ARXIV}1802.06765",
+    ),
     "rdmreg": About(
         "RDMReg",
         "The sparse term: it pulls features towards a rectified distribution with many exact zeros.",

@@ -29,6 +29,7 @@ SHOWN_LABELS = 5
 BASELINE_WORDS = {RANDOM_INIT: "the same encoder at initialisation", PIXELS_PCA: "pixels + PCA"}
 METHODS = {  # another method is called by the name that params.yaml gives it
     "oi_vae": "oi-VAE",
+    "oi_vae_blocks": "oi-VAE in blocks",
     "group_lasso": "group lasso",
     "l1": "l1",
     "rdmreg": "RDMReg",

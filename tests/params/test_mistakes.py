@@ -50,7 +50,7 @@ MISTAKES = [
     ("data.scenes.variant", "plain", "data.scenes.variant: must be 'textured', 'factors', "),
     ("runtime.device", "tpu", "runtime.device: must be auto, cpu, cuda or cuda:N, got 'tpu'"),
     ("runtime.device", "cuda:1\n", "runtime.device: must be auto"),
-    ("sparsity.method", "dropout", "sparsity.method: must be 'none', 'oi_vae', 'group_lasso', 'l1', "),
+    ("sparsity.method", "dropout", "sparsity.method: must be 'none', 'oi_vae', 'oi_vae_blocks', "),
     ("sparsity.lambda", -1, "sparsity.lambda: must be greater than or equal to 0, got -1"),
     ("sparsity.lambda", 2, "sparsity.lambda: must be at most 1 for oi_vae, where all of W is zero, got 2"),
     ("sparsity.latent_dim", 0, "sparsity.latent_dim: must be greater than or equal to 1, got 0"),
@@ -207,3 +207,9 @@ def test_topk_has_checks_of_its_own(changes, message):
     tree = override(TREE, changes)
     validate(tree)
     assert mistakes_of(override(tree, {"sparsity.method": "topk"})) == [message]
+
+
+def test_blocks_of_latents_must_be_equal():
+    tree = override(TREE, {"sparsity.latent_dim": 40, "sparsity.method": "oi_vae_blocks"})
+    message = "must be a multiple of sparsity.groups (32) for oi_vae_blocks, got 40"
+    assert mistakes_of(tree) == [f"sparsity.latent_dim: {message}"]

@@ -47,7 +47,7 @@ def test_ranges_and_choices_are_those_that_are_checked():
         "| `masking.target_sizes` | list of pairs of integers | each >= 1, <= 262144, one entry or more, ",
         "| `augment.crop_scale` | two numbers | 0.001 <= first <= second <= 1 |",
         "| `pretrain.betas` | two numbers | each >= 0, < 1 |",
-        "| `sparsity.method` | text | `none`, `oi_vae`, `group_lasso`, `l1`, `rdmreg`, `topk`",
+        "| `sparsity.method` | text | `none`, `oi_vae`, `oi_vae_blocks`, `group_lasso`, `l1`, `rdmreg`",
         "| `probe.labels` | list of texts or null |  |",
     ):
         assert row in page
