@@ -44,6 +44,8 @@ SMALL: dict[str, Any] = {
     "pretrain.monitor_every": 3,
     "pretrain.monitor_images": 200,
     "probe.bootstrap": 100,
+    "probe.l2": [1e-4, 1e-2, 1.0],
+    "probe.low_shot.draws": 2,
     "interpret.subsamples": 5,
     "embed.sae.steps": 20,
     "runtime.device": "cpu",

@@ -4,6 +4,8 @@ Source: Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric Instanc
 Legend: images to search in, others to classify, dim of the features.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -19,21 +21,46 @@ LINES = 8  # that a search for the largest folds each row into
 MAX_JUDGED = 2000  # validation images: a standard error of a point is enough to choose by
 
 
+class Search(NamedTuple):
+    """known: the training images to search in. num_neighbors: how many of them to find."""
+
+    known: Bool[Tensor, " images"]
+    num_neighbors: int
+
+
+class Neighbors(NamedTuple):
+    """The most similar training images of each test image, by descending cosine."""
+
+    cosines: Float[Tensor, "others neighbors"]
+    indices: Int[Tensor, "others neighbors"]
+
+
 def neighbors(
-    train: Float[Tensor, "images dim"], test: Float[Tensor, "others dim"], num_neighbors: int
-) -> tuple[Float[Tensor, "others neighbors"], Int[Tensor, "others neighbors"]]:
-    """Cosine and index of the `num_neighbors` most similar training images of each test image.
+    train: Float[Tensor, "images dim"], test: Float[Tensor, "others dim"], searches: list[Search]
+) -> list[Neighbors]:
+    """What each search finds. All searches share the cosines, which cost most.
 
-    A feature of zeros has cosine 0 with all. Memory: one block of 2^22 similarities, or of 64 rows.
+    A feature of zeros has cosine 0 with all. Memory: two blocks of 2^22 similarities, or of 64 rows.
 
-    Raises InputError where there are fewer training images than neighbours.
+    Raises InputError where a search has fewer training images than neighbours.
     """
-    _check(num_neighbors, len(train))
-    base = F.normalize(train, dim=1).T.contiguous()
-    rows = max(SIMILARITIES // len(train), FEWEST)
-    most_similar = [_largest(F.normalize(chunk, dim=1) @ base, num_neighbors) for chunk in test.split(rows)]
-    cosines, indices = zip(*most_similar, strict=True)
-    return torch.cat(cosines), torch.cat(indices)
+    if not searches:
+        return []
+    for known, num_neighbors in searches:
+        _check(num_neighbors, int(known.sum()))
+    of_any = torch.stack([known for known, _ in searches]).any(0)
+    place = of_any.nonzero()[:, 0]
+    base = F.normalize(train[of_any], dim=1).T.contiguous()
+    unknown = [~known[of_any] for known, _ in searches]
+    masks = [mask if bool(mask.any()) else None for mask in unknown]
+    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in searches]
+    for chunk in test.split(max(SIMILARITIES // len(place), FEWEST)):
+        similarities = F.normalize(chunk, dim=1) @ base
+        for blocks, mask, (_, num_neighbors) in zip(found, masks, searches, strict=True):
+            values = similarities if mask is None else similarities.masked_fill(mask, -torch.inf)
+            blocks.append(_largest(values, num_neighbors))
+    columns = (zip(*blocks, strict=True) for blocks in found)
+    return [Neighbors(torch.cat(cosines), place[torch.cat(indices)]) for cosines, indices in columns]
 
 
 def _largest(values: Float[Tensor, "others images"], count: int) -> tuple[Tensor, Tensor]:
@@ -75,17 +102,17 @@ def classify(
 ) -> dict[str, Int[Tensor, " others"]]:
     """Predicted class of every test image for every label; `num_neighbors` of all labels, or of each.
 
-    Training images whose target is -1 are not searched; labels that miss the same images share one search.
+    Training images whose target is -1 are not searched.
     Raises InputError as `neighbors` does.
     """
     votes = dict.fromkeys(targets, num_neighbors) if isinstance(num_neighbors, int) else num_neighbors
     predicted = {}
-    for names in _groups(targets):
-        known = targets[names[0]] >= 0
-        cosines, indices = neighbors(train[known], test, max(votes[name] for name in names))
+    groups = _groups(targets)
+    searches = [Search(targets[names[0]] >= 0, max(votes[name] for name in names)) for names in groups]
+    for names, (cosines, indices) in zip(groups, neighbors(train, test, searches), strict=True):
         for name in names:
             nearest = slice(votes[name])
-            classes = targets[name][known][indices[:, nearest]]
+            classes = targets[name][indices[:, nearest]]
             predicted[name] = vote(cosines[:, nearest], classes, num_classes[name], temperature)
     return {name: predicted[name] for name in targets}
 
@@ -100,22 +127,23 @@ def choose_neighbors(
 ) -> dict[str, int]:
     """For every label the number of neighbours with the highest validation accuracy, the smallest of equals.
 
-    At most 2,000 images of the validation part are classified. One search serves the whole grid.
+    At most 2,000 images of the validation part are classified. A search serves the whole grid.
 
     Raises InputError where the labelled images are fewer than the largest number of the grid.
     """
     ascending = sorted(grid)
     judged = validation.nonzero()[:MAX_JUDGED, 0]
     chosen = dict.fromkeys(targets, ascending[0])
-    for names in _groups(targets):
-        known = targets[names[0]] >= 0
-        fitting = known & ~validation if len(ascending) > 1 else known
-        _check(ascending[-1], int(fitting.sum()))
-        if len(ascending) == 1:
-            continue
-        cosines, indices = neighbors(train[fitting], train[judged], ascending[-1])
+    groups = _groups(targets)
+    known = [targets[names[0]] >= 0 for names in groups]
+    if len(ascending) == 1:
+        for images in known:
+            _check(ascending[0], int(images.sum()))
+        return chosen
+    searches = [Search(images & ~validation, ascending[-1]) for images in known]
+    for names, (cosines, indices) in zip(groups, neighbors(train, train[judged], searches), strict=True):
         for name in names:
-            classes, truth = targets[name][fitting][indices], targets[name][judged]
+            classes, truth = targets[name][indices], targets[name][judged]
             scores = [
                 accuracy(vote(cosines[:, :k], classes[:, :k], num_classes[name], temperature), truth)
                 for k in ascending

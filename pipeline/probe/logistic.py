@@ -4,6 +4,7 @@ Legend: images, dim of the features, columns = the classes of all problems side 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -91,6 +92,14 @@ def logits(
     return features @ weights[:, :-1].T + weights[:, -1]
 
 
+class _Pair(NamedTuple):
+    """What L-BFGS remembers of a step. curvature: of each problem, the inner product of both."""
+
+    move: Float[Tensor, "columns dim_and_bias"]
+    turn: Float[Tensor, "columns dim_and_bias"]
+    curvature: Float[Tensor, " problems"]
+
+
 class _State:
     """Iterates, gradients and L-BFGS memory of the problems that have not converged."""
 
@@ -109,8 +118,7 @@ class _State:
         dim = features.shape[1]
         self.penalty = torch.cat([strengths.expand(-1, dim), torch.zeros_like(strengths)], dim=1)
         self.weights = torch.zeros_like(self.penalty) if start is None else torch.cat(start).to(**make)
-        self.moves: list[Tensor] = []
-        self.turns: list[Tensor] = []
+        self.pairs: list[_Pair] = []
         self.logits = self._times_features(self.weights)
         self.residual = torch.empty_like(self.logits)
         self.losses, curvature = [], torch.empty_like(strengths)
@@ -130,14 +138,14 @@ class _State:
 
     def keep(self, places: list[int]) -> None:
         """Drop the other problems."""
-        columns = torch.isin(self.owner, torch.tensor(places, device=self.owner.device))
+        kept = torch.tensor(places, device=self.owner.device)
+        columns = torch.isin(self.owner, kept)
         self.keys = [self.keys[place] for place in places]
         self.losses = [self.losses[place] for place in places]
         self.stalled = [self.stalled[place] for place in places]
         for name in ("inverse", "penalty", "weights", "logits", "residual", "gradient"):
             setattr(self, name, getattr(self, name)[columns])
-        self.moves = [move[columns] for move in self.moves]
-        self.turns = [turn[columns] for turn in self.turns]
+        self.pairs = [_Pair(move[columns], turn[columns], of[kept]) for move, turn, of in self.pairs]
         self._lay_out()
 
     def gradient_norms(self) -> list[float]:
@@ -155,8 +163,8 @@ class _State:
         self.weights = self.weights + move
         self.logits.addcmul_(lengths, change)
         gradient = self._gradient()
-        self.moves = [*self.moves, move][-HISTORY:]
-        self.turns = [*self.turns, gradient - self.gradient][-HISTORY:]
+        turn = gradient - self.gradient
+        self.pairs = [*self.pairs, _Pair(move, turn, self._dot(move, turn))][-HISTORY:]
         self.gradient = gradient
 
     def _search(self, place: int, rows: slice, direction: Tensor, change: Tensor, slope: float) -> float:
@@ -216,13 +224,12 @@ class _State:
         """-(L-BFGS inverse Hessian) gradient (Nocedal and Wright, algorithm 7.4), from the scaled bound."""
         direction = -self.gradient
         steps = []
-        for move, turn in zip(reversed(self.moves), reversed(self.turns), strict=True):
-            curvature = self._dot(move, turn)
+        for move, turn, curvature in reversed(self.pairs):
             share = torch.where(curvature > 0, self._dot(move, direction) / curvature, 0)
             direction = direction - share[self.owner][:, None] * turn
             steps.append((move, turn, curvature, share))
-        if steps:
-            _, turn, curvature, _ = steps[0]
+        if self.pairs:
+            _, turn, curvature = self.pairs[-1]
             scale = torch.where(curvature > 0, curvature / self._dot(turn, self.inverse * turn), 1)
             direction = direction * scale[self.owner][:, None]
         direction = direction * self.inverse

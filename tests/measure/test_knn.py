@@ -28,11 +28,28 @@ def test_votes_agree_with_scikit_learn_under_the_same_weights():
 
 def test_chunks_do_not_change_the_neighbours(monkeypatch: pytest.MonkeyPatch):
     train, test = draw(100), draw(57, seed=1)
-    whole = knn.neighbors(train, test, 5)
+    searches = [knn.Search(torch.ones(100, dtype=torch.bool), 5), knn.Search(train[:, 0] > 0, 7)]
+    whole = knn.neighbors(train, test, searches)
     monkeypatch.setattr(knn, "SIMILARITIES", 100 * 10)
     monkeypatch.setattr(knn, "FEWEST", 3)
-    pieces = knn.neighbors(train, test, 5)
-    assert torch.equal(whole[1], pieces[1])
+    pieces = knn.neighbors(train, test, searches)
+    for one, other in zip(whole, pieces, strict=True):
+        assert torch.equal(one.indices, other.indices)
+
+
+@given(shares=st.lists(st.floats(0.1, 1), min_size=1, max_size=3), seed=st.integers(0, 99))
+def test_searches_that_share_the_cosines_find_what_each_finds_alone(shares: list[float], seed: int):
+    train, test = draw(120, seed=seed), draw(20, seed=seed + 100)
+    random = torch.Generator().manual_seed(seed)
+    masks = [torch.rand(120, generator=random) < share for share in shares]
+    searches = [knn.Search(mask, min(5, int(mask.sum()))) for mask in masks if mask.any()]
+    for (known, count), (cosines, indices) in zip(
+        searches, knn.neighbors(train, test, searches), strict=True
+    ):
+        similar = torch.nn.functional.cosine_similarity(test[:, None], train[known], dim=2)
+        expected = similar.topk(count, dim=1)
+        assert torch.equal(indices, known.nonzero()[:, 0][expected.indices])
+        torch.testing.assert_close(cosines, expected.values)
 
 
 def test_unlabelled_images_do_not_vote():
@@ -58,7 +75,7 @@ def test_constant_features_are_no_fault():
 
 def test_more_neighbours_than_images_name_the_param():
     with pytest.raises(InputError, match=r"probe\.knn_neighbors: .* 3 labelled training images, got 4"):
-        knn.neighbors(draw(3), draw(2), 4)
+        knn.neighbors(draw(3), draw(2), [knn.Search(torch.ones(3, dtype=torch.bool), 4)])
 
 
 def test_k_is_the_best_of_the_grid_on_the_validation_part_alone():
