@@ -18,6 +18,7 @@ from conftest import REPOSITORY, default_tree, override
 
 from pipeline.graph import outputs
 from pipeline.params import Params, Section
+from tests.finished_run import TINY
 
 EXEMPT = (
     "pipeline/params",
@@ -81,9 +82,9 @@ def leaves(kind: type[Section], prefix: str = "") -> dict[str, tuple[str, str]]:
 LEAVES = leaves(Params)
 
 
-def test_the_stages_of_a_run_read_no_param_that_dvc_does_not_track(tmp_path, small_tree, monkeypatch):
+def test_the_stages_of_a_run_read_no_param_that_dvc_does_not_track(tmp_path, monkeypatch):
     quick = {"probe.labels": ["shape"], "probe.fine_tune.epochs": 1, "probe.sgd.epochs": 1}
-    params, read = Params.model_validate(override(small_tree, quick)), set[str]()
+    params, read = Params.model_validate(override(default_tree(), TINY | quick)), set[str]()
     names = {id(section): prefix for section, prefix in sections(params)}
 
     def record(section: Section, name: str) -> object:
