@@ -85,6 +85,8 @@ class Part(NamedTuple):
 
 
 SEED_20 = TUNING[:1]
+# of zeros in longer training: none, their pattern given, pattern and penalty given, none in a weaker module
+CONTROLS = ("-lambda0", "-blocks", "-blocks-lambda0.04", "-lambda0-module0.3")
 TUNED_SETS = ("scenes", "cifar100")
 # what runs beside METHODS, whose settings and seeds follow from what validation chooses
 PARTS = (
@@ -104,7 +106,7 @@ PARTS = (
     Part(("cifar100",), STRETCHED_SETTINGS, (*SEED_20, *FRESH[:3])),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in STRETCHED_SPARSE), SEED_20),
     Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),
-    Part(("cifar100",), (f"{STRETCHED_SPARSEJEPA}-lambda0", f"{STRETCHED_SPARSEJEPA}-blocks"), FRESH[:3]),
+    Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in CONTROLS), FRESH[:3]),
     Part(("cifar100",), LONGEST, SEED_20),
     Part(("cifar10",), JOINED_PAIR, FRESH[:3]),
     Part(("cifar10",), DENSE_ON_CIFAR10, FRESH[:1]),

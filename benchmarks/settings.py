@@ -181,6 +181,8 @@ STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "-groups-only-groups64": GROUPS_ALONE | {"sparsity.groups": 64},
     "-oivae-only": LONG_SPARSE["-oivae-only"],
     "-blocks": BLOCKS,
+    "-blocks-lambda0.04": BLOCKS | {"sparsity.lambda": 0.04},
+    "-lambda0-module0.3": {"sparsity.lambda": 0, "sparsity.weight": 0.3},
 }
 SETTINGS |= {
     f"{side}joined3-steps{steps}-ema{momentum}{name}": common
