@@ -102,7 +102,7 @@ PARTS = (
     Part(("scenes",), (SLOW_SPARSEJEPA, SLOW_GROUPS), (*TUNING, *FRESH)),
     Part(("scenes",), (LONG_HEAVIER,), FRESH),
     Part(("scenes",), (f"twin-{SLOW_SPARSEJEPA}",), FRESH[:2]),
-    Part(("scenes",), (f"{SLOW_SPARSEJEPA}-lambda0", f"{SLOW_SPARSEJEPA}-blocks"), FRESH[:3]),
+    Part(("scenes",), (f"{SLOW_SPARSEJEPA}-lambda0", f"{SLOW_SPARSEJEPA}-lambda0-module0.3"), FRESH[:3]),
     Part(("cifar100",), STRETCHED_SETTINGS, (*SEED_20, *FRESH[:3])),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in STRETCHED_SPARSE), SEED_20),
     Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),

@@ -131,7 +131,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "steps9600-ema0.9975": SLOW,
     "twin-steps9600-ema0.9975": TWIN | SLOW,
     "steps9600-ema0.9975-lambda0": SLOW | {"sparsity.lambda": 0.0},
-    "steps9600-ema0.9975-blocks": SLOW | BLOCKS,
+    "steps9600-ema0.9975-lambda0-module0.3": SLOW | {"sparsity.lambda": 0.0, "sparsity.weight": 0.3},
     "steps9600-ema0.9975-groups-only": SLOW | {"sparsity.method": "none"},
     "steps9600-ema0.9975-0.97": SLOW | {"objective.ema_momentum": [0.9975, 0.97]},
     "steps9600-groups-only": {"pretrain.steps": 9600, "sparsity.method": "none"},

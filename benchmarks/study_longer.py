@@ -16,7 +16,7 @@ from benchmarks.plan import (
     STRETCHED_DENSE,
     STRETCHED_SPARSEJEPA,
 )
-from benchmarks.study_dense import interval, of
+from benchmarks.study_dense import by_seed, interval, of
 from benchmarks.study_numbers import TITLES, holm
 from benchmarks.tuning import Difference, difference
 
@@ -32,6 +32,9 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-lambda0": "SparseJEPA, lambda 0",
     "-lambda0.02": "SparseJEPA, lambda .02",
     "-lambda0.1": "SparseJEPA, lambda .1",
+    "-blocks": "SparseJEPA in blocks, lambda 0",
+    "-blocks-lambda0.04": "SparseJEPA in blocks",
+    "-lambda0-module0.3": "SparseJEPA, lambda 0, `sparsity.weight=0.3`",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
     "-groups-only-regularizer0.03": "groups alone, `regularizer.weight=0.03`",
     "-groups-only-groups64": "groups alone, `sparsity.groups=64`",
@@ -44,6 +47,13 @@ LENGTHS = {  # what a row says of its training -> dense and SparseJEPA
     "57,600 steps, `joined3`, a slower target": LONGEST,
     "9,600 steps, the default's settings": ("twin-steps9600", "steps9600"),
     "9,600 steps, a slower target": (f"twin-{SLOW_SPARSEJEPA}", SLOW_SPARSEJEPA),
+}
+WHAT_ZEROS_DO = {  # end of a setting of CIFAR-100 at 9,600 steps -> its module
+    "": "zeros are learned (lambda .04)",
+    "-lambda0": "no zeros (lambda 0)",
+    "-lambda0-module0.3": "no zeros, weight .3",
+    "-blocks": "zeros are given, lambda 0",
+    "-blocks-lambda0.04": "zeros are given, lambda .04",
 }
 BEST_LONG = {  # what validation images of seed 20 chose at 9,600 steps, and the dense baseline beside it
     "cifar100": (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
@@ -158,6 +168,34 @@ def zeros_add_at_length(column: str, dataset: str = "cifar100") -> Difference:
     """At 9,600 steps with a slower target, SparseJEPA less the same with lambda 0. Of fresh seeds."""
     sparse = {"cifar100": STRETCHED_SPARSEJEPA, "scenes": SLOW_SPARSEJEPA}[dataset]
     return long_less(dataset, column, f"{sparse}-lambda0", sparse)
+
+
+def what_zeros_do() -> list[str]:
+    """CIFAR-100, fresh seeds: SparseJEPA and its controls, and each less lambda 0."""
+    seeds = FRESH[:3]
+    named = ", ".join(map(str, seeds))
+    lines = [f"| module | zeros | linear, seeds {named} | less lambda 0 | k-NN, less lambda 0 |"]
+    lines.append("|---|--:|---|--:|--:|")
+    for end, title in WHAT_ZEROS_DO.items():
+        form = f"{STRETCHED_SPARSEJEPA}{end}"
+        rows = of("cifar100", form)
+        if not rows["seed"].isin(seeds).any():
+            continue
+        zeros = rows.loc[rows["seed"].isin(seeds), "zero_share"].mean()
+        scores = by_seed(form, "linear", seeds=seeds, dataset="cifar100")
+        less = [
+            "" if end == "-lambda0" else interval(less_lambda_0(form, column)) for column in ("linear", "knn")
+        ]
+        lines.append(f"| {' | '.join([title, f'{zeros:.0%}'.replace('%', ' %'), scores, *less])} |")
+    return lines
+
+
+def less_lambda_0(form: str, column: str) -> Difference:
+    """A form of SparseJEPA at 9,600 steps of CIFAR-100, less the same with lambda 0. Of seeds 10 to 12."""
+    rows = of("cifar100", form)
+    return difference(
+        rows[rows["seed"].isin(FRESH[:3])], of("cifar100", f"{STRETCHED_SPARSEJEPA}-lambda0"), column
+    )
 
 
 def best_long_less(dataset: str) -> Difference:

@@ -56,6 +56,7 @@ from benchmarks.study_longer import (
     slow_less,
     slow_less_dense,
     slow_table,
+    what_zeros_do,
     zeros_add_at_length,
 )
 from benchmarks.study_numbers import DEFAULT, TITLES, compared, group_runs, label_differences, runs
@@ -239,6 +240,7 @@ def page_numbers() -> dict[str, Any]:
         "gains_by_length": gains_by_length,
         "LONGEST": dict(zip(("dense", "sparse"), LONGEST, strict=True)),
         "slow": "\n".join(slow_table()),
+        "what_zeros_do": "\n".join(what_zeros_do()),
         "transfer": "\n".join(transfer_table()),
         "transfer_less": transfer_less,
         "LONG": {
