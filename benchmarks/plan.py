@@ -107,6 +107,7 @@ PARTS = (
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in STRETCHED_SPARSE), SEED_20),
     Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in CONTROLS), FRESH[:3]),
+    Part(("cifar100",), ("joined3-module0.3", "joined3-module0.1"), SEED_20),
     Part(("cifar100",), LONGEST, SEED_20),
     Part(("cifar10",), JOINED_PAIR, FRESH[:3]),
     Part(("cifar10",), DENSE_ON_CIFAR10, FRESH[:1]),

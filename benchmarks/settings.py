@@ -136,6 +136,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "steps9600-ema0.9975-0.97": SLOW | {"objective.ema_momentum": [0.9975, 0.97]},
     "steps9600-groups-only": {"pretrain.steps": 9600, "sparsity.method": "none"},
     "joined3": JOINED | {"pretrain.steps": 4120},
+    **{
+        f"joined3-module{weight:g}": JOINED | {"pretrain.steps": 4120, "sparsity.weight": weight}
+        for weight in (0.3, 0.1)
+    },
     "joined3-groups-only": JOINED | {"pretrain.steps": 4120, "sparsity.method": "none"},
     "joined3-same-time": JOINED | {"pretrain.steps": 3390},
     "joined3-oivae-only": JOINED
