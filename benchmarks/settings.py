@@ -98,7 +98,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lr0.006": {"pretrain.learning_rate": 0.006},
     "groups-only": {"sparsity.method": "none"},
     "oivae-only": {"regularizer.name": "vicreg"},
-    "blocks": BLOCKS,
     "weight0.05": {"regularizer.weight": 0.05},
     "weight0.2": {"regularizer.weight": 0.2},
     "dependence1": {"regularizer.dependence": 1.0},

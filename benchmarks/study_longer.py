@@ -182,17 +182,15 @@ def what_zeros_do() -> list[str]:
         if rows.empty:
             continue
         scores = by_seed(form, "linear", seeds=THREE, dataset="cifar100")
-        less = ["", ""] if form == NO_ZEROS else [interval(less_no_zeros(form, score)) for score in BOTH]
+        less = (
+            ["", ""]
+            if form == NO_ZEROS
+            else [interval(long_less("cifar100", score, NO_ZEROS, form)) for score in BOTH]
+        )
         less += [interval(difference(rows, of("cifar100", STRETCHED_DENSE), score)) for score in BOTH]
         zeros = f"{100 * rows['zero_share'].mean():.0f} %"
         lines.append(f"| {' | '.join([title, zeros, scores, *less])} |")
     return lines
-
-
-def less_no_zeros(form: str, column: str) -> Difference:
-    """A form of SparseJEPA at 9,600 steps of CIFAR-100, less the same module without zeros."""
-    rows = of("cifar100", form)
-    return difference(rows[rows["seed"].isin(THREE)], of("cifar100", NO_ZEROS), column)
 
 
 def best_long_less(dataset: str) -> Difference:
