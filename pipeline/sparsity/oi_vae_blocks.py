@@ -1,7 +1,7 @@
 """The oi-VAE with a given pattern of zeros: each latent feeds one group, from the first step on.
 
-It is a control. The penalty of oi_vae comes to such a pattern by itself, latent by latent. What this module
-does as well belongs to the pattern, and the rest to choosing which latent feeds which group.
+It is a control of oi_vae, whose penalty ends in such a pattern too. What both modules gain is owed to the
+pattern. What oi_vae gains beyond that is owed to the penalty, or to its choice of a group for each latent.
 """
 
 import torch
@@ -33,7 +33,6 @@ class OiVaeBlocks(OiVae):
         self._keep_own_columns()
 
     def _keep_own_columns(self) -> None:
-        group_of_latent = torch.arange(self.groups, device=self.W.device).repeat_interleave(
-            self.W.shape[2] // self.groups
-        )
-        self.W.mul_(group_of_latent == torch.arange(self.groups, device=self.W.device)[:, None, None])
+        groups = torch.arange(self.groups, device=self.W.device)
+        group_of_latent = groups.repeat_interleave(self.W.shape[2] // self.groups)
+        self.W.mul_(groups[:, None, None] == group_of_latent)
