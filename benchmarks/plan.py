@@ -50,6 +50,7 @@ STRETCHED_GROUPS, STRETCHED_DENSE = f"{STRETCHED_SPARSEJEPA}-groups-only", f"den
 STRETCHED_SETTINGS = (STRETCHED_SPARSEJEPA, STRETCHED_GROUPS, STRETCHED_DENSE)
 # six times longer still, where the target is slower in the same measure
 LONGEST = ("dense-joined3-steps57600-ema0.99875", "joined3-steps57600-ema0.99875")
+LONGEST_WEAKER = f"{LONGEST[1]}-module0.3"
 LONG_HEAVIER = f"{LONG_DENSE}-weight0.1"  # dense at the groups' weight
 SLOW_GROUPS = f"{SLOW_SPARSEJEPA}-groups-only"
 ON_SEED_20 = (  # what was tried around them on scenes
@@ -85,8 +86,8 @@ class Part(NamedTuple):
 
 
 SEED_20 = TUNING[:1]
-# of zeros in longer training: none, their pattern given, pattern and penalty given, none in a weaker module
-CONTROLS = ("-lambda0", "-blocks", "-blocks-lambda0.04", "-lambda0-module0.3")
+# of zeros in longer training: none, their pattern given, with the penalty; a weaker module without and with them
+CONTROLS = ("-lambda0", "-blocks", "-blocks-lambda0.04", "-lambda0-module0.3", "-module0.3")
 TUNED_SETS = ("scenes", "cifar100")
 # what runs beside METHODS, whose settings and seeds follow from what validation chooses
 PARTS = (
@@ -108,7 +109,7 @@ PARTS = (
     Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in CONTROLS), FRESH[:3]),
     Part(("cifar100",), ("joined3-module0.3", "joined3-module0.1"), SEED_20),
-    Part(("cifar100",), LONGEST, SEED_20),
+    Part(("cifar100",), (*LONGEST, LONGEST_WEAKER), SEED_20),
     Part(("cifar10",), JOINED_PAIR, FRESH[:3]),
     Part(("cifar10",), DENSE_ON_CIFAR10, FRESH[:1]),
     Part(("clevr_like",), ("untrained", *CLEVR_LIKE_TWINS, "joined3"), FRESH[:3]),
