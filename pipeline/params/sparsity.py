@@ -92,15 +92,17 @@ class SparsityParams(Section):
     @field_validator("lambda_")
     @classmethod
     def _is_a_fraction(cls, lambda_: float, info: ValidationInfo) -> float:
-        if info.data.get("method") in OI_VAES and lambda_ > 1:
-            raise ValueError(f"must be at most 1 for oi_vae, where all of W is zero, got {lambda_:g}")
+        method = info.data.get("method")
+        if method in OI_VAES and lambda_ > 1:
+            raise ValueError(f"must be at most 1 for {method}, where all of W is zero, got {lambda_:g}")
         return lambda_
 
     @field_validator("site")
     @classmethod
     def _can_predict(cls, site: str, info: ValidationInfo) -> str:
-        if site == "predictor" and info.data.get("method") not in (*OI_VAES, "none"):
-            raise ValueError(f"is predictor for oi_vae alone, not for {info.data.get('method')}")
+        method = info.data.get("method")
+        if site == "predictor" and method not in (*OI_VAES, "none"):
+            raise ValueError(f"must be tokens or pooled for {method}: only {' and '.join(OI_VAES)} predict")
         return site
 
     @field_validator("stop_gradient")

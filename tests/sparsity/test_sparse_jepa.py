@@ -194,7 +194,7 @@ def test_at_the_predictor_the_modules_error_is_the_prediction_error(small_tree):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"sparsity.method": "l1"}, r"site\n.*is predictor for oi_vae alone, not for l1"),
+        ({"sparsity.method": "l1"}, r"site\n.*must be tokens or pooled for l1: only oi_vae"),
         (
             {"sparsity.stop_gradient": True},
             r"stop_gradient\n.*must be false where sparsity.site is predictor",
