@@ -86,7 +86,7 @@ class Part(NamedTuple):
 
 
 SEED_20 = TUNING[:1]
-# of zeros in longer training: none, their pattern given, with the penalty; a weaker module without and with them
+# of zeros in longer training: none, their pattern given, with the penalty; a weaker module without and with
 CONTROLS = ("-lambda0", "-blocks", "-blocks-lambda0.04", "-lambda0-module0.3", "-module0.3")
 TUNED_SETS = ("scenes", "cifar100")
 # what runs beside METHODS, whose settings and seeds follow from what validation chooses
