@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def finding() -> str:
-    """What sparsity changed in the committed run, in which labels, and over seeds."""
+    """What the method changed in the committed run, in which labels, and over seeds."""
     probes = metrics("probe")
     accuracy = probes["summary"]["scenes"]["mean_accuracy"]
     difference = probes["summary"]["scenes"]["less_twin"]["accuracy"]

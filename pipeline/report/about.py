@@ -82,8 +82,8 @@ METHODS = {
 }
 TWIN = About(
     "dense twin",
-    "The same run without sparsity: same seed, steps, batches, crops and masks. What differs between both is "
-    "what sparsity changed.",
+    "The same run as I-JEPA, without groups and sparsity: same seed, steps, batches, crops and masks. What "
+    "differs between both is what groups and sparsity changed together.",
     "how it is compared",
     "../docs/evaluation.md",
 )

@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 def abstract(
     name: str, prepared: PreparedSet, run: Pretrain, summary: Summary, verdict: Verdict
 ) -> list[str]:
-    """What ran; what sparsity changed; how that stands beside the baselines. A verdict that is bad, or that
+    """What ran; what the method changed; how that stands beside the baselines. A verdict that is bad, or that
     has no twin to speak of, is told whole instead of the last two."""
     method = run.sparsity.method
     module = "" if method == "none" else f" with {METHODS.get(method, method)}"

@@ -90,11 +90,7 @@ class Content:
         others = [part.name for part in self.sets[1:]]
         listed = [
             ("findings", "Findings", bool(self.findings)),
-            (
-                "twin",
-                f"What {first.twin.subject.lower()} changed" if first.twin else "",
-                first.twin is not None,
-            ),
+            ("twin", "What the method changed", first.twin is not None),
             ("trained", "What was trained, on what", True),
             ("probes", "What a linear probe reads", True),
             ("classes", "Class by class", first.classes is not None),
@@ -215,12 +211,11 @@ def _set_report(name: str, inputs: Inputs) -> SetReport:
 
 def _beside_twin(name: str, labels: Labels, inputs: Inputs) -> twin_section.Section | None:
     """None without a twin, where nothing tells it from the run, and where no label does."""
-    subject = twin_section.subject(inputs.params)
-    if inputs.twin is None or subject is None or not labels:
+    if inputs.twin is None or not labels:
         return None
     codes = inputs.interpretation.metrics.codes if name == inputs.params.data.name else {}
     groups = codes.get(ENCODER), codes.get(TWIN)
-    return twin_section.compose(name, labels, inputs.probe.summary[name], subject, *groups)
+    return twin_section.compose(name, labels, inputs.probe.summary[name], inputs.params, *groups)
 
 
 def _probe_charts(labels: Labels, summary: Summary, name: str) -> tuple[tuple[ProbeTable, Chart], ...]:

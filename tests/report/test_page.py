@@ -118,9 +118,9 @@ def test_the_sparse_module_has_a_section_and_without_one_there_is_none(inputs: I
 
 
 @pytest.mark.parametrize("render", [page.render_page, page.render_readme])
-def test_a_run_with_a_twin_opens_with_what_sparsity_changed(content: Content, render: Render):
+def test_a_run_with_a_twin_opens_with_what_the_method_changed(content: Content, render: Render):
     text = render(content)
-    lead, figure = text.index("a linear probe reads"), text.rindex("What sparsity changed")
+    lead, figure = text.index("a linear probe reads"), text.rindex("What the method changed")
     assert lead < figure < text.rindex("What a linear probe reads")
     assert "not other seeds of pretraining" in text
     first = re.search(r"<svg|figures/\w+", text)

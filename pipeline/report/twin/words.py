@@ -1,4 +1,4 @@
-"""What sparsity changed, in words: the verdict's first sentence, and short answers beside the first figure.
+"""What the method changed, in words: the verdict's first sentence, and short answers beside the first figure.
 
 A difference counts as gained or lost where its interval is clear of 0, and as none to be seen elsewhere.
 """
@@ -25,13 +25,16 @@ SAME_RUN = "This run has no sparsity: it and its dense twin are the same run."
 
 
 def lead(differences: Differences, summary: Summary, subject: str) -> str:
-    """The first sentence of the verdict: how much `subject`, such as "Sparsity", changed."""
+    """The first sentence of the verdict: how much `subject`, such as "Independent groups", changed."""
     mean = differences.linear_probe
     if mean is None:
-        return f"{subject} beside the dense twin, the same run without: {_count(differences)}"
+        return (
+            f"{subject} beside the dense twin, I-JEPA with the same seed and batches: {_count(differences)}"
+        )
     run, twin = (percent(summary.mean_accuracy.get(view)) for view in (ENCODER, TWIN))
-    without = f"the same run without {subject.lower()}"
-    reads = f"a linear probe reads {run} %; in the dense twin, {without}, {twin} %"
+    reads = (
+        f"a linear probe reads {run} %; in the dense twin, I-JEPA with the same seed and batches, {twin} %"
+    )
     if mean.clear:
         verb = "gained" if mean.value > 0 else "lost"
         return f"{subject} {verb} {_size(mean)} (95 % interval {_ends(mean)}): {reads}."

@@ -27,17 +27,15 @@ def of(mean: PairedDifference) -> Differences:
 
 
 def test_the_lead_says_how_much_was_gained_with_which_interval(summary: Summary):
-    assert lead(PAIRED, summary, "Sparsity") == (
-        "Sparsity gained 2.4 points (95 % interval 1.9 to 2.9): a linear probe reads 66.4 %; in the dense "
-        "twin, the same run without sparsity, 64.0 %."
+    assert lead(PAIRED, summary, "RDMReg") == (
+        "RDMReg gained 2.4 points (95 % interval 1.9 to 2.9): a linear probe reads 66.4 %; in the dense "
+        "twin, I-JEPA with the same seed and batches, 64.0 %."
     )
 
 
 def test_a_loss_is_called_one(summary: Summary):
     lost = PairedDifference("linear probe", -0.012, -0.02, -0.004, 5000)
-    assert lead(of(lost), summary, "Sparsity").startswith(
-        "Sparsity lost 1.2 points (95 % interval 0.4 to 2.0):"
-    )
+    assert lead(of(lost), summary, "L1").startswith("L1 lost 1.2 points (95 % interval 0.4 to 2.0):")
 
 
 def test_an_interval_around_0_is_no_difference(summary: Summary):
