@@ -58,7 +58,7 @@ def control(params: Params) -> str:
     """A sentence on the run that tells zeros from the module; empty where this run has none."""
     if params.sparsity.method not in OI_VAES or params.sparsity.lambda_ == 0:
         return ""
-    return " What zeros add by themselves needs another run beside this one, with sparsity.lambda=0."
+    return " Another run, with sparsity.lambda=0, tells what zeros add by themselves."
 
 
 def compose(
