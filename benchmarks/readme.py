@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import study_page
+from benchmarks.study import page as study_page
 from pipeline.files import read_json
 from pipeline.orchestration.commands.work.result import result
 

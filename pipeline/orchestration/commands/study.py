@@ -1,6 +1,6 @@
 """`python -m pipeline study check SET SETTING SEED`: a committed row of the study, trained again.
 
-benchmarks/study.py has the study's settings; it runs as a command of its own.
+benchmarks/study has the settings; it runs as a command of its own.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.files import InputError
 
-STUDY = Path("benchmarks/study.py")
+STUDY = Path("benchmarks/study")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

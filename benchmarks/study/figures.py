@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.plan import (
+from benchmarks.study.baselines import SPARSE, TASKS, best_dense, clevr_like_less, of
+from benchmarks.study.longer import LONGEST_HISTORY
+from benchmarks.study.numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
+from benchmarks.study.plan import (
     LONG_DENSE,
     LONG_GROUPS,
     LONG_HEAVIER,
@@ -17,10 +20,7 @@ from benchmarks.plan import (
     SLOW_GROUPS,
     SLOW_SPARSEJEPA,
 )
-from benchmarks.study_dense import SPARSE, TASKS, best_dense, clevr_like_less, of
-from benchmarks.study_longer import LONGEST_HISTORY
-from benchmarks.study_numbers import NUMBERS, TITLES, WITH_GROUPS, compared, group_runs, label_differences
-from benchmarks.tuning import TUNING, Difference
+from benchmarks.study.tuning import TUNING, Difference
 
 SHOWN_Z = (-10, -3, 0, 3, 10)
 LOWEST = -10.0  # points, on the axis of a figure of methods

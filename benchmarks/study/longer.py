@@ -4,7 +4,9 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.common import STUDIES
-from benchmarks.plan import (
+from benchmarks.study.baselines import by_seed, interval, of
+from benchmarks.study.numbers import TITLES, holm
+from benchmarks.study.plan import (
     FRESH,
     LONG_DENSE,
     LONG_GROUPS,
@@ -16,9 +18,7 @@ from benchmarks.plan import (
     STRETCHED_DENSE,
     STRETCHED_SPARSEJEPA,
 )
-from benchmarks.study_dense import by_seed, interval, of
-from benchmarks.study_numbers import TITLES, holm
-from benchmarks.tuning import Difference, difference
+from benchmarks.study.tuning import Difference, difference
 
 FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "": "SparseJEPA",

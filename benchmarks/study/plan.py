@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from benchmarks.settings import (
+from benchmarks.study.settings import (
     DENSE,
     LONG_SPARSE,
     LONG_TWINS,
     RUNGS,
     STRETCHED_SPARSE,
 )
-from benchmarks.tuning import TUNING
+from benchmarks.study.tuning import TUNING
 
 FRESH = (10, 11, 12, 13, 14)
 # method -> the settings that validation chooses from, on the tuning seeds

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from jaxtyping import Int
 
-from benchmarks.settings import Cell, settings_of
+from benchmarks.study.settings import Cell, settings_of
 from pipeline.data import augment
 from pipeline.data.store import SPLITS, ImageSet, open_set
 from pipeline.embed.corruptions import CORRUPTIONS, corrupt

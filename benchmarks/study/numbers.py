@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.plan import BASELINE, CHOSEN_ON, METHODS
-from benchmarks.study import chosen, read
-from benchmarks.tuning import Difference, difference
+from benchmarks.study.plan import BASELINE, CHOSEN_ON, METHODS
+from benchmarks.study.results import chosen, read
+from benchmarks.study.tuning import Difference, difference
 
 TITLES = {
     "scenes": "scenes",

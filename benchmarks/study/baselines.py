@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.plan import (
+from benchmarks.study.numbers import TITLES
+from benchmarks.study.plan import (
     CLEVR_LIKE_TWINS,
     DENSE_SETTINGS,
     FRESH,
 )
-from benchmarks.settings import DENSE
-from benchmarks.study import read
-from benchmarks.study_numbers import TITLES
-from benchmarks.tuning import Difference, difference
+from benchmarks.study.results import read
+from benchmarks.study.settings import DENSE
+from benchmarks.study.tuning import Difference, difference
 
 BASE = "dense-base"
 DEFAULT_STEPS = 2400

@@ -1,7 +1,7 @@
 """docs/results.md and docs/baselines.md: the paper's claims with verdicts and figures, from the study's rows.
 
-`python -m benchmarks.study page` writes them. tests/benchmarks/test_study.py fails where they differ from
-the rows.
+`python -m benchmarks.study page` writes them. tests/benchmarks/study/test_page.py fails where they differ
+from the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,23 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.plan import (
-    BASELINE,
-    CONTROL,
-    FRESH,
-    LONG_DENSE,
-    LONG_GROUPS,
-    LONG_HEAVIER,
-    LONG_SPARSEJEPA,
-    LONGEST,
-    SLOW_GROUPS,
-    SLOW_SPARSEJEPA,
-    STRETCHED_DENSE,
-    STRETCHED_GROUPS,
-    STRETCHED_SPARSEJEPA,
-)
-from benchmarks.study import missing
-from benchmarks.study_dense import (
+from benchmarks.study.baselines import (
     TASKS,
     best_dense,
     best_on_seed_20,
@@ -41,8 +25,8 @@ from benchmarks.study_dense import (
     of,
     seed_20,
 )
-from benchmarks.study_figures import draw
-from benchmarks.study_longer import (
+from benchmarks.study.figures import draw
+from benchmarks.study.longer import (
     NO_ZEROS,
     WEAKER,
     best_long_less,
@@ -61,8 +45,24 @@ from benchmarks.study_longer import (
     what_zeros_do,
     zeros_add_at_length,
 )
-from benchmarks.study_numbers import DEFAULT, TITLES, compared, group_runs, label_differences, runs
-from benchmarks.study_tables import (
+from benchmarks.study.numbers import DEFAULT, TITLES, compared, group_runs, label_differences, runs
+from benchmarks.study.plan import (
+    BASELINE,
+    CONTROL,
+    FRESH,
+    LONG_DENSE,
+    LONG_GROUPS,
+    LONG_HEAVIER,
+    LONG_SPARSEJEPA,
+    LONGEST,
+    SLOW_GROUPS,
+    SLOW_SPARSEJEPA,
+    STRETCHED_DENSE,
+    STRETCHED_GROUPS,
+    STRETCHED_SPARSEJEPA,
+)
+from benchmarks.study.results import missing
+from benchmarks.study.tables import (
     LADDER_SETS,
     dial_table,
     gains_most_from_linear,
@@ -70,11 +70,11 @@ from benchmarks.study_tables import (
     method_table,
     trial_table,
 )
-from benchmarks.study_transfer import at_length, transfer_less, transfer_table
-from benchmarks.tuning import TUNING, Difference, difference
+from benchmarks.study.transfer import at_length, transfer_less, transfer_table
+from benchmarks.study.tuning import TUNING, Difference, difference
 
 TEMPLATES = Path(__file__).resolve().parent
-ROOT = TEMPLATES.parent
+ROOT = TEMPLATES.parents[1]
 PAGES = (ROOT / "docs/results.md", ROOT / "docs/baselines.md")
 SIGNIFICANT = 0.05  # of p values after Holm's correction
 CLASSIFICATION = "sparsity improves classification"

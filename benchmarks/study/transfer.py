@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from benchmarks.plan import (
+from benchmarks.study.baselines import TUNED_TWIN, interval, of
+from benchmarks.study.numbers import TITLES
+from benchmarks.study.plan import (
     FRESH,
     JOINED_PAIR,
     LONGEST,
@@ -10,10 +12,8 @@ from benchmarks.plan import (
     STRETCHED_GROUPS,
     STRETCHED_SPARSEJEPA,
 )
-from benchmarks.stacks import TRANSFER
-from benchmarks.study_dense import TUNED_TWIN, interval, of
-from benchmarks.study_numbers import TITLES
-from benchmarks.tuning import Difference, difference
+from benchmarks.study.stacks import TRANSFER
+from benchmarks.study.tuning import Difference, difference
 
 TASKS = tuple((dataset, label) for dataset in ("clevr_like", "scenes") for label in TRANSFER[dataset])
 AT_LENGTH = "SparseJEPA, 9,600 steps"

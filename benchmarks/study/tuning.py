@@ -1,9 +1,9 @@
 """The settings around the default, chosen on validation: the page of their rows.
 
-    python -m benchmarks.tuning --note TEXT      # tuning.md, from tuning-SET.csv
+    python -m benchmarks.study.tuning --note TEXT    # tuning.md, from tuning-SET.csv
 
 A setting is chosen by the validation accuracy of TUNING seeds. What it is worth is read on the test images of
-FRESH seeds. benchmarks/stacks.py trains settings.
+FRESH seeds. stacks.py trains settings.
 """
 
 import argparse
@@ -108,8 +108,8 @@ def page(note: str) -> str:
         "# Settings around the default",
         "",
         "Every run has 2,400 steps of 128 images, in fp32. A setting is the default but for what its name",
-        "says; `benchmarks/settings.py` lists them. Choose by the column validation: it is of the seeds "
-        f"{', '.join(map(str, TUNING))}.",
+        "says; `benchmarks/study/settings.py` lists them.",
+        f"Choose by the column validation: it is of the seeds {', '.join(map(str, TUNING))}.",
         f"The columns of fresh seeds are of {', '.join(map(str, FRESH))}, on test images. All are percent.",
         "Differences are paired by seed; their 95 % intervals are Student's t over seeds.",
         "They are not corrected for the number of settings.",

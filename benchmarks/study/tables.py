@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import STUDIES
-from benchmarks.plan import BASELINE, DIAL, FRESH
-from benchmarks.study import read
-from benchmarks.study_dense import interval
-from benchmarks.study_numbers import NUMBERS, TITLES, compared, runs
-from benchmarks.tuning import TUNING
+from benchmarks.study.baselines import interval
+from benchmarks.study.numbers import NUMBERS, TITLES, compared, runs
+from benchmarks.study.plan import BASELINE, DIAL, FRESH
+from benchmarks.study.results import read
+from benchmarks.study.tuning import TUNING
 from pipeline.embed.corruptions import CORRUPTIONS
 
 TRIALS = {

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks import tuning
+from benchmarks.study import tuning
 
 
 def rows(setting: str, validation: float, linear: float) -> pd.DataFrame:

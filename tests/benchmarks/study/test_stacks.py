@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import stacks
+from benchmarks.study import stacks
 from pipeline.data.store import open_set
 
 
