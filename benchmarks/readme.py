@@ -80,9 +80,11 @@ def results() -> str:
 
 
 def claims() -> str:
-    """The paper's claims, and what docs/results.md says of each."""
-    rows = [(claim, re.sub(r"(?<=[ (])-(?=[0-9])", "−", said)) for claim, said in study_page.claims().items()]
-    return markdown_table(("the paper says", "here, in points"), rows, left=(0, 1))
+    """The paper's claims with the verdicts of docs/results.md, and the gains behind the first."""
+    claims, sets = list(study_page.claims().items()), study_page.GAIN_SETS.values()
+    said = markdown_table(("the paper says", "here, in points"), claims, left=(0, 1))
+    gains = markdown_table(("linear probe, SparseJEPA less", *sets), study_page.gains(), left=(0,))
+    return re.sub(r"(?<=[ (])-(?=[0-9])", "−", f"{said}\n\n{gains}")
 
 
 def speed() -> str:
