@@ -3,8 +3,6 @@
 Legend: images of the test split, dim features.
 """
 
-import importlib.util
-
 import numpy as np
 from jaxtyping import Float
 
@@ -13,6 +11,7 @@ from pipeline.interpret.build_codes import principal
 from pipeline.interpret.code import Code
 from pipeline.interpret.tables import Tables
 from pipeline.params import InterpretParams
+from pipeline.params.needs import without_umap
 from pipeline.views import ENCODER, TWIN
 
 MAPPED = (ENCODER, TWIN)
@@ -21,8 +20,8 @@ MOST_IMAGES = 500  # of a map: more dots hide one another, and the page shows ea
 
 def check_umap(params: InterpretParams) -> None:
     """Raises ParamsError where interpret.umap asks for umap-learn and it is not installed."""
-    if params.umap and importlib.util.find_spec("umap") is None:
-        raise ParamsError("interpret.umap: needs umap-learn: uv pip install umap-learn")
+    for line in without_umap(params):
+        raise ParamsError(line)
 
 
 def add_maps(

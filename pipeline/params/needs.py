@@ -1,8 +1,10 @@
-"""What params ask of a machine at the least, in bytes: what no disk or memory here can hold is refused early.
+"""What params ask of a machine: room on its disk and in its memory, files, and extra packages.
 
-Estimates from below, made without torch: what passes may still be too large, what is refused is.
+What is not here is refused before any training. Bytes are estimates from below, made without torch: what
+passes may still be too large, what is refused is.
 """
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline.files import ParamsError
+from pipeline.layout import EMBEDDINGS
 from pipeline.params.embed import split_entry
+from pipeline.params.interpret import InterpretParams
 from pipeline.params.registry import OI_VAES
 from pipeline.params.tree import Params
 
@@ -28,13 +32,18 @@ class Need(NamedTuple):
 
 
 def check(params: Params, folder: Path) -> None:
-    """Raises ParamsError where params ask for more than the whole disk of `folder`, or the whole memory."""
+    """Raises ParamsError where params ask for more than the whole disk of `folder`, or the whole memory, or
+    for what is not here.
+
+    folder: the project's; paths start there.
+    """
     has = {"disk": shutil.disk_usage(folder).total, "memory": _memory()}
     lines = [
         f"{path}: needs {words(num_bytes)} of {of} or more, this machine has {words(has[of])}"
         for path, num_bytes, of in needs(params)
         if num_bytes > has[of]
     ]
+    lines += absent(params, folder)
     if lines:
         raise ParamsError("\n".join(lines))
 
@@ -60,6 +69,23 @@ def needs(params: Params) -> Iterator[Need]:
         w = sparsity.groups * sparsity.generator_width * sparsity.latent_dim
         in_module = 2 * dim * sparsity.latent_dim + (w if sparsity.method in OI_VAES else 0)
         yield Need("sparsity.latent_dim", in_module * TRAINED, "memory")
+
+
+def absent(params: Params, folder: Path) -> Iterator[str]:
+    """A line for each file, run and package that a later stage would miss."""
+    weights = params.embed.reference.weights
+    if weights is not None and not (folder / weights.expanduser()).is_file():
+        yield f"embed.reference.weights: {weights}: no such file"
+    for run in params.interpret.compare:
+        if not (folder / run / EMBEDDINGS.name).is_dir():
+            yield f"interpret.compare: {run}: no folder artifacts/ of a run, which has {EMBEDDINGS.name}/"
+    yield from without_umap(params.interpret)
+
+
+def without_umap(params: InterpretParams) -> Iterator[str]:
+    """A line where interpret.umap asks for umap-learn and it is not installed."""
+    if params.umap and importlib.util.find_spec("umap") is None:
+        yield "interpret.umap: needs umap-learn: uv pip install umap-learn"
 
 
 def words(num_bytes: float) -> str:

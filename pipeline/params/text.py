@@ -75,7 +75,8 @@ def parse(text: str, name: str, path: str = "") -> Any:
         node = loader.get_single_node()
         if loader.yaml_version:
             raise ComposerError(None, None, "%YAML is not read here: the rules are those of YAML 1.2")
-        mistakes = [] if node is None else list(_mistakes(node, path))
+        place = path or (name if isinstance(node, yaml.ScalarNode) else "")
+        mistakes = [] if node is None else list(_mistakes(node, place))
         if not mistakes:
             return None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
@@ -91,7 +92,7 @@ def _mistakes(node: yaml.Node, path: str) -> Iterator[str]:
     elif isinstance(node, yaml.MappingNode):
         lines_of: dict[str, int] = {}
         for key, value in node.value:
-            dotted, line = _join(path, key.value if isinstance(key, yaml.ScalarNode) else "?"), _line(key)
+            dotted, line = _join(path, _shown(key)), _line(key)
             if dotted in lines_of:
                 yield f"{dotted}: stands twice, in line {lines_of[dotted]} and in line {line}"
             lines_of[dotted] = line
@@ -113,6 +114,13 @@ def _unfit(scalar: yaml.ScalarNode) -> str:
     if scalar.tag.endswith(":int") and len(scalar.value) > LONGEST_NUMBER:
         return f"a number of {len(scalar.value)} digits"
     return ""
+
+
+def _shown(key: yaml.Node) -> str:
+    """A key as a dotted path has it; in quotes where nothing of it could be seen."""
+    if not isinstance(key, yaml.ScalarNode):
+        return "?"
+    return key.value if key.value.strip() else repr(key.value)
 
 
 def _join(path: str, key: object) -> str:

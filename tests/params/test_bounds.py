@@ -1,5 +1,6 @@
 """Every number has a bound, and what a machine cannot hold is refused."""
 
+import importlib.util
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -174,3 +175,23 @@ def test_empty_text_is_no_name_and_no_folder(key, text):
 def test_a_truth_value_is_no_number_in_lists_too(path, value):
     (line,) = outcome(tuple(path.split(".")), value).splitlines()
     assert line == f"{path}: must not be true or false"
+
+
+def test_what_a_late_stage_would_miss_is_named_before_any_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    changes = {
+        "embed.reference": {"name": "vit_tiny_patch16_224", "weights": "nowhere.pth"},
+        "interpret.compare": ["runs/other"],
+        "interpret.umap": True,
+    }
+    params = validate(override(TREE, changes))
+    with pytest.raises(ParamsError) as caught:
+        needs.check(params, tmp_path)
+    assert str(caught.value).splitlines() == [
+        "embed.reference.weights: nowhere.pth: no such file",
+        "interpret.compare: runs/other: no folder artifacts/ of a run, which has embeddings/",
+        "interpret.umap: needs umap-learn: uv pip install umap-learn",
+    ]
+    (tmp_path / "nowhere.pth").touch()
+    (tmp_path / "runs/other/embeddings").mkdir(parents=True)
+    assert list(needs.absent(params, tmp_path)) == [str(caught.value).splitlines()[-1]]

@@ -130,6 +130,8 @@ def test_plain_values_are_read(scalar, value):
         ("a: " + "9" * 5000, "a: a number of 5000 digits"),
         ('a: "\\ud800"', "a: text with a character that cannot be printed, '\\ud800'"),
         ('a: ["\\0"]', "a.0: text with a character that cannot be printed, '\\x00'"),
+        ('"\\n": 1', "'\\n': text with a character that cannot be printed, '\\n'"),
+        ('"\\n"', "params.yaml: text with a character that cannot be printed, '\\n'"),
         ('"\\e[2J": 1', "\\x1b[2J: text with a character that cannot be printed, '\\x1b[2J'"),
         ("a: \0", "params.yaml: not valid YAML: unacceptable character #x0000"),
         ("a: [" + "1," * 6000 + "]", "params.yaml: not valid YAML: more than 5000 values"),
