@@ -35,6 +35,8 @@ FORMS = {  # suffix of a joined setting of SparseJEPA -> what it is
     "-blocks": "SparseJEPA in blocks, lambda 0",
     "-blocks-lambda0.04": "SparseJEPA in blocks",
     "-lambda0-module0.3": "SparseJEPA, lambda 0, `sparsity.weight=0.3`",
+    "-module0.3-regularizer0.03": "SparseJEPA, `sparsity.weight=0.3`, `regularizer.weight=0.03`",
+    "-lambda0-module0.3-regularizer0.03": "the same, lambda 0",
     "-regularizer0.03": "SparseJEPA, `regularizer.weight=0.03`",
     "-groups-only-regularizer0.03": "groups alone, `regularizer.weight=0.03`",
     "-groups-only-groups64": "groups alone, `sparsity.groups=64`",

@@ -187,6 +187,11 @@ STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "-blocks-lambda0.04": BLOCKS | {"sparsity.lambda": 0.04},
     "-lambda0-module0.3": {"sparsity.lambda": 0, "sparsity.weight": 0.3},
     "-module0.3-regularizer0.03": {"sparsity.weight": 0.3, "regularizer.weight": 0.03},
+    "-lambda0-module0.3-regularizer0.03": {
+        "sparsity.lambda": 0,
+        "sparsity.weight": 0.3,
+        "regularizer.weight": 0.03,
+    },
 }
 SETTINGS |= {
     f"{side}joined3-steps{steps}-ema{momentum}{name}": common
