@@ -48,6 +48,7 @@ SLOW_SPARSEJEPA = "steps9600-ema0.9975"  # the default's settings, and a slower 
 STRETCHED_SPARSEJEPA = f"{LONG_SPARSEJEPA}-ema0.9925"  # and of joined3
 # both terms at .3 of their weight in short training
 STRETCHED_LIGHT = f"{STRETCHED_SPARSEJEPA}-module0.3-regularizer0.03"
+STRETCHED_LIGHT_CONTROL = f"{STRETCHED_SPARSEJEPA}-lambda0-module0.3-regularizer0.03"
 STRETCHED_GROUPS, STRETCHED_DENSE = f"{STRETCHED_SPARSEJEPA}-groups-only", f"dense-{STRETCHED_SPARSEJEPA}"
 STRETCHED_SETTINGS = (STRETCHED_SPARSEJEPA, STRETCHED_GROUPS, STRETCHED_DENSE)
 # six times longer still, where the target is slower in the same measure
@@ -108,9 +109,10 @@ PARTS = (
     Part(("scenes",), (f"{SLOW_SPARSEJEPA}-lambda0", f"{SLOW_SPARSEJEPA}-lambda0-module0.3"), FRESH[:3]),
     Part(("cifar100",), STRETCHED_SETTINGS, (*SEED_20, *FRESH[:3])),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in STRETCHED_SPARSE), SEED_20),
-    Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_DENSE), FRESH),
+    Part(("cifar100",), (STRETCHED_SPARSEJEPA, STRETCHED_LIGHT, STRETCHED_DENSE), FRESH),
     Part(("cifar100",), tuple(f"{STRETCHED_SPARSEJEPA}{form}" for form in CONTROLS), FRESH[:3]),
-    Part(("cifar100",), (STRETCHED_LIGHT,), FRESH[:3]),
+    Part(("cifar100",), (f"{STRETCHED_DENSE}-weight0.01",), SEED_20),
+    Part(("cifar100",), (STRETCHED_LIGHT_CONTROL,), FRESH[:3]),
     Part(("cifar100",), ("joined3-module0.3", "joined3-module0.1"), SEED_20),
     Part(("cifar100",), (*LONGEST, LONGEST_WEAKER), SEED_20),
     Part(("cifar10",), JOINED_PAIR, FRESH[:3]),

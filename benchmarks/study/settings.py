@@ -174,6 +174,10 @@ SETTINGS |= {
 # n times the steps of JOINED, and a target that follows 1/n as fast: n is 4 and 24
 STRETCHED = {9600: 0.9925, 57600: 0.99875}
 GROUPS_ALONE = LONG_SPARSE["-groups-only"]
+STRETCHED_TWINS: dict[str, dict[str, Any]] = {
+    "": LONG_TWINS[""],
+    "-weight0.01": {"regularizer.weight": 0.01},
+}
 STRETCHED_SPARSE: dict[str, dict[str, Any]] = {
     "": {},
     "-regularizer0.03": {"regularizer.weight": 0.03},
@@ -199,7 +203,7 @@ SETTINGS |= {
     | {"pretrain.steps": steps, "objective.ema_momentum": [momentum, 1.0]}
     | changes
     for steps, momentum in STRETCHED.items()
-    for side, common, forms in (("", {}, STRETCHED_SPARSE), ("dense-", TWIN, {"": LONG_TWINS[""]}))
+    for side, common, forms in (("", {}, STRETCHED_SPARSE), ("dense-", TWIN, STRETCHED_TWINS))
     for name, changes in forms.items()
 }
 
