@@ -17,6 +17,7 @@ from benchmarks.study.plan import (
     LONG_HEAVIER,
     LONG_SPARSEJEPA,
     LONGEST,
+    LONGEST_WEAKER,
     SLOW_GROUPS,
     SLOW_SPARSEJEPA,
 )
@@ -93,9 +94,10 @@ def draw_longest(path: Path) -> None:
         "knn_accuracy": (100, "k-NN, mean of both labels, %"),
         "rankme": (1, "RankMe, directions in use"),
     }
+    labels = ("dense", "SparseJEPA, weight 1", "SparseJEPA, weight .3")
     figure, axes = plt.subplots(1, len(panels), figsize=(14, 3.4), layout="constrained")
     for axis, (column, (scale, title)) in zip(axes, panels.items(), strict=True):
-        for label, setting in zip(("dense", "SparseJEPA"), LONGEST, strict=True):
+        for label, setting in zip(labels, (*LONGEST, LONGEST_WEAKER), strict=True):
             rows = history[history["setting"] == setting]
             axis.plot(rows["step"], scale * rows[column], linewidth=1.2, label=label)
         axis.set_xlabel("step")

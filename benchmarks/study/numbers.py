@@ -27,6 +27,11 @@ def holm(p_values: list[float]) -> list[float]:
     return list(corrected[np.argsort(order)])
 
 
+def p_text(p: float) -> str:
+    """A p value in words: `.031`, or `<.001`."""
+    return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0")
+
+
 def runs(dataset: str, method: str) -> tuple[str, pd.DataFrame]:
     """The setting of a method that was chosen, and its rows on a set."""
     setting = chosen(method, read(CHOSEN_ON[dataset])) or METHODS[method][0]

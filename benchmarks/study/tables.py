@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmarks.common import STUDIES
 from benchmarks.study.baselines import interval
-from benchmarks.study.numbers import NUMBERS, TITLES, compared, runs
+from benchmarks.study.numbers import NUMBERS, TITLES, compared, p_text, runs
 from benchmarks.study.plan import BASELINE, DIAL, FRESH
 from benchmarks.study.results import read
 from benchmarks.study.tuning import TUNING
@@ -41,8 +41,7 @@ def method_table(dataset: str) -> list[str]:
         f"| {BASELINE} | `{setting}` | {scores(baseline)} | | |",
     ]
     for method, (setting, rows, less, p) in compared(dataset).items():
-        p_text = "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0")
-        lines.append(f"| {method} | `{setting}` | {scores(rows)} | {interval(less)} | {p_text} |")
+        lines.append(f"| {method} | `{setting}` | {scores(rows)} | {interval(less)} | {p_text(p)} |")
     return lines
 
 

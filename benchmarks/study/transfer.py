@@ -8,8 +8,10 @@ from benchmarks.study.plan import (
     FRESH,
     JOINED_PAIR,
     LONGEST,
+    LONGEST_WEAKER,
     STRETCHED_DENSE,
     STRETCHED_GROUPS,
+    STRETCHED_LIGHT,
     STRETCHED_SPARSEJEPA,
 )
 from benchmarks.study.stacks import TRANSFER
@@ -21,8 +23,10 @@ PAIRS = {  # title -> setting, and the dense one of the same steps
     "SparseJEPA, 2,400 steps": ("default", TUNED_TWIN["cifar100"]),
     "SparseJEPA, 4,120 steps": JOINED_PAIR[::-1],
     AT_LENGTH: (STRETCHED_SPARSEJEPA, STRETCHED_DENSE),
+    "the same, lighter weights": (STRETCHED_LIGHT, STRETCHED_DENSE),
     "groups alone, 9,600 steps": (STRETCHED_GROUPS, STRETCHED_DENSE),
     "SparseJEPA, 57,600 steps": LONGEST[::-1],
+    "the same, module of weight .3": (LONGEST_WEAKER, LONGEST[0]),
 }
 
 

@@ -90,11 +90,29 @@ def test_transfer_counts_fresh_seeds_where_there_are_any(tables):
     table = []
     for setting, dense in transfer.PAIRS.values():
         for name, level in ((setting, 44.0), (dense, 40.0)):
-            of_setting = rows(name, 25, 30, [20] if name in plan.LONGEST else [10, 11, 20])
+            of_setting = rows(
+                name, 25, 30, [20] if name in (*plan.LONGEST, plan.LONGEST_WEAKER) else [10, 11, 20]
+            )
             table.append(of_setting.assign(**dict.fromkeys(columns, level)))
             table[-1].loc[table[-1]["seed"] == 20, columns] += 0.5 * (name == setting)
     pd.concat(table).drop_duplicates(["setting", "seed"]).to_csv(tables / "study-cifar100.csv", index=False)
     less = transfer.transfer_less(transfer.AT_LENGTH, "clevr_like", "count_all")
     assert (less.mean, less.seeds) == (4, 2)
     *_, longest = transfer.transfer_table()
-    assert longest.startswith("| SparseJEPA, 57,600 steps | 1 | 44.5 | +4.5 |")
+    assert longest.startswith("| the same, module of weight .3 | 1 | 44.5 | +4.5 |")
+
+
+def test_forms_at_length_are_corrected_for_their_number(tables):
+    noise = [0.1, 0.3, 0.2]
+    table = [rows(plan.STRETCHED_DENSE, 25, 30, [10, 11, 12]), rows(plan.STRETCHED_DENSE, 25, 0, [20])]
+    for at, form in enumerate(longer.STRETCHED_FORMS.values()):
+        of_form = rows(form, 25, 30, [10, 11, 12])
+        table.append(of_form.assign(linear=[30 + at + step for step in noise]))
+    pd.concat(table).to_csv(tables / "study-cifar100.csv", index=False)
+    corrected = longer.stretched_p()
+    alone = stats.ttest_1samp([3.1, 3.3, 3.2], 0).pvalue
+    assert corrected[longer.LIGHT_TITLE] == pytest.approx(4 * alone)
+    *_, light = longer.stretched_table()
+    assert light.startswith(
+        f"| {longer.LIGHT_TITLE} | 33.1, 33.3 and 33.2 | +3.2 (+3.0 to +3.4) | .001 | +0.0"
+    )
